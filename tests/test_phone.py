@@ -1,0 +1,99 @@
+"""Phone numbers: one rule, every way to break it, nothing guessed."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from voiso_async.phone import PhoneFault, canonical, digits_of
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "441632960123",
+        "+441632960123",
+        " +44 1632 960-123 ",
+        "+44 (1632) 960.123",
+        "+44\u00a01632\u202f960\u2011123",
+        "+44\u20131632\u2009960\u2212123",
+        441632960123,
+        441632960123.0,
+        "441632960123\n",
+    ],
+)
+def test_what_people_write_becomes_digits(written: object) -> None:
+    assert "441632960123" == canonical(written)
+
+
+@pytest.mark.parametrize(
+    ("written", "fault"),
+    [
+        (None, PhoneFault.EMPTY),
+        ("", PhoneFault.EMPTY),
+        ("  ", PhoneFault.EMPTY),
+        ("+", PhoneFault.EMPTY),
+        ("()", PhoneFault.EMPTY),
+        (True, PhoneFault.NOT_TEXT),
+        ([1], PhoneFault.NOT_TEXT),
+        (b"441632960123", PhoneFault.NOT_TEXT),
+        (1.5, PhoneFault.NOT_TEXT),
+        (float("nan"), PhoneFault.NOT_TEXT),
+        (float("inf"), PhoneFault.NOT_TEXT),
+        (1e300, PhoneFault.NOT_TEXT),
+        (10**400, PhoneFault.TOO_LONG),
+        ("123456", PhoneFault.TOO_SHORT),
+        (-441632960123, PhoneFault.BAD_CHARACTER),
+        ("1234567890123456", PhoneFault.TOO_LONG),
+        ("4" * 5000, PhoneFault.TOO_LONG),
+        ("00441632960123", PhoneFault.LEADING_ZERO),
+        ("01632960123", PhoneFault.LEADING_ZERO),
+        ("+44 (0) 1632 960123", PhoneFault.TRUNK_ZERO),
+        ("+44 ( 0 )1632 960123", PhoneFault.TRUNK_ZERO),
+        ("++441632960123", PhoneFault.PLUS_INSIDE),
+        ("44+1632960123", PhoneFault.PLUS_INSIDE),
+        ("1-800-FLOWERS", PhoneFault.LETTERS),
+        ("n/a", PhoneFault.LETTERS),
+        ("441632960123 ext. 5", PhoneFault.EXTENSION),
+        ("441632960123x5", PhoneFault.EXTENSION),
+        ("441632960123;ext=5", PhoneFault.EXTENSION),
+        ("441632960123 #12", PhoneFault.EXTENSION),
+        ("4.41E+11", PhoneFault.EXPONENT),
+        ("4,41E+11", PhoneFault.EXPONENT),
+        ("441632960123.0", PhoneFault.DECIMAL),
+        ("441632960123,00", PhoneFault.DECIMAL),
+        ("\u0661\u0662\u0663\u0664\u0665\u0666\u0667\u0668", PhoneFault.OTHER_DIGITS),
+        ("\uff14\uff14\uff11\uff16\uff13\uff12\uff19", PhoneFault.OTHER_DIGITS),
+        ("44163296012\u00b2", PhoneFault.OTHER_DIGITS),
+        ("\u202a441632960123\u202c", PhoneFault.HIDDEN_CHARACTER),
+        ("44163296\u200b0123", PhoneFault.HIDDEN_CHARACTER),
+        ("44163296\x000123", PhoneFault.HIDDEN_CHARACTER),
+        ("44163296\n0123", PhoneFault.HIDDEN_CHARACTER),
+        ("441632960123/441632960124", PhoneFault.BAD_CHARACTER),
+        ("-441632960123", PhoneFault.BAD_CHARACTER),
+        ("441632960123;", PhoneFault.BAD_CHARACTER),
+        ("44163296012\ud800", PhoneFault.BAD_CHARACTER),
+    ],
+)
+def test_what_is_no_number_says_why(written: object, fault: PhoneFault) -> None:
+    assert fault is canonical(written)
+
+
+def test_every_fault_has_a_hint() -> None:
+    assert all(fault.hint for fault in PhoneFault)
+
+
+@given(st.one_of(st.text(), st.text("0123456789+-() .eExX#"), st.integers(), st.floats(), st.none(), st.binary()))
+def test_anything_is_digits_or_a_fault(written: object) -> None:
+    """No other result and no exception; canonical digits are a fixed point."""
+    result = canonical(written)
+    if isinstance(result, PhoneFault):
+        return
+    assert result.isascii()
+    assert result.isdigit()
+    assert 7 <= len(result) <= 15
+    assert result == canonical(result)
+
+
+@pytest.mark.parametrize("sent_back", ["441632960123", "+441632960123", "+44 1632-960123"])
+def test_numbers_in_answers_match_by_digits(sent_back: str) -> None:
+    assert "441632960123" == digits_of(sent_back)

@@ -1,0 +1,205 @@
+"""Requests keep to their route, base URLs to their origin; whatever is hostile fails before any I/O."""
+
+import math
+import traceback
+
+import pytest
+from attrs import field, frozen
+from hypothesis import given
+from hypothesis import strategies as st
+
+from voiso_async.errors import ConfigurationError
+from voiso_async.wire import Request, Response, base_url_of, id_text, origin_of, positive_id, positive_number
+
+
+@pytest.mark.parametrize(
+    ("cluster", "url"),
+    [
+        ("cc-ams03", "https://cc-ams03.voiso.com/api/v4"),
+        ("a", "https://a.voiso.com/api/v4"),
+        ("x" * 63, f"https://{'x' * 63}.voiso.com/api/v4"),
+    ],
+)
+def test_a_cluster_id_is_one_label_of_the_host(cluster: str, url: str) -> None:
+    assert url == base_url_of(cluster, None)
+
+
+@pytest.mark.parametrize(
+    "cluster",
+    [
+        "evil.com#",
+        "evil.com/",
+        "evil.com",
+        "a@b",
+        "user:pw@evil.com/",
+        "127.0.0.1:80/",
+        "[::1]/",
+        "c1\n",
+        "..",
+        ".",
+        "x" * 64,
+        "CC-AMS03",
+        "xn--80ak6aa92e",
+        "-a",
+        "a-",
+        "",
+        " a",
+        "a b",
+        "é",
+        "a?",
+        "a%2f",
+        None,
+        3,
+        True,
+        b"a",
+    ],
+)
+def test_a_hostile_cluster_id_is_refused(cluster: object) -> None:
+    with pytest.raises(ConfigurationError):
+        base_url_of(cluster, None)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("given", "url"),
+    [
+        ("https://cc.example.com", "https://cc.example.com/api/v4"),
+        ("https://cc.example.com/", "https://cc.example.com/api/v4"),
+        ("https://cc.example.com/proxy/v4/", "https://cc.example.com/proxy/v4"),
+        ("https://cc.example.com:8443", "https://cc.example.com:8443/api/v4"),
+        ("http://127.0.0.1:8080", "http://127.0.0.1:8080/api/v4"),
+        ("http://localhost:8080/api/v4", "http://localhost:8080/api/v4"),
+        ("http://[::1]:8080", "http://[::1]:8080/api/v4"),
+        ("https://192.0.2.7", "https://192.0.2.7/api/v4"),
+    ],
+)
+def test_a_base_url_gets_the_api_path_only_if_it_has_none(given: str, url: str) -> None:
+    assert url == base_url_of(None, given)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://cc.example.com",
+        "http://192.0.2.7",
+        "ftp://cc.example.com",
+        "HTTPS://cc.example.com",
+        "https://user:hunter2@cc.example.com",
+        "https://hunter2@cc.example.com",
+        "https://cc.example.com?hunter2",
+        "https://cc.example.com#hunter2",
+        "https://cc.example.com/../hunter2",
+        "https://cc.example.com/%2e%2e",
+        "https://cc.example.com//x",
+        "https://cc.example.com\n",
+        "https://cc.example.com\\@evil.example.net",
+        "https://cc.example.com:0",
+        "https://cc.example.com:",
+        "https://cc.example.com:99999",
+        "https://cc.example.com:hunter2",
+        "https://2130706433",
+        "https://0x7f000001",
+        "https://0x7f.1",
+        "https://127.1",
+        "https://0177.0.0.1",
+        "https://[::1",
+        "https://",
+        "https:///x",
+        "cc.example.com",
+        "",
+        3,
+        b"https://cc.example.com",
+    ],
+)
+def test_a_hostile_base_url_is_refused_without_being_shown(url: object) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        base_url_of(None, url)  # type: ignore[arg-type]
+    assert "hunter2" not in "".join(traceback.format_exception(caught.value))
+    assert caught.value.__context__ is None
+
+
+@pytest.mark.parametrize(("value", "number"), [(3, 3), ("3", 3), ("007", 7), (2**63 - 1, 2**63 - 1)])
+def test_an_id_may_be_given_as_number_or_digits(value: object, number: int) -> None:
+    assert number == positive_id(value)
+
+
+HOSTILE_IDS = [
+    "../users",
+    "3?x",
+    "3#y",
+    "%2e%2e",
+    "3/leads",
+    "",
+    -1,
+    0,
+    True,
+    10**400,
+    2**63,
+    None,
+    3.0,
+    b"3",
+    "3\n",
+]
+
+
+@pytest.mark.parametrize("value", [*HOSTILE_IDS, "+3", " 3", "٣", "³", "1" * 30, "0", "abc", [3]])
+def test_a_hostile_campaign_id_is_refused(value: object) -> None:
+    with pytest.raises(ConfigurationError, match="campaign_id"):
+        positive_id(value)
+
+
+@pytest.mark.parametrize("value", [*HOSTILE_IDS, "a/b", "..", ".", "a.b", "a%b", "ä", "x" * 129])
+def test_a_hostile_user_id_is_refused(value: object) -> None:
+    with pytest.raises(ConfigurationError, match="user_id"):
+        id_text(value, "user_id")
+
+
+@given(st.text())
+def test_no_text_leaves_its_segment(text: str) -> None:
+    try:
+        path = Request.to("GET", "/users/{id}", {"id": text}).path
+    except ConfigurationError:
+        return
+    assert path == f"/users/{text}"
+    assert path.count("/") == 2
+
+
+def test_a_request_is_its_verb_and_route() -> None:
+    request = Request.to(
+        "GET", "/campaigns/{id}/users", {"id": 3}, params=[("name", "A & B"), ("limit", "5")], body=b"447700900123"
+    )
+    assert str(request) == "GET /campaigns/{id}/users"
+    assert request.target == "/campaigns/3/users?name=A+%26+B&limit=5"
+    assert "447700900123" not in repr(request)
+    assert "A & B" not in repr(request)
+
+
+def test_a_response_shows_neither_body_nor_headers() -> None:
+    assert "secret" not in repr(Response(status=200, headers={"authorization": "secret"}, body=b"secret"))
+
+
+@pytest.mark.parametrize(
+    ("url", "origin"),
+    [
+        ("https://cc.example.com/api", "https://cc.example.com:443"),
+        ("http://127.0.0.1/api", "http://127.0.0.1:80"),
+        ("https://CC.example.com:8443", "https://cc.example.com:8443"),
+        ("http://[::1]:8080/api", "http://[::1]:8080"),
+    ],
+)
+def test_an_origin_always_names_its_port(url: str, origin: str) -> None:
+    assert origin == origin_of(url)
+
+
+@frozen
+class Wait:
+    seconds: float = field(validator=positive_number)
+
+
+@pytest.mark.parametrize("value", [0, -1.0, math.nan, math.inf, True, "3", None])
+def test_a_number_above_zero_is_demanded(value: object) -> None:
+    with pytest.raises(ConfigurationError, match="seconds must be a number above 0"):
+        Wait(value)  # type: ignore[arg-type]
+
+
+def test_a_number_above_zero_is_taken() -> None:
+    assert Wait(0.5).seconds == 0.5

@@ -1,0 +1,200 @@
+"""Response -> decoded body, or the right error. Pure: nothing here waits, and nothing here shows a secret.
+
+Text of the server is data from outside: before it becomes part of a message it loses control characters, line
+ends and direction marks, numbers long enough to be a phone's are masked, and it is cut.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from itertools import islice
+from typing import Any
+from urllib.parse import urlsplit
+
+from attrs import Factory, frozen
+
+from voiso_async.convert import decode
+from voiso_async.errors import APIError, Fields, Proof, ResponseError, error_class
+from voiso_async.retry import retry_after
+from voiso_async.wire import Request, Response, origin_of
+
+__all__ = ["Complaint", "Explain", "api_error", "clean_text", "decode_json", "explain_voiso"]
+
+LONGEST_TEXT = 200
+LONGEST_NAME = 80
+LONGEST_RAW = 4000
+DEEPEST = 6
+MOST_TEXTS = 2000  # twice the leads of one request: each may be named once or twice
+SHOWN_FIELDS = 10
+
+DOCUMENTED = frozenset({200, 201})  # contract 12.7
+CLEAR_REFUSALS = frozenset({401, 403, 404, 405, 406, 410, 411, 413, 414, 415, 429, 431, 451, *range(300, 400)})
+"""Statuses that prove inaction even without the vendor's envelope: nobody processes and then answers so."""
+OPEN_STATUSES = frozenset({408, *range(500, 600)})
+"""Statuses after which the request may have been carried out."""
+ADVICE = {
+    401: "the key is missing, wrong or deleted; check VOISO_API_KEY or the api_key argument",
+    403: "the key lacks the scope for this call",
+    404: "it does not exist, this key cannot see it, or the base URL is wrong",
+    405: "the server does not take this verb here",
+    408: "the server gave up waiting; whether it acted is not known",
+    413: "the request was too large",
+    429: "slow down and try again later",
+}
+SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie"})
+
+ESCAPE_SEQUENCE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?)")
+CREDENTIAL = re.compile(r"\b(bearer|basic)\s+[^\s\"',;]{8,}", re.IGNORECASE)
+NUMBER = re.compile(r"\d(?:[\W_]{0,3}\d){6,}")
+
+
+@frozen(kw_only=True)
+class Complaint:
+    """What a vendor's error body says: one line for people, and the messages by field."""
+
+    message: str = ""
+    fields: Fields = Factory(dict)
+
+
+Explain = Callable[[bytes], Complaint | None]
+
+
+def clean_text(text: str, limit: int = LONGEST_TEXT) -> str:
+    """Make text of the server fit for one line of a log: printable, without long numbers, at most ``limit``."""
+    text = ESCAPE_SEQUENCE.sub(" ", text[:LONGEST_RAW])
+    text = " ".join("".join(char if char.isprintable() else " " for char in text).split())
+    text = NUMBER.sub("[number]", CREDENTIAL.sub(r"\1 ***", text))
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
+def explain_voiso(body: bytes) -> Complaint | None:
+    """Read the envelopes ``{"error": …}`` and ``{"errors": …}`` leniently (contract 3); ``None`` if it is neither.
+
+    An envelope that says nothing (``null``, an empty list) counts only if the body has nothing else to say either.
+    """
+    try:
+        return _complaint(decode(body))
+    except ResponseError:
+        return None
+
+
+def _complaint(value: Any) -> Complaint | None:
+    if not isinstance(value, dict):
+        return None
+    parts = [value[key] for key in ("error", "errors") if key in value]
+    if not parts or (len(value) > len(parts) and not any(parts)):
+        return None
+    fields: dict[str, tuple[str, ...]] = {}
+    for name, text in islice((found for part in parts for found in _texts(part)), MOST_TEXTS):
+        fields[name] = (*fields.get(name, ()), text)
+    plain = fields.pop("", ())
+    shown = (f"{name} {text}" for name, texts in fields.items() for text in texts)
+    return Complaint(message=clean_text("; ".join(plain or islice(shown, SHOWN_FIELDS))), fields=fields)
+
+
+def _texts(part: Any, path: str = "", depth: int = 0) -> Iterator[tuple[str, str]]:
+    """Walk an envelope's value: each text with the dotted path to it, "" for the body as a whole."""
+    if depth > DEEPEST or part is None:
+        return
+    match part:
+        case dict():
+            items = (
+                ("" if (path, key) == ("", "message") else f"{path}.{key}", value) for key, value in part.items()
+            )
+        case list():
+            items = ((f"{path}.{at}" if isinstance(v, dict | list) else path, v) for at, v in enumerate(part))
+        case _:
+            yield clean_text(path.removeprefix("."), LONGEST_NAME), clean_text(str(part))
+            return
+    for name, value in items:
+        yield from _texts(value, name, depth + 1)
+
+
+def api_error(request: Request | str, response: Response, explain: Explain = explain_voiso) -> APIError:
+    """Name the error of a complete answer that says no, with what is certain and what to do about it."""
+    complaint = explain(response.body)
+    seconds = retry_after(response.headers)
+    return error_class(response.status)(
+        _message(request, response, complaint, seconds),
+        status=response.status,
+        request=str(request),
+        fields=complaint.fields if complaint else {},
+        headers={name: value for name, value in response.headers.items() if name not in SECRET_HEADERS},
+        body=_readable(response.body),
+        retry_after=seconds,
+        proof=_proof(response.status, enveloped=complaint is not None),
+    )
+
+
+def _proof(status: int, *, enveloped: bool) -> Proof:
+    if status in CLEAR_REFUSALS or (enveloped and 400 <= status < 500 and status not in OPEN_STATUSES):
+        return "refused"
+    return "in_doubt"
+
+
+def _readable(body: bytes) -> Any:
+    try:
+        return decode(body)
+    except ResponseError:
+        return body.decode("utf-8", "replace")
+
+
+def _message(
+    request: Request | str, response: Response, complaint: Complaint | None, seconds: float | None
+) -> str:
+    said = complaint.message if complaint else ""
+    advice = _advice(request, response, seconds)
+    return "; ".join(filter(None, [said, advice])) or "the request was refused, without a reason that can be read"
+
+
+def _advice(request: Request | str, response: Response, seconds: float | None) -> str:
+    """What the status itself means, and what its reader can do."""
+    status = response.status
+    scope = request.scope if isinstance(request, Request) else ""
+    if status == 403 and scope:
+        return f"the key needs the scope {scope}"
+    if status == 429 and seconds:
+        return f"the server asks for {seconds:g} s of quiet"
+    if 300 <= status < 400:
+        target = _target(response.headers.get("location", ""))
+        return f"redirect to {target} not followed, nothing was sent there; check the base URL"
+    return ADVICE.get(status, "the server failed; whether it acted is not known" if status >= 500 else "")
+
+
+def _target(location: str) -> str:
+    """The origin of a redirect and no more of it: paths and queries can carry anything."""
+    try:
+        parts = urlsplit(location)
+        origin = origin_of(location)
+    except ValueError:
+        return "an unreadable address"
+    if parts.scheme not in ("", "http", "https"):
+        return "an address that is not HTTP"
+    if not parts.hostname:
+        return "another path of this host" if location else "nowhere"
+    return clean_text(origin if parts.scheme else parts.hostname)
+
+
+def decode_json(response: Response, request: Request | str) -> Any:
+    """Decode the JSON of a 200 or 201; anything that is not the promised body is a ``ResponseError``.
+
+    A wrong content type is no fault if the JSON is valid.
+    """
+    if response.status not in DOCUMENTED:
+        raise _unusable(f"status {response.status} where a body was due", request, "status")
+    reason = ""
+    try:
+        value = decode(response.body)
+    except ResponseError as error:
+        reason = error.reason
+    if reason == "empty":
+        raise _unusable("the answer is empty", request, reason)
+    if reason:
+        sort = response.headers.get("content-type", "json")
+        raise _unusable("the answer is not JSON", request, reason if "json" in sort else "content_type")
+    if _complaint(value) is not None:
+        raise _unusable(f"status {response.status} with an error message as body", request, "error_envelope")
+    return value
+
+
+def _unusable(message: str, request: Request | str, reason: str) -> ResponseError:
+    return ResponseError(message, request=str(request), expected="JSON", reason=reason)

@@ -1,0 +1,321 @@
+"""Every failure a caller can meet, in one tree.
+
+::
+
+    VoisoError
+      ConfigurationError         wrong arguments or environment; nothing was sent (also ValueError)
+      UsageError                 the client was used in a way that cannot work; nothing was sent
+        ClientClosedError        after close
+        WrongLoopError           from another event loop than the one it belongs to
+        ForkedError              in a child process made by fork
+      TransportError             no usable answer; ``proof`` is not_sent or in_doubt
+        ConnectError             no connection was obtained
+        RequestTimeoutError      the time for one attempt ran out
+        ConnectionLostError      the connection ended before a complete answer
+        TLSError                 certificate or handshake; never tried again by itself
+      APIError                   a complete answer that says no
+        BadRequestError 400      AuthenticationError 401    PermissionDeniedError 403
+        NotFoundError 404        NotAcceptableError 406     ConflictError 409
+        UnprocessableEntityError 422    RateLimitError 429  ServerError 5xx    RedirectError 3xx
+      ResponseError              an answer that cannot be read: path and expected type, never the value
+      PaginationError            a listing that repeats, drifts in strict mode, or links elsewhere
+      DeadlineExceededError      the caller's own deadline
+      IngestError                rows that are not in the campaign
+      SourceError                the caller's own source of leads raised; see ``__cause__``
+      InputFileError             a file that cannot be read, with row and column
+      OutboxError                an outbox that is damaged, foreign, full, in use or newer
+
+``proof`` says what a failed request has certainly done, whatever exception the network library raised:
+``not_sent`` (the body was never begun), ``refused`` (a complete answer that says no), ``in_doubt``
+(everything else).
+"""
+
+from collections.abc import Mapping
+from copy import copy
+from typing import Any, Literal, Self
+
+__all__ = [
+    "APIError",
+    "AuthenticationError",
+    "BadRequestError",
+    "ClientClosedError",
+    "ConfigurationError",
+    "ConflictError",
+    "ConnectError",
+    "ConnectionLostError",
+    "DeadlineExceededError",
+    "ForkedError",
+    "IngestError",
+    "InputFileError",
+    "NotAcceptableError",
+    "NotFoundError",
+    "OutboxError",
+    "PaginationError",
+    "PermissionDeniedError",
+    "Proof",
+    "RateLimitError",
+    "RedirectError",
+    "RequestTimeoutError",
+    "ResponseError",
+    "ServerError",
+    "SourceError",
+    "TLSError",
+    "TransportError",
+    "UnprocessableEntityError",
+    "UsageError",
+    "VoisoError",
+    "WrongLoopError",
+    "error_class",
+]
+
+Proof = Literal["not_sent", "refused", "in_doubt"]
+Fields = Mapping[str, tuple[str, ...]]
+
+
+class VoisoError(Exception):
+    """The root of every error of this package.
+
+    ``report`` is the ``IngestReport`` of the call when the error leaves an ingestion, else ``None``.
+    """
+
+    proof: Proof | None = None
+    report: Any = None
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+    def __str__(self) -> str:
+        return self.message
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _revive, (type(self), self.args, self.__dict__)
+
+    def with_report(self, report: object) -> Self:
+        """Give a copy of this error that carries ``report``: each waiting call gets its own."""
+        twin = copy(self)
+        twin.report = report
+        return twin
+
+
+def _revive(cls: type[VoisoError], args: tuple[Any, ...], state: dict[str, Any]) -> VoisoError:
+    error = cls.__new__(cls, *args)
+    error.args = args
+    error.__dict__.update(state)
+    return error
+
+
+class ConfigurationError(VoisoError, ValueError):
+    """An argument or an environment variable cannot work; nothing was sent."""
+
+    proof = "not_sent"
+
+
+class UsageError(VoisoError):
+    """The client was used in a way that cannot work; nothing was sent."""
+
+    proof = "not_sent"
+
+
+class ClientClosedError(UsageError):
+    """The client is closed; make a new one."""
+
+
+class WrongLoopError(UsageError):
+    """The client, or its session, belongs to another event loop."""
+
+
+class ForkedError(UsageError):
+    """The client was made before this process was forked; make one in the child."""
+
+
+class _RequestError(VoisoError):
+    """An error about one request: ``request`` is its verb and route template, without any value."""
+
+    def __init__(self, message: str, *, request: str = "") -> None:
+        super().__init__(message)
+        self.request = request
+
+    def __str__(self) -> str:
+        return f"{self.request}: {self.message}" if self.request else self.message
+
+
+class TransportError(_RequestError):
+    """No usable answer came; ``proof`` tells whether the server can have acted.
+
+    ``reason`` is a short code such as ``refused``, ``dns``, ``timeout``, ``connection_lost``, ``truncated``.
+    """
+
+    def __init__(self, message: str, *, request: str = "", proof: Proof = "in_doubt", reason: str = "") -> None:
+        super().__init__(message, request=request)
+        self.proof = proof
+        self.reason = reason
+
+
+class ConnectError(TransportError):
+    """No connection was obtained: name, address, refusal, proxy, or no free socket."""
+
+
+class RequestTimeoutError(TransportError):
+    """The time for one attempt ran out."""
+
+
+class ConnectionLostError(TransportError):
+    """The connection ended before a complete answer had come."""
+
+
+class TLSError(TransportError):
+    """The certificate or the handshake failed; trying again would not help."""
+
+
+class APIError(_RequestError):
+    """A complete answer that says no (contract section 3).
+
+    ``message`` is the server's text, cleaned and cut; ``fields`` its field errors; ``body`` the parsed body,
+    or the raw text if it was not JSON; ``retry_after`` the seconds the server asked for.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int,
+        request: str = "",
+        fields: Fields | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: Any = None,
+        retry_after: float | None = None,
+        proof: Proof = "refused",
+    ) -> None:
+        super().__init__(message, request=request)
+        self.status = status
+        self.fields = fields or {}
+        self.headers = headers or {}
+        self.body = body
+        self.retry_after = retry_after
+        self.proof = proof
+
+    def __str__(self) -> str:
+        return f"{self.request or 'request'} -> {self.status}: {self.message}"
+
+
+class BadRequestError(APIError):
+    """400: malformed or invalid input."""
+
+
+class AuthenticationError(APIError):
+    """401: the key is missing or invalid."""
+
+
+class PermissionDeniedError(APIError):
+    """403: the key is valid and lacks the scope."""
+
+
+class NotFoundError(APIError):
+    """404: it does not exist, the key cannot see it, or the path is wrong."""
+
+
+class NotAcceptableError(APIError):
+    """406: the requested format is not supported."""
+
+
+class ConflictError(APIError):
+    """409: it contradicts the present state of the resource."""
+
+
+class UnprocessableEntityError(APIError):
+    """422: a field was refused; see ``fields``."""
+
+
+class RateLimitError(APIError):
+    """429: too many requests; ``retry_after`` is what the server asked for, in seconds."""
+
+
+class ServerError(APIError):
+    """5xx: the server failed; whether it acted is open unless ``proof`` says otherwise."""
+
+
+class RedirectError(APIError):
+    """3xx: redirects are never followed; nothing was sent to the target."""
+
+
+_BY_STATUS: dict[int, type[APIError]] = {
+    400: BadRequestError,
+    401: AuthenticationError,
+    403: PermissionDeniedError,
+    404: NotFoundError,
+    406: NotAcceptableError,
+    409: ConflictError,
+    422: UnprocessableEntityError,
+    429: RateLimitError,
+}
+
+
+def error_class(status: int) -> type[APIError]:
+    """Name the class for a status; any 4xx without a class of its own is ``APIError`` itself."""
+    if status in _BY_STATUS:
+        return _BY_STATUS[status]
+    if 300 <= status < 400:
+        return RedirectError
+    return ServerError if status >= 500 else APIError
+
+
+class ResponseError(_RequestError):
+    """An answer that cannot be read; ``path`` and ``expected`` say where and what, never the value."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        request: str = "",
+        path: str = "$",
+        expected: str = "",
+        reason: str = "",
+        proof: Proof = "in_doubt",
+    ) -> None:
+        super().__init__(message, request=request)
+        self.path = path
+        self.expected = expected
+        self.reason = reason
+        self.proof = proof
+
+
+class PaginationError(_RequestError):
+    """A listing that cannot be trusted; ``offset`` is where to begin again, if there is such a place."""
+
+    def __init__(self, message: str, *, request: str = "", offset: int | None = None, reason: str = "") -> None:
+        super().__init__(message, request=request)
+        self.offset = offset
+        self.reason = reason
+
+
+class DeadlineExceededError(VoisoError):
+    """The caller's own deadline passed; ``report`` says what is certain."""
+
+
+class IngestError(VoisoError):
+    """Rows are not in the campaign, or in question; ``report`` has each of them."""
+
+
+class SourceError(VoisoError):
+    """The caller's source of leads raised; the original is ``__cause__`` and ``report`` is complete."""
+
+
+class InputFileError(VoisoError, ValueError):
+    """A file cannot be read; ``row`` counts from 1 with the header as row 1, ``column`` is its name."""
+
+    def __init__(
+        self, message: str, *, row: int | None = None, column: str | None = None, reason: str = ""
+    ) -> None:
+        super().__init__(message)
+        self.row = row
+        self.column = column
+        self.reason = reason
+
+
+class OutboxError(VoisoError):
+    """An outbox cannot be used: damaged, foreign, full, in use or newer; ``reason`` says which."""
+
+    def __init__(self, message: str, *, reason: str = "") -> None:
+        super().__init__(message)
+        self.reason = reason

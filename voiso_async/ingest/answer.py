@@ -1,0 +1,83 @@
+"""What the server's answer to a lead write says, read leniently (contract 6.2, 7, 12.3)."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from attrs import frozen
+
+from voiso_async.ingest.outcome import Outcome
+from voiso_async.ingest.row import Operation
+from voiso_async.phone import digits_of
+
+__all__ = ["Answer", "read_answer"]
+
+_ADD_LISTS = {
+    "created": Outcome.CREATED,
+    "duplicates": Outcome.DUPLICATE,
+    "rejected": Outcome.REJECTED,
+}
+_UPDATE_LISTS = {
+    "updated": Outcome.UPDATED,
+    "created": Outcome.UPDATED,
+    "contacts": Outcome.UPDATED,
+    "rejected": Outcome.REJECTED,
+    "invalid_numbers": Outcome.REJECTED,
+    "not_found": Outcome.REJECTED,
+}
+
+
+@frozen(kw_only=True)
+class Answer:
+    """The numbers of an answer by what it says of them; ``silent`` if it had no list at all."""
+
+    listed: Mapping[Outcome, frozenset[str]]
+    not_found: frozenset[str] = frozenset()
+    silent: bool = False
+
+    def outcomes_of(self, phone: str) -> list[Outcome]:
+        """Every list that holds the number: none and two are both no word to rely on."""
+        return [outcome for outcome, phones in self.listed.items() if phone in phones]
+
+    def strangers(self, phones: frozenset[str]) -> int:
+        """Count the numbers that were never sent."""
+        return len(frozenset().union(*self.listed.values()) - phones)
+
+
+def read_answer(operation: Operation, decoded: Any) -> Answer | None:
+    """Find the lists in a decoded 2xx body, or ``None`` if it proves nothing.
+
+    An add needs at least one of its three lists; an update may be answered by any object without an error.
+    """
+    if not isinstance(decoded, dict) or "error" in decoded or "errors" in decoded:
+        return None
+    known = _ADD_LISTS if operation is Operation.ADD else _UPDATE_LISTS
+    lists = _lists_in(decoded, known)
+    if not lists and operation is Operation.ADD:
+        return None
+    listed: dict[Outcome, set[str]] = {}
+    for name, items in lists.items():
+        listed.setdefault(known[name], set()).update(_numbers(items))
+    return Answer(
+        listed={outcome: frozenset(phones) for outcome, phones in listed.items()},
+        not_found=frozenset(_numbers(lists.get("not_found", []))),
+        silent=not lists,
+    )
+
+
+def _lists_in(decoded: dict[str, Any], known: Mapping[str, Outcome]) -> dict[str, list[Any]]:
+    """Look in the wrapper, whatever its name (contract 7), then in the body itself."""
+    for holder in [*decoded.values(), decoded]:
+        if isinstance(holder, dict):
+            lists = {name: holder[name] for name in known if isinstance(holder.get(name), list)}
+            if lists:
+                return lists
+    return {}
+
+
+def _numbers(items: list[Any]) -> Iterator[str]:
+    for item in items:
+        number = item.get("phone_number") if isinstance(item, dict) else item
+        if isinstance(number, str):
+            yield digits_of(number)
+        elif type(number) is int:
+            yield str(number)

@@ -1,0 +1,112 @@
+"""A batch: rows of one campaign and one operation with distinct phones, and what an answer says of them."""
+
+from collections.abc import Container, Iterable, Iterator
+
+from attrs import Factory, define, frozen
+
+from voiso_async.ingest.answer import Answer
+from voiso_async.ingest.outcome import Outcome
+from voiso_async.ingest.row import Operation, Row
+from voiso_async.ingest.suspects import Suspects
+
+__all__ = ["Batch", "Reconciled", "RowResult", "cut", "reconcile"]
+
+
+@define(slots=True, eq=False)
+class Batch:
+    """1 to 1000 rows that leave in one POST; a repeat carries the same rows or a subset, in the same order.
+
+    ``doubts``, ``busies`` and ``unsents`` count its attempts that ended so; ``waiting_since`` is when the
+    present run of busy or unsent attempts began. ``suspects`` is the search it is a part of, and ``last_ride``
+    says that its rows were already left out of an answer once.
+    """
+
+    operation: Operation
+    rows: list[Row]
+    suspects: Suspects | None = None
+    last_ride: bool = False
+    attempts: int = 0
+    doubts: int = 0
+    busies: int = 0
+    unsents: int = 0
+    waiting_since: float | None = None
+
+    def body(self) -> bytes:
+        """The exact JSON array (contract 6.1)."""
+        return b"[" + b",".join(row.body for row in self.rows) + b"]"
+
+    def doubt(self) -> None:
+        """Note that an attempt may have been applied although no usable answer came."""
+        self.doubts += 1
+        for row in self.rows:
+            row.doubted = True
+
+    def waits(self, now: float, *, busy: bool = False, unsent: bool = False) -> float:
+        """Note how an attempt ended; give the seconds since it first ended so without a break."""
+        self.busies = self.busies + 1 if busy else 0
+        self.unsents = self.unsents + 1 if unsent else 0
+        if self.waiting_since is None or self.busies + self.unsents <= 1:
+            self.waiting_since = now
+        return now - self.waiting_since
+
+
+@frozen
+class RowResult:
+    """One row's final word, on its way to whoever waits for it."""
+
+    row: Row
+    outcome: Outcome
+    reason: str | None = None
+    detail: str | None = None
+
+
+@frozen(kw_only=True)
+class Reconciled:
+    """What one answer settled, which rows it left open, and how many numbers in it were never sent."""
+
+    results: list[RowResult] = Factory(list)
+    unreported: list[Row] = Factory(list)
+    anomalies: int = 0
+
+
+def reconcile(batch: Batch, answer: Answer, doubted: Container[str]) -> Reconciled:
+    """Match an answer with a batch by canonical digits; ``doubted`` holds phones of any lost answer before.
+
+    A row in no list or in two is left open. "One of the resent batch was created, so the first attempt did
+    nothing" is not concluded: no document promises that a request is applied as a whole.
+    """
+    results, unreported = [], []
+    for row in batch.rows:
+        says = answer.outcomes_of(row.phone)
+        if len(says) == 1:
+            results.append(_result(row, says[0], answer, doubted))
+        elif batch.last_ride or answer.silent:
+            reason = "conflicting" if says else "unaccounted"
+            results.append(RowResult(row, Outcome.UNREPORTED, reason))
+        else:
+            unreported.append(row)
+    anomalies = answer.strangers(frozenset(row.phone for row in batch.rows))
+    return Reconciled(results=results, unreported=unreported, anomalies=anomalies)
+
+
+def _result(row: Row, outcome: Outcome, answer: Answer, doubted: Container[str]) -> RowResult:
+    if outcome is Outcome.DUPLICATE and (row.doubted or row.phone in doubted):
+        return RowResult(row, Outcome.CONFIRMED)
+    if outcome is Outcome.REJECTED:
+        reason = "not_found" if row.phone in answer.not_found else "server_rejected"
+        return RowResult(row, outcome, reason, "the server refused this lead and gives no reason")
+    return RowResult(row, outcome)
+
+
+def cut(rows: Iterable[Row], max_bytes: int) -> Iterator[list[Row]]:
+    """Cut rows, in order, into parts whose bodies keep to ``max_bytes``; a row that is larger goes alone."""
+    part: list[Row] = []
+    size = 2
+    for row in rows:
+        if part and size + len(row.body) + 1 > max_bytes:
+            yield part
+            part, size = [], 2
+        part.append(row)
+        size += len(row.body) + 1
+    if part:
+        yield part

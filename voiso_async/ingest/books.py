@@ -1,0 +1,98 @@
+"""The books of one call: every row that came in, and how it ended."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+from voiso_async.ingest.outcome import IngestReport, LeadOutcome, Outcome
+from voiso_async.ingest.policy import LanePolicy
+from voiso_async.ingest.row import Carried
+
+__all__ = ["Books"]
+
+MOST_KEPT = 1000
+MOST_PROBLEMS = 10_000
+
+
+class Books:
+    """Count rows and outcomes, keep the outcomes of small calls and the problems of all."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self.batches = self.attempts = self.busy = self.doubted = self.anomalies = 0
+        self.server_seconds = 0.0
+        self._counts: Counter[Outcome] = Counter()
+        self._reasons: Counter[str] = Counter()
+        self._kept: list[LeadOutcome] | None = []
+        self._problems: list[LeadOutcome] = []
+
+    @property
+    def settled(self) -> int:
+        """Rows that have their outcome."""
+        return self._counts.total()
+
+    def enter(self) -> int:
+        """Note a row that was read; give its index."""
+        self.rows += 1
+        if self.rows > MOST_KEPT:
+            self._kept = None
+        return self.rows - 1
+
+    def needs(self, outcome: Outcome) -> bool:
+        """Whether a row that ended so is kept as a value, or only counted."""
+        return self._kept is not None or not outcome.ok
+
+    def count(self, outcome: Outcome, reason: str | None = None) -> None:
+        """Count a row's outcome."""
+        self._counts[outcome] += 1
+        if reason is not None:
+            self._reasons[reason] += 1
+
+    def keep(self, outcome: LeadOutcome) -> None:
+        """Keep an outcome that has been counted, as far as there is room."""
+        if self._kept is not None:
+            self._kept.append(outcome)
+        if not outcome.outcome.ok and len(self._problems) < MOST_PROBLEMS:
+            self._problems.append(outcome)
+
+    def note(self, attempt: Carried) -> None:
+        """Note a POST that carried rows of this call."""
+        self.batches += attempt.fresh
+        self.attempts += 1
+        self.busy += attempt.busy
+        self.anomalies += attempt.anomalies
+        self.server_seconds += attempt.seconds
+
+    def report(self, *, elapsed: float, policy: LanePolicy, open_rows: Iterable[LeadOutcome]) -> IngestReport:
+        """Draw up the report; ``open_rows`` are the provisional outcomes of rows whose answer is still out."""
+        provisional = list(open_rows)
+        counts = self._counts + Counter(row.outcome for row in provisional)
+        problems = [*self._problems, *provisional]
+        troubled = sum(count for outcome, count in counts.items() if not outcome.ok)
+        kept = [] if self._kept is None else [*self._kept, *provisional]
+        return IngestReport(
+            rows=self.rows,
+            counts={outcome: counts[outcome] for outcome in Outcome},
+            batches=self.batches,
+            attempts=self.attempts,
+            busy=self.busy,
+            doubted=self.doubted,
+            anomalies=self.anomalies,
+            elapsed=elapsed,
+            ceiling_share=policy.ceiling_share(
+                answered=sum(n for o, n in self._counts.items() if o not in _NEVER_ANSWERED),
+                attempts=self.attempts,
+                server_seconds=self.server_seconds,
+                elapsed=elapsed,
+            ),
+            reasons=dict(self._reasons),
+            outcomes=tuple(sorted(kept, key=_by_index)),
+            problems=tuple(sorted(problems[:MOST_PROBLEMS], key=_by_index)),
+            problems_left_out=troubled - min(len(problems), MOST_PROBLEMS),
+        )
+
+
+_NEVER_ANSWERED = {Outcome.INVALID, Outcome.REPEATED, Outcome.UNKNOWN, Outcome.NOT_SENT}
+
+
+def _by_index(outcome: LeadOutcome) -> int:
+    return outcome.index

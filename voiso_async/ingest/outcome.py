@@ -1,0 +1,154 @@
+"""The final word on each row, and the report whose books balance."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+
+import attrs
+from attrs import frozen
+
+from voiso_async.errors import IngestError
+
+__all__ = ["IngestReport", "LeadOutcome", "Outcome"]
+
+
+class Outcome(StrEnum):
+    """How one row ended; each row ends in exactly one."""
+
+    CREATED = "created"
+    """An answer to a POST that carried it lists it as created."""
+    DUPLICATE = "duplicate"
+    """It was in the campaign before; no attempt of ours with a lost answer ever carried this phone."""
+    CONFIRMED = "confirmed"
+    """It is in the campaign: listed as duplicate after an attempt whose answer was lost."""
+    UPDATED = "updated"
+    """An update was accepted for it."""
+    REPEATED = "repeated"
+    """A valid row with the same phone came earlier in the same call; shares that row's fate (``first``)."""
+    REJECTED = "rejected"
+    """The server refused it."""
+    INVALID = "invalid"
+    """Refused here and never sent; see ``field``, ``reason`` and ``detail``."""
+    UNREPORTED = "unreported"
+    """Sent and answered, but in none of the answer's lists, or in contradicting ones."""
+    UNKNOWN = "unknown"
+    """Sent, and no usable answer came."""
+    NOT_SENT = "not_sent"
+    """Provably not applied: still waiting when the run ended."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether such a row needs no further thought."""
+        return self in _OK
+
+
+_OK = frozenset({Outcome.CREATED, Outcome.DUPLICATE, Outcome.CONFIRMED, Outcome.UPDATED, Outcome.REPEATED})
+
+
+@frozen(kw_only=True)
+class LeadOutcome:
+    """The final word on one row.
+
+    ``index`` counts the rows of the call from 0; ``phone`` is canonical (or ``None`` if the row had none) and
+    ``key`` is the caller's own; both stay out of the repr. ``reason`` is a code, ``detail`` a sentence or the
+    server's text, ``field`` the input field at fault, ``first`` the index that a REPEATED row points at.
+    """
+
+    index: int
+    outcome: Outcome
+    phone: str | None = attrs.field(default=None, repr=False)
+    key: str | None = attrs.field(default=None, repr=False)
+    reason: str | None = None
+    field: str | None = None
+    detail: str | None = attrs.field(default=None, repr=False)
+    first: int | None = None
+
+
+@frozen(kw_only=True)
+class IngestReport:
+    """What became of every row of one call; valid at any time, also after an error or a cancellation.
+
+    ``rows`` were read from the source, ``counts`` says how they ended. ``outcomes`` has every row for calls of
+    up to 1000 rows; ``problems`` has the rows that are not in the campaign or in question, at most 10 000 of
+    them (``problems_left_out`` counts the rest). ``batches`` and ``attempts`` count the POSTs that carried rows
+    of this call, without and with repeats; ``busy`` the answers "still processing"; ``doubted`` the rows that
+    an attempt with a lost answer carried; ``anomalies`` numbers in answers that were never sent. ``elapsed`` is
+    in seconds; ``ceiling_share`` compares it with the physical limit: full batches, the server's own time and
+    the cooldown between them.
+    """
+
+    rows: int = 0
+    counts: Mapping[Outcome, int]
+    batches: int = 0
+    attempts: int = 0
+    busy: int = 0
+    doubted: int = 0
+    anomalies: int = 0
+    elapsed: float = 0.0
+    ceiling_share: float | None = None
+    reasons: Mapping[str, int]
+    outcomes: tuple[LeadOutcome, ...] = attrs.field(default=(), repr=False)
+    problems: tuple[LeadOutcome, ...] = attrs.field(default=(), repr=False)
+    problems_left_out: int = 0
+
+    @property
+    def balanced(self) -> bool:
+        """Whether every row that was read has exactly one outcome."""
+        return sum(self.counts.values()) == self.rows
+
+    @property
+    def pending(self) -> int:
+        """Rows that have been read and have no outcome yet."""
+        return self.rows - sum(self.counts.values())
+
+    @property
+    def ok(self) -> bool:
+        """Whether every row is in the campaign, or repeats one of this call."""
+        return self.balanced and all(outcome.ok for outcome, count in self.counts.items() if count)
+
+    @property
+    def leads_per_second(self) -> float:
+        """Rows with an answer of the server, per second of the whole call."""
+        answered = sum(self.counts[outcome] for outcome in _ANSWERED)
+        return answered / self.elapsed if self.elapsed > 0 else 0.0
+
+    def raise_unless_ok(self) -> None:
+        """Raise ``IngestError`` with this report if a row is not in the campaign or in question."""
+        if not self.ok:
+            error = IngestError(f"not every lead is in the campaign: {self}; see .report.problems for each")
+            error.report = self
+            raise error
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give the figures as plain JSON values; no row, no phone number."""
+        return {
+            "rows": self.rows,
+            "counts": {outcome.value: count for outcome, count in self.counts.items()},
+            "reasons": dict(self.reasons),
+            "batches": self.batches,
+            "attempts": self.attempts,
+            "busy": self.busy,
+            "doubted": self.doubted,
+            "anomalies": self.anomalies,
+            "elapsed": round(self.elapsed, 3),
+            "leads_per_second": round(self.leads_per_second, 1),
+            "ceiling_share": None if self.ceiling_share is None else round(self.ceiling_share, 4),
+            "balanced": self.balanced,
+            "ok": self.ok,
+        }
+
+    def __str__(self) -> str:
+        parts = [f"{o.value.replace('_', ' ')} {n:,}" for o, n in self.counts.items() if n]
+        if self.pending:
+            parts.append(f"pending {self.pending:,}")
+        return " · ".join(parts).replace(",", " ") or "no rows"
+
+
+_ANSWERED = (
+    Outcome.CREATED,
+    Outcome.DUPLICATE,
+    Outcome.CONFIRMED,
+    Outcome.UPDATED,
+    Outcome.REJECTED,
+    Outcome.UNREPORTED,
+)

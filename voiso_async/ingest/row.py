@@ -1,0 +1,243 @@
+"""A lead becomes a row: checked in every field, canonical, encoded once to the bytes that will be sent."""
+
+import re
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from typing import Any, Protocol
+
+import attrs
+from attrs import define, frozen
+
+from voiso_async.convert import encode
+from voiso_async.ingest.outcome import LeadOutcome, Outcome
+from voiso_async.models.leads import Lead, LeadSource, LeadUpdate
+from voiso_async.phone import PhoneFault, canonical
+
+__all__ = ["HEADER_NAME", "Carried", "InvalidLead", "Operation", "Row", "RowOwner", "prepare"]
+
+LONGEST_NAME = 1000
+LONGEST_URL = 2083
+LONGEST_KEY = 256
+MOST_HEADERS = 64
+LONGEST_HEADER_NAME = 128
+LONGEST_HEADER = 1024
+LARGEST_LEAD = 64 * 1024
+LARGEST_PRIORITY = 1000  # contract 12.5
+
+# Control, bidi, line and paragraph separators, lone surrogates: none of them belongs in one line of text, and
+# header values become SIP headers behind the API.
+_HIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+_URL = re.compile(r"https?://[^\s@/?#\\<>\"]+([/?#][^\s\\<>\"]*)?", re.IGNORECASE)
+HEADER_NAME = re.compile(r"X-[A-Za-z0-9\-_.!~*+]+")  # contract 6.1
+
+
+class Operation(StrEnum):
+    """What a call does to the leads of a campaign."""
+
+    ADD = "add"
+    UPDATE = "update"
+
+
+@frozen(kw_only=True)
+class InvalidLead:
+    """A lead that its reader could not make sense of: yielded in its place, it becomes INVALID and is never sent."""
+
+    field: str
+    reason: str
+    detail: str = attrs.field(repr=False)
+    key: str | None = attrs.field(default=None, repr=False)
+
+
+@frozen(kw_only=True)
+class Carried:
+    """One POST in an owner's books: the first of its batch or a repeat, how long it took, what it said."""
+
+    fresh: bool
+    seconds: float
+    busy: bool = False
+    anomalies: int = 0
+
+
+class RowOwner(Protocol):
+    """Who waits for a row's outcome."""
+
+    operation: Operation
+
+    @property
+    def departed(self) -> bool:
+        """Whether nobody waits any more; such rows are left out of later attempts."""
+        ...
+
+    def carried(self, attempt: "Carried") -> None:
+        """Take note of a POST that carried rows of this owner."""
+        ...
+
+    def settle(self, row: "Row", outcome: Outcome, reason: str | None = None, detail: str | None = None) -> None:
+        """Take the final word on a row."""
+        ...
+
+
+@define(slots=True, eq=False)
+class Row:
+    """A lead inside the engine; ``body`` is its exact JSON, ``doubted`` whether a lost answer ever carried it."""
+
+    index: int
+    phone: str = attrs.field(repr=False)
+    body: bytes = attrs.field(repr=False)
+    key: str | None = attrs.field(repr=False)
+    owner: RowOwner = attrs.field(repr=False)
+    doubted: bool = False
+
+
+class _Invalid(Exception):  # noqa: N818 - not an error: the way out of a checker
+    def __init__(self, field: str, reason: str, detail: str) -> None:
+        self.field, self.reason, self.detail = field, reason, detail
+
+
+def prepare(lead: Any, index: int, operation: Operation, owner: RowOwner) -> Row | LeadOutcome:
+    """Make a row of a ``Lead``, a mapping or a bare phone number, or say why it is INVALID.
+
+    Never raises for any input; the outcome names the field, a reason code and what to do.
+    """
+    phone = key = None
+    try:
+        if isinstance(lead, InvalidLead):
+            key = _key(lead.key)
+            raise _Invalid(lead.field, lead.reason, lead.detail)
+        fields = _fields_of(lead, operation)
+        key = _key(fields.pop("key", None))
+        phone = _phone(fields.pop("phone_number", None))
+        payload = {"phone_number": phone} | _checked(fields, operation)
+        return Row(index, phone, _encoded(payload), key, owner)
+    except _Invalid as fault:
+        found = fault
+    except Exception:  # noqa: BLE001 - a hostile mapping may raise anything
+        found = _Invalid("lead", "unreadable", "reading this lead raised an error")
+    return LeadOutcome(
+        index=index,
+        outcome=Outcome.INVALID,
+        phone=phone,
+        key=key,
+        reason=found.reason,
+        field=found.field,
+        detail=found.detail,
+    )
+
+
+def _fields_of(lead: Any, operation: Operation) -> dict[str, Any]:
+    if isinstance(lead, str | int | float):
+        return {"phone_number": lead}
+    if isinstance(lead, Mapping):
+        return dict(lead)
+    wanted = Lead if operation is Operation.ADD else LeadUpdate
+    if isinstance(lead, wanted):
+        return {a.name: getattr(lead, a.name) for a in attrs.fields(wanted)}
+    raise _Invalid("lead", "wrong_type", f"give a {wanted.__name__}, a mapping or a phone number")
+
+
+def _phone(value: Any) -> str:
+    phone = canonical(value)
+    if isinstance(phone, PhoneFault):
+        raise _Invalid("phone_number", phone.value, phone.hint)
+    return phone
+
+
+def _key(value: Any) -> str | None:
+    if value is None:
+        return None
+    if type(value) is int:
+        value = str(value)
+    return _text("key", value, LONGEST_KEY)
+
+
+def _checked(fields: Mapping[Any, Any], operation: Operation) -> dict[str, Any]:
+    checks = _CHECKS[operation]
+    payload = {}
+    for name, value in fields.items():
+        check = checks.get(name)
+        if check is None:
+            shown = name if isinstance(name, str) and name.isidentifier() and len(name) < 40 else "(unnamed)"
+            raise _Invalid(shown, "unknown_field", f"known fields are phone_number, key, {', '.join(checks)}")
+        if value is not None:
+            payload[name] = check(value)
+    if operation is Operation.UPDATE and not payload:
+        raise _Invalid("lead", "nothing_to_update", f"give at least one of {', '.join(checks)}")
+    return payload
+
+
+def _encoded(payload: dict[str, Any]) -> bytes:
+    body = encode(payload)
+    if len(body) > LARGEST_LEAD:
+        raise _Invalid("lead", "too_large", f"a lead may take {LARGEST_LEAD} bytes as JSON")
+    return body
+
+
+def _text(field: str, value: Any, longest: int) -> str:
+    if not isinstance(value, str):
+        raise _Invalid(field, "wrong_type", "give text")
+    if len(value) > longest:
+        raise _Invalid(field, "too_long", f"at most {longest} characters")
+    if _HIDDEN.search(value):
+        raise _Invalid(field, "hidden_character", "control or invisible characters stand in it")
+    return str(value)
+
+
+def _name(value: Any) -> str:
+    return _text("name", value, LONGEST_NAME)
+
+
+def _priority(value: Any) -> int:
+    if type(value) is not int or not 1 <= value <= LARGEST_PRIORITY:
+        raise _Invalid("priority", "out_of_range", f"a whole number from 1 to {LARGEST_PRIORITY}")
+    return value
+
+
+def _active(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise _Invalid("active", "wrong_type", "True or False")
+    return value
+
+
+def _source(value: Any) -> dict[str, str]:
+    if isinstance(value, LeadSource):
+        value = {"system": value.system, "url": value.url}
+    if not isinstance(value, Mapping) or not set(value) <= {"system", "url"}:
+        raise _Invalid("source", "wrong_type", "an object with system and url")
+    source = {}
+    if value.get("system") is not None:
+        source["system"] = _text("source.system", value["system"], LONGEST_NAME)
+    if value.get("url") is not None:
+        source["url"] = _url(value["url"])
+    return source
+
+
+def _url(value: Any) -> str:
+    text = _text("source.url", value, LONGEST_URL)
+    if not _URL.fullmatch(text):
+        raise _Invalid("source.url", "bad_url", "begin with http:// or https://; no user name, no blanks")
+    return text
+
+
+def _context_headers(value: Any) -> dict[str, str]:
+    if not isinstance(value, Mapping):
+        raise _Invalid("context_headers", "wrong_type", "an object of texts")
+    if len(value) > MOST_HEADERS:
+        raise _Invalid("context_headers", "too_many", f"at most {MOST_HEADERS} headers")
+    headers = {}
+    for name, text in value.items():
+        if not isinstance(name, str) or len(name) > LONGEST_HEADER_NAME or not HEADER_NAME.fullmatch(name):
+            raise _Invalid("context_headers", "bad_header_name", "names begin with X- (contract 6.1)")
+        headers[name] = _text(f"context_headers.{name}", text, LONGEST_HEADER)
+    return headers
+
+
+_COMMON: dict[str, Callable[[Any], Any]] = {
+    "name": _name,
+    "source": _source,
+    "active": _active,
+    "priority": _priority,
+}
+_CHECKS = {
+    Operation.ADD: _COMMON | {"context_headers": _context_headers},
+    Operation.UPDATE: _COMMON,  # contract 7: only these can be changed
+}

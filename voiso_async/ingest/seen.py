@@ -1,0 +1,18 @@
+"""The exact index of the phones of one call: which row claimed a phone first."""
+
+__all__ = ["SeenPhones"]
+
+SHARDS = 1021
+"""A prime: a shard of a two-million-row call has some 2000 phones, so no resize holds the loop."""
+
+
+class SeenPhones:
+    """Remember each phone's first row, exactly, in many small tables."""
+
+    def __init__(self) -> None:
+        self._shards: list[dict[int, int]] = [{} for _ in range(SHARDS)]
+
+    def first(self, phone: str, index: int) -> int:
+        """Claim the phone for ``index`` unless an earlier row has it; give the row that owns it."""
+        number = int(phone)
+        return self._shards[number % SHARDS].setdefault(number, index)

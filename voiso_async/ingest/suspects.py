@@ -1,0 +1,106 @@
+"""The search for the rows for which a whole batch was refused.
+
+A refused batch is divided: rows that the server named by index stand alone first, then one part for each call,
+then halves, until what is refused stands alone. Two disjoint parts refused with the same words mean that the
+cause is not in the rows, unless the server has accepted rows of this operation meanwhile.
+"""
+
+import re
+from collections import deque
+from collections.abc import Iterator, Mapping
+
+from attrs import frozen
+
+from voiso_async.ingest.row import Row
+
+__all__ = ["Refusal", "Suspects", "divide"]
+
+_INDEX = re.compile(r"(?:[A-Za-z_]+[.\[])?\[?([0-9]{1,4})\]?(?:[.\[].*)?")
+
+
+@frozen
+class Refusal:
+    """A complete no to a whole batch: status, the server's text, and its field errors."""
+
+    status: int
+    text: str
+    fields: Mapping[str, tuple[str, ...]]
+
+    def indexes(self, rows: int) -> list[int]:
+        """The positions in the batch that the field errors name, in order."""
+        found = (_INDEX.fullmatch(name) for name in self.fields)
+        return sorted({int(match[1]) for match in found if match and int(match[1]) < rows})
+
+    def alike(self, other: "Refusal") -> bool:
+        """Whether two refusals say the same."""
+        return self.status == other.status and self.text == other.text
+
+
+class Suspects:
+    """One refused batch being searched; ``parts`` wait for their turn, each POST costs one of ``posts_left``."""
+
+    def __init__(self, rows: list[Row], refusal: Refusal, max_posts: int) -> None:
+        self.refusal = refusal
+        self.posts_left = max_posts
+        self.parts: deque[list[Row]] = deque()
+        self.innocent = False
+        self._singled_out: set[int] = set()
+        self._refused: list[tuple[Refusal, frozenset[int]]] = []
+        self._queue(rows, refusal)
+
+    def next_part(self) -> list[Row] | None:
+        """The next part to send, or ``None`` if nothing is left or no POST may be spent any more."""
+        if not self.parts or self.posts_left <= 0:
+            return None
+        self.posts_left -= 1
+        return self.parts.popleft()
+
+    def accepted(self) -> None:
+        """A part was taken: the cause is in the rows."""
+        self.innocent = True
+
+    def refused(self, part: list[Row], refusal: Refusal) -> bool:
+        """A part was refused; say whether it stands alone, else divide it further."""
+        named = refusal.indexes(len(part))
+        ids = frozenset(id(row) for row in part)
+        if not ids <= self._singled_out and len(named) in {0, len(part)}:
+            self._refused.append((refusal, ids))
+        if len(part) == 1:
+            return True
+        self._queue(part, refusal)
+        return False
+
+    def call_is_at_fault(self) -> bool:
+        """Whether two disjoint parts that the server did not single out were refused alike, and none was taken."""
+        if self.innocent or not self._refused:
+            return False
+        latest, rows = self._refused[-1]
+        return any(latest.alike(other) and rows.isdisjoint(others) for other, others in self._refused[:-1])
+
+    def rest(self) -> Iterator[Row]:
+        """Give up the search: every row that has not been judged."""
+        while self.parts:
+            yield from self.parts.popleft()
+
+    def _queue(self, rows: list[Row], refusal: Refusal) -> None:
+        named, parts = divide(rows, refusal)
+        self._singled_out.update(id(row) for row in named)
+        self.parts.extendleft([row] for row in reversed(named))
+        self.parts.extend(parts)
+
+
+def divide(rows: list[Row], refusal: Refusal) -> tuple[list[Row], list[list[Row]]]:
+    """Split refused rows into those that the server singled out, and the parts that the others make."""
+    indexes = set(refusal.indexes(len(rows)))
+    if len(indexes) == len(rows):
+        indexes = set()
+    named = [row for i, row in enumerate(rows) if i in indexes]
+    by_owner: dict[int, list[Row]] = {}
+    for i, row in enumerate(rows):
+        if i not in indexes:
+            by_owner.setdefault(id(row.owner), []).append(row)
+    parts = list(by_owner.values())
+    if len(parts) == 1 and not named:
+        middle = (len(rows) + 1) // 2
+        parts = [part for part in (rows[:middle], rows[middle:]) if part]
+    return named, parts

@@ -1,0 +1,169 @@
+"""Request and Response as frozen values, and the rules that keep a request on its route and its origin."""
+
+import ipaddress
+import math
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+from urllib.parse import SplitResult, urlencode, urlsplit
+
+from attrs import Attribute, field, frozen
+
+from voiso_async.errors import ConfigurationError
+
+__all__ = ["Request", "Response", "base_url_of", "id_text", "origin_of", "positive_id", "positive_number"]
+
+API_PATH = "/api/v4"  # contract 1
+CLUSTER = re.compile(r"(?!xn--)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")  # contract 1: one DNS label
+BASE_URL = re.compile(r"https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[A-Za-z0-9_/-]*)?")
+NUMERIC_HOST = re.compile(r"(0x[0-9a-f]*|[0-9]+)(\.(0x[0-9a-f]*|[0-9]+))*")
+ID_TEXT = re.compile(r"[A-Za-z0-9_-]{1,128}")
+LARGEST_ID = 2**63 - 1
+
+Params = tuple[tuple[str, str], ...]
+
+
+@frozen(kw_only=True)
+class Request:
+    """One call of the API: a verb, a route template, and the path with its ids filled in.
+
+    ``route`` is what errors, events and logs show; ``scope`` is what the key needs (contract 2), for hints.
+    """
+
+    method: str
+    route: str
+    path: str
+    params: Params = field(default=(), repr=False)
+    body: bytes | None = field(default=None, repr=False)
+    scope: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.route}"
+
+    @property
+    def target(self) -> str:
+        """The path and query, encoded."""
+        return f"{self.path}?{urlencode(self.params)}" if self.params else self.path
+
+    @classmethod
+    def to(
+        cls,
+        method: str,
+        route: str,
+        ids: Mapping[str, int | str] | None = None,
+        *,
+        params: Iterable[tuple[str, str]] = (),
+        body: bytes | None = None,
+        scope: str = "",
+    ) -> "Request":
+        """Fill ``ids`` into the route template; a hostile id raises ``ConfigurationError`` before any I/O."""
+        texts = {name: id_text(value, name) for name, value in (ids or {}).items()}
+        return cls(
+            method=method,
+            route=route,
+            path=route.format_map(texts),
+            params=tuple(params),
+            body=body,
+            scope=scope,
+        )
+
+
+@frozen(kw_only=True)
+class Response:
+    """One complete answer; header names are lower case, ``seconds`` is how long the exchange took."""
+
+    status: int
+    headers: Mapping[str, str] = field(factory=dict, repr=False)
+    body: bytes = field(default=b"", repr=False)
+    truncated: bool = False
+    seconds: float = 0.0
+
+
+def positive_id(value: Any, name: str = "campaign_id") -> int:
+    """Read an integer id given as 3 or "3"; anything else is a ``ConfigurationError``."""
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20:
+        value = int(value)
+    if type(value) is int and 0 < value <= LARGEST_ID:
+        return value
+    raise ConfigurationError(f"{name} must be a positive integer, such as 3; nothing was sent")
+
+
+def positive_number(_: Any, attribute: "Attribute[Any]", value: Any) -> None:
+    """Validate an attrs field that is a number above 0, such as a time in seconds or a count."""
+    if type(value) not in (int, float) or not 0 < value < math.inf:
+        raise ConfigurationError(f"{attribute.name} must be a number above 0")
+
+
+def id_text(value: Any, name: str) -> str:
+    """Read an id for use in a path: a positive integer, or letters, digits, dash and underscore."""
+    if type(value) is int:
+        return str(positive_id(value, name))
+    if isinstance(value, str) and ID_TEXT.fullmatch(value):
+        return value
+    raise ConfigurationError(
+        f"{name} must be a positive integer or a text of letters, digits, '-' and '_'; nothing was sent"
+    )
+
+
+def base_url_of(cluster: str | None, base_url: str | None) -> str:
+    """Make the root of every call from a cluster id or a base URL (contract 1).
+
+    ``/api/v4`` is added to a cluster id and to a bare origin; HTTPS is required except on loopback addresses.
+    """
+    if base_url is None:
+        if not isinstance(cluster, str) or not CLUSTER.fullmatch(cluster):
+            raise ConfigurationError(
+                "cluster must be the first label of your contact centre's host name, such as cc-ams03: "
+                "lower-case letters, digits and '-'"
+            )
+        return f"https://{cluster}.voiso.com{API_PATH}"
+    parts = _checked(base_url)
+    path = parts.path.rstrip("/")
+    return f"{parts.scheme}://{parts.netloc}{path or API_PATH}"
+
+
+def _checked(url: str) -> SplitResult:
+    parts = _split(url)
+    if parts is None:
+        raise ConfigurationError("base_url is not a URL, such as https://cc-ams03.voiso.com")
+    host = parts.hostname or ""
+    if not BASE_URL.fullmatch(url) or parts.port == 0 or "//" in parts.path:
+        raise ConfigurationError(
+            "base_url must be scheme, host and optional port and path, without user, query, fragment or dots "
+            "in the path, such as https://cc-ams03.voiso.com"
+        )
+    if NUMERIC_HOST.fullmatch(host) and not _is_address(host):
+        raise ConfigurationError("base_url names its host by a number that is not a plain IPv4 address")
+    if parts.scheme == "http" and not _is_loopback(host):
+        raise ConfigurationError("base_url must begin with https://; http:// is for loopback addresses only")
+    return parts
+
+
+def _split(url: Any) -> SplitResult | None:
+    """Split without an error whose text could show a password that stood in the URL."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except (ValueError, AttributeError, TypeError):
+        return None
+    return parts if isinstance(url, str) else None
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_loopback(host: str) -> bool:
+    return host == "localhost" or (_is_address(host) and ipaddress.ip_address(host).is_loopback)
+
+
+def origin_of(url: str) -> str:
+    """Scheme, host and port of a URL, with the port always written."""
+    parts = urlsplit(url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    return f"{parts.scheme}://{host}:{port}"
