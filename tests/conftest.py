@@ -1,0 +1,32 @@
+"""Loops and isolation for every test."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+from virtual_time import VirtualLoop
+
+from voiso_async.ingest import door
+
+pytest_plugins = ["pytester"]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "virtual: runs on a clock that jumps over every wait")
+
+
+def pytest_asyncio_loop_factories(
+    config: pytest.Config, item: pytest.Item
+) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    if item.get_closest_marker("virtual"):
+        return {"virtual": VirtualLoop}
+    return {"real": asyncio.new_event_loop}
+
+
+@pytest.fixture(autouse=True)
+def fresh_gates(monkeypatch: pytest.MonkeyPatch) -> dict[Any, Any]:
+    """Virtual clocks begin at 0 in each test, so gates of another test mean nothing."""
+    gates: dict[Any, Any] = {}
+    monkeypatch.setattr(door, "_GATES", gates)
+    return gates

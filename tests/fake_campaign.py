@@ -1,0 +1,242 @@
+"""A campaign behind a five-line ``post``, its history, and the checker that compares three histories."""
+
+import asyncio
+import itertools
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from attrs import Factory, define
+
+from voiso_async.decipher import api_error, explain_voiso
+from voiso_async.errors import APIError, ConnectError, ConnectionLostError
+from voiso_async.ingest.batcher import LeadBatcher
+from voiso_async.ingest.door import LocalDoor
+from voiso_async.ingest.outcome import IngestReport, LeadOutcome, Outcome
+from voiso_async.ingest.policy import LanePolicy
+from voiso_async.ingest.row import Operation
+from voiso_async.wire import Request, Response
+
+ORIGIN = "https://voiso.example:443"
+
+
+@define
+class Post:
+    """One POST on the wire: what it carried, when, what was applied, and what the client was told."""
+
+    campaign: int
+    operation: str
+    leads: list[dict[str, Any]]
+    began: float
+    ended: float = -1.0
+    applied: frozenset[str] = frozenset()
+    told: str = ""
+    listed: dict[str, list[str]] = Factory(dict)
+
+    @property
+    def phones(self) -> list[str]:
+        return [lead["phone_number"] for lead in self.leads]
+
+
+Fault = Callable[["FakeCampaigns", Post], Response | Exception]
+
+
+@define
+class FakeCampaigns:
+    """Every campaign of one account; ``script`` holds a fault (or None) for each coming POST."""
+
+    seconds: float = 0.5
+    script: list[Fault | None] = Factory(list)
+    members: dict[int, set[str]] = Factory(dict)
+    history: list[Post] = Factory(list)
+    poison: Callable[[dict[str, Any]], str | None] | None = None
+    name_index: bool = False
+    refuses: set[str] = Factory(set)
+
+    async def post(self, campaign: int, operation: Operation, body: bytes) -> Response:
+        loop = asyncio.get_running_loop()
+        post = Post(campaign, operation.value, json.loads(body), loop.time())
+        self.history.append(post)
+        fault = self.script.pop(0) if self.script else None
+        try:
+            await asyncio.sleep(self.seconds)
+            answer = fault(self, post) if fault else self.answer(post)
+        except asyncio.CancelledError:
+            post.told = "lost"
+            raise
+        finally:
+            post.ended = loop.time()
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def answer(self, post: Post, first: int | None = None) -> Response:
+        """Apply the first leads (all if not told otherwise) and answer as the contract says."""
+        refusal = self._refusal(post)
+        if refusal is not None:
+            post.told = "refused"
+            return refusal
+        members = self.members.setdefault(post.campaign, set())
+        lists: dict[str, list[str]] = {"created": [], "duplicates": [], "rejected": []}
+        for phone in post.phones[:first]:
+            if phone in self.refuses:
+                lists["rejected"].append(phone)
+            elif phone in members:
+                lists["duplicates" if post.operation == "add" else "created"].append(phone)
+            else:
+                lists["created" if post.operation == "add" else "rejected"].append(phone)
+        if post.operation == "add":
+            post.applied = frozenset(lists["created"])
+            members |= post.applied
+        post.told, post.listed = "answered", lists
+        return reply(200, {"leads_import": lists})
+
+    def _refusal(self, post: Post) -> Response | None:
+        for index, lead in enumerate(post.leads):
+            text = self.poison(lead) if self.poison else None
+            if text:
+                field = f"{index}.name" if self.name_index else "name"
+                return reply(422, {"errors": {field: [text]}})
+        return None
+
+
+def reply(status: int, payload: Any = None, headers: dict[str, str] | None = None) -> Response:
+    body = payload if isinstance(payload, bytes) else b"" if payload is None else json.dumps(payload).encode()
+    return Response(status=status, headers=headers or {}, body=body)
+
+
+# Faults
+
+
+def lost(first: int | None = 0) -> Fault:
+    """The connection ends without an answer, after the first leads were applied (None: all)."""
+
+    def fault(server: FakeCampaigns, post: Post) -> Exception:
+        server.answer(post, first)
+        post.told, post.listed = "lost", {}
+        return ConnectionLostError("the connection ended", request="POST /leads", reason="connection_lost")
+
+    return fault
+
+
+def unsent(_: FakeCampaigns, post: Post) -> Exception:
+    """The request never left this machine."""
+    post.told = "unsent"
+    return ConnectError("refused", request="POST /leads", proof="not_sent", reason="refused")
+
+
+def status(code: int, payload: Any = None, headers: dict[str, str] | None = None, *, apply: bool = False) -> Fault:
+    """A plain answer with a status; ``apply`` does the work all the same."""
+
+    def fault(server: FakeCampaigns, post: Post) -> Response:
+        if apply:
+            server.answer(post)
+        post.listed = {}
+        ambiguous = code == 408 or code >= 500 or 200 <= code < 300
+        post.told = "lost" if ambiguous else "refused"
+        return reply(code, payload, headers)
+
+    return fault
+
+
+def busy(code: int = 409, headers: dict[str, str] | None = None) -> Fault:
+    return status(code, {"errors": {"base": ["previous request is still processing"]}}, headers)
+
+
+def without(count: int) -> Fault:
+    """All is applied, and the answer leaves out the first leads."""
+
+    def fault(server: FakeCampaigns, post: Post) -> Response:
+        server.answer(post)
+        hidden = set(post.phones[:count])
+        post.listed = {name: [p for p in phones if p not in hidden] for name, phones in post.listed.items()}
+        return reply(200, {"leads_import": post.listed})
+
+    return fault
+
+
+# The engine under test
+
+
+def explain(operation: Operation, response: Response) -> APIError:
+    request = Request.to("POST", "/campaigns/{campaign_id}/leads", {"campaign_id": 3})
+    return api_error(request, response, explain_voiso)
+
+
+def engine(server: FakeCampaigns, **policy: Any) -> LeadBatcher:
+    """A batcher on the running loop's clock, with the fake campaigns behind it."""
+    clock = asyncio.get_running_loop().time
+    settings = LanePolicy(**policy)
+    door = LocalDoor(ORIGIN, settings.cooldown, clock)
+    return LeadBatcher(server.post, door, explain, policy=settings, clock=clock)
+
+
+def phones(count: int, start: int = 0) -> list[str]:
+    """Distinct numbers from a range reserved for fiction, longer than real ones so that there are enough."""
+    return [f"4416329600{start + i:05d}" for i in range(count)]
+
+
+# The checker
+
+
+def check(server: FakeCampaigns, reports: Iterable[IngestReport], cooldown: float = 2.0) -> None:
+    """Compare what the server applied, what went over the wire, and what the reports say."""
+    for campaign in {post.campaign for post in server.history}:
+        _check_pacing([post for post in server.history if post.campaign == campaign], cooldown)
+    _check_bodies(server.history)
+    for report in reports:
+        assert report.balanced
+        assert report.rows == sum(report.counts.values())
+        _check_report(server, report)
+
+
+def _check_pacing(posts: list[Post], cooldown: float) -> None:
+    """One in flight, and the cooldown after every POST that left, whatever became of it."""
+    left = [post for post in posts if post.told != "unsent"]
+    for before, after in itertools.pairwise(left):
+        assert before.ended >= 0
+        assert after.began - before.ended >= cooldown - 1e-6
+
+
+def _check_bodies(posts: list[Post]) -> None:
+    """1 to 1000 leads with distinct phones."""
+    for post in posts:
+        assert 1 <= len(post.leads) <= 1000
+        assert max(Counter(post.phones).values()) == 1
+
+
+def _check_report(server: FakeCampaigns, report: IngestReport) -> None:
+    outcomes = report.outcomes or report.problems
+    assert len({outcome.index for outcome in outcomes}) == len(outcomes)
+    for outcome in outcomes:
+        _check_truth(server, outcome)
+
+
+def _check_truth(server: FakeCampaigns, outcome: LeadOutcome) -> None:
+    """What an outcome claims is what the server did."""
+    carried = [post for post in server.history if outcome.phone in post.phones]
+    listed = {name for post in carried for name, numbers in post.listed.items() if outcome.phone in numbers}
+    doubted = [post for post in carried if post.told == "lost"]
+    match outcome.outcome:
+        case Outcome.CREATED:
+            assert "created" in listed
+        case Outcome.DUPLICATE:
+            assert "duplicates" in listed
+            first = min(i for i, post in enumerate(carried) if outcome.phone in post.listed.get("duplicates", []))
+            assert not any(post.told == "lost" for post in carried[:first])
+        case Outcome.CONFIRMED:
+            assert "duplicates" in listed
+            assert doubted or any(
+                outcome.phone not in {n for ns in p.listed.values() for n in ns} for p in carried
+            )
+        case Outcome.REJECTED:
+            assert "rejected" in listed or any(post.told == "refused" for post in carried)
+        case Outcome.INVALID:
+            assert not carried or outcome.reason is not None
+        case Outcome.UNKNOWN:
+            assert doubted
+        case Outcome.NOT_SENT:
+            assert all(post.told in {"unsent", "refused"} for post in carried)
+        case _:
+            assert carried

@@ -1,0 +1,170 @@
+"""What a lane sends next: the batch to repeat, what is left of others, suspects, and the calls that wait."""
+
+from collections import deque
+from collections.abc import Iterator
+
+from voiso_async.ingest.batch import Batch
+from voiso_async.ingest.call import Call
+from voiso_async.ingest.outcome import Outcome
+from voiso_async.ingest.row import Operation, Row
+from voiso_async.ingest.suspects import Suspects
+
+__all__ = ["Agenda"]
+
+
+class Agenda:
+    """Batches and calls in the order in which they go."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[Operation, deque[Call]] = {operation: deque() for operation in Operation}
+        self._repeat: Batch | None = None
+        self._left: deque[Batch] = deque()
+        self._searches: deque[tuple[Operation, Suspects]] = deque()
+        self._suspects_next = False
+        self._last = Operation.UPDATE
+
+    def offer(self, call: Call) -> None:
+        """Queue a call that has rows to offer, once."""
+        if call.offers and not call.queued:
+            call.queued = True
+            self._waiting[call.operation].append(call)
+
+    def repeat(self, batch: Batch) -> None:
+        """Send this batch again, before anything else."""
+        self._repeat = batch
+
+    def later(self, batch: Batch) -> None:
+        """Send this part of an earlier batch next."""
+        self._left.append(batch)
+
+    def search(self, operation: Operation, suspects: Suspects) -> None:
+        """Look for the cause of a refusal: its parts get every second turn."""
+        self._searches.append((operation, suspects))
+        self._suspects_next = True
+
+    def clear(self) -> None:
+        """Drop every batch and every call: their rows are settled elsewhere."""
+        for waiting in self._waiting.values():
+            waiting.clear()
+        self._repeat = None
+        self._left.clear()
+        self._searches.clear()
+
+    @property
+    def urgent(self) -> bool:
+        """Whether something is to be sent that no source can make fuller."""
+        return bool(self._repeat or self._left or self._searches)
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to send at all."""
+        return not self.urgent and not any(self._waiting.values())
+
+    @property
+    def ready(self) -> bool:
+        """Whether waiting longer would not make the next batch fuller."""
+        return self.urgent or any(call.ready for call in self.calls())
+
+    @property
+    def reading(self) -> bool:
+        """Whether a caller is filling its buffer at this moment."""
+        return any(call.reading for call in self.calls())
+
+    def calls(self) -> Iterator[Call]:
+        """The calls that have rows to offer."""
+        for waiting in self._waiting.values():
+            yield from waiting
+
+    def next(self, max_rows: int, max_bytes: int) -> Batch | None:
+        """Give the next batch without the rows of departed calls, or ``None`` if nothing is left."""
+        while not self.empty:
+            batch = self._pick(max_rows, max_bytes)
+            if batch and _without_departed(batch):
+                return batch
+            if batch and batch.suspects:
+                batch.suspects.posts_left += 1
+        return None
+
+    def _pick(self, max_rows: int, max_bytes: int) -> Batch | None:
+        if self._repeat:
+            batch, self._repeat = self._repeat, None
+            return batch
+        if self._left:
+            return self._left.popleft()
+        fresh = any(self._waiting.values())
+        if self._searches and (self._suspects_next or not fresh):
+            self._suspects_next = False
+            return self._suspect()
+        self._suspects_next = True
+        return self._fill(max_rows, max_bytes)
+
+    def _suspect(self) -> Batch | None:
+        operation, suspects = self._searches[0]
+        part = suspects.next_part()
+        if not suspects.parts:
+            self._searches.popleft()
+        return Batch(operation, part, suspects=suspects) if part else None
+
+    def resume(self, operation: Operation, suspects: Suspects) -> None:
+        """Put a search back in line whose part has been divided further."""
+        if suspects.parts and (operation, suspects) not in self._searches:
+            self._searches.append((operation, suspects))
+
+    def _fill(self, max_rows: int, max_bytes: int) -> Batch | None:
+        """Fill a batch from all waiting calls of one operation, one row per call and round."""
+        operation = self._turn_of()
+        waiting, size = self._waiting[operation], 2
+        rows: list[Row] = []
+        phones = self._pending_phones() if operation is Operation.UPDATE else set()
+        deferred: dict[Call, list[Row]] = {}
+        while waiting and len(rows) < max_rows:
+            call = waiting.popleft()
+            if not call.offers:
+                call.queued = False
+                continue
+            row = call.waiting.popleft()
+            if row.phone in phones:
+                deferred.setdefault(call, []).append(row)
+            elif rows and size + len(row.body) + 1 > max_bytes:
+                call.waiting.appendleft(row)
+                waiting.appendleft(call)
+                break
+            else:
+                phones.add(row.phone)
+                rows.append(row)
+                size += len(row.body) + 1
+                call.hold(row)
+            waiting.append(call)
+        self._give_back(operation, deferred)
+        return Batch(operation, rows) if rows else None
+
+    def _turn_of(self) -> Operation:
+        """Adds and updates take turns when both wait."""
+        other = Operation.ADD if self._last is Operation.UPDATE else Operation.UPDATE
+        self._last = other if self._waiting[other] else self._last
+        return self._last
+
+    def _pending_phones(self) -> set[str]:
+        """Phones whose earlier update still waits: a later one must not overtake it."""
+        batches = [batch.rows for batch in self._left]
+        parts = [part for _, suspects in self._searches for part in suspects.parts]
+        return {row.phone for rows in [*batches, *parts] for row in rows}
+
+    def _give_back(self, operation: Operation, deferred: dict[Call, list[Row]]) -> None:
+        for call, rows in deferred.items():
+            call.waiting.extendleft(reversed(rows))
+            if not call.queued:
+                call.queued = True
+                self._waiting[operation].appendleft(call)
+
+
+def _without_departed(batch: Batch) -> bool:
+    """Leave out the rows nobody waits for; say whether any is left."""
+    staying = []
+    for row in batch.rows:
+        if row.owner.departed:
+            row.owner.settle(row, Outcome.UNKNOWN if row.doubted else Outcome.NOT_SENT)
+        else:
+            staying.append(row)
+    batch.rows = staying
+    return bool(staying)

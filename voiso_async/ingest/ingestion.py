@@ -1,0 +1,147 @@
+"""Ingestion: what ``add()`` and ``update()`` give; the twin of ``Paginator``."""
+
+import math
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import anyio
+
+from voiso_async.errors import DeadlineExceededError, UsageError
+from voiso_async.ingest.call import Call
+from voiso_async.ingest.lane import Lane
+from voiso_async.ingest.outcome import IngestReport, LeadOutcome, Outcome
+from voiso_async.ingest.source import Source
+
+__all__ = ["Ingestion"]
+
+T = TypeVar("T")
+Begin = Callable[[bool], tuple[Call, Lane]]
+
+
+class Ingestion(AsyncIterator[LeadOutcome]):
+    """One ``add()`` or ``update()``: await it for the report, or iterate it for each lead's outcome.
+
+    Nothing happens before one of the two. As an async context manager it withdraws, on leaving, what was not
+    sent; the POST in flight goes on. ``report`` is valid at any time, also after an error or a cancellation.
+    Cancelling the caller withdraws its unsent leads and leaves other callers alone.
+
+    Raises only if the lane stopped (the error of the attempt that stopped it), if the source raised
+    (``SourceError``), at the deadline (``DeadlineExceededError``) and on close (``ClientClosedError``); each
+    carries ``.report``. Else the report says it all: ``report.ok``, ``report.raise_unless_ok()``.
+
+    >>> report = await voiso.leads.add(3, ["441632960123"])        # doctest: +SKIP
+    >>> async for outcome in voiso.leads.add(3, leads): ...        # doctest: +SKIP
+    """
+
+    def __init__(self, begin: Begin, source: Source, timeout: float | None = None) -> None:
+        self._begin = begin
+        self._source = source
+        self._timeout = timeout
+        self._deadline: float | None = None
+        self._joined: tuple[Call, Lane] | None = None
+        self._over = False
+
+    def __await__(self) -> Generator[Any, None, IngestReport]:
+        return self._whole().__await__()
+
+    async def __anext__(self) -> LeadOutcome:
+        if self._over:
+            raise StopAsyncIteration
+        call, lane = self._join(streamed=True)
+        outcome = await self._guarded(self._next(call, lane))
+        if outcome is None:
+            self._finish(call)
+            raise StopAsyncIteration
+        return outcome
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._leave()
+
+    def __del__(self) -> None:
+        """An iteration that was left without its context manager withdraws too, in its own loop."""
+        if self._joined is not None and not self._joined[0].finished:
+            call, lane = self._joined
+            lane.withdraw_soon(call)
+
+    @property
+    def report(self) -> IngestReport:
+        """What is known by now; the books balance once the call is over."""
+        if self._joined is None:
+            return IngestReport(counts=dict.fromkeys(Outcome, 0), reasons={})
+        return self._joined[0].report()
+
+    async def _whole(self) -> IngestReport:
+        if self._joined is not None:
+            raise UsageError("an ingestion is awaited or iterated once; call add() or update() anew")
+        call, lane = self._join(streamed=False)
+        await self._guarded(self._feed(call, lane))
+        self._finish(call)
+        return call.report()
+
+    async def _feed(self, call: Call, lane: Lane) -> None:
+        while not call.finished:
+            if call.ended or call.full:
+                await call.change()
+            else:
+                await self._source.read(call, lane.offer)
+
+    async def _next(self, call: Call, lane: Lane) -> LeadOutcome | None:
+        while True:
+            hungry = not (call.ended or call.full)
+            if hungry and not self._source.waits:
+                await self._source.read(call, lane.offer)
+            if outcome := call.next_outcome():
+                if call.offers and not call.queued:
+                    lane.offer(call)
+                return outcome
+            if call.finished:
+                return None
+            if hungry and self._source.waits:
+                await self._source.read(call, lane.offer)
+            else:
+                await call.change()
+
+    def _join(self, *, streamed: bool) -> tuple[Call, Lane]:
+        if self._joined is None:
+            if self._timeout is not None:
+                self._deadline = anyio.current_time() + self._timeout
+            self._joined = self._begin(streamed)
+        return self._joined
+
+    async def _guarded(self, step: Coroutine[Any, Any, T]) -> T:
+        """Run one step of the caller's; whatever ends it early withdraws what was not sent."""
+        deadline = math.inf if self._deadline is None else self._deadline
+        if anyio.current_time() < deadline:
+            with anyio.CancelScope(deadline=deadline):
+                try:
+                    return await step
+                except BaseException:
+                    self._leave()
+                    raise
+        step.close()
+        self._leave()
+        self._over = True
+        error = DeadlineExceededError(
+            f"the deadline of {self._timeout:g} s passed before every lead was settled; rows on their way are "
+            "UNKNOWN in .report until their answer comes, the rest is NOT_SENT"
+        )
+        raise error.with_report(self.report)
+
+    def _finish(self, call: Call) -> None:
+        self._over = True
+        if call.error is None:
+            return
+        error = call.error.with_report(call.report())
+        error.__cause__ = call.error.__cause__
+        raise error
+
+    def _leave(self) -> None:
+        if self._joined is not None:
+            call, lane = self._joined
+            lane.withdraw(call)

@@ -1,0 +1,290 @@
+"""One campaign's serial way: waiting calls -> turns -> attempts -> outcomes.
+
+A lane asks its door for a turn, sends one batch in it, judges the answer and closes the turn; what the verdict
+means for the rows is decided here and nowhere else. Its task lives only while something waits.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextvars import Context
+
+import anyio
+from attrs import frozen
+
+from voiso_async.errors import ClientClosedError, IngestError, VoisoError
+from voiso_async.events import BatchAnswered, BatchSent, EventHook, LaneStopped, logger
+from voiso_async.ingest.agenda import Agenda
+from voiso_async.ingest.batch import Batch
+from voiso_async.ingest.call import Call
+from voiso_async.ingest.door import Door, Turn
+from voiso_async.ingest.policy import LanePolicy
+from voiso_async.ingest.reckoning import Explain, Landing, LaneState, Reckoning, Stop
+from voiso_async.ingest.row import Carried, Operation
+from voiso_async.wire import Response
+
+__all__ = ["Lane", "LaneStatus", "Post"]
+
+Post = Callable[[int, Operation, bytes], Awaitable[Response]]
+
+
+@frozen(kw_only=True)
+class LaneStatus:
+    """One lane as it stands; times are seconds.
+
+    ``state`` is idle, waiting (for the gate or for rows), sending, busy (the server is still at work), doubt (an
+    answer was lost), unsent (nothing can leave this machine) or stopped; ``reason`` says why.
+    """
+
+    campaign: int
+    state: LaneState
+    reason: str | None
+    rows_waiting: int
+    oldest_age: float
+    opens_in: float
+    rows_in_doubt: int
+    ceiling_share: float | None
+
+
+class Lane:
+    """One campaign's lane; ``post`` sends a body, ``explain`` makes an error of an answer that says no.
+
+    ``doubts`` holds the phones of this campaign that a lost answer ever carried; it outlives the lane's stops.
+    """
+
+    def __init__(
+        self,
+        campaign: int,
+        *,
+        door: Door,
+        post: Post,
+        explain: Explain,
+        policy: LanePolicy,
+        hook: EventHook,
+        clock: Callable[[], float],
+    ) -> None:
+        self.campaign = campaign
+        self.doubts: set[str] = set()
+        self._door = door
+        self._post = post
+        self._policy = policy
+        self._hook = hook
+        self._clock = clock
+        self._calls: dict[Call, None] = {}
+        self._agenda = Agenda()
+        self._reckoning = Reckoning(self._agenda, policy, explain, self.doubts, clock)
+        self._wake = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._in_flight: Batch | None = None
+        self._state: LaneState = "idle"
+        self._reason: str | None = None
+        self._answered = self._attempts = 0
+        self._server_seconds = 0.0
+        self._began = self._landed = clock()
+
+    # What callers do
+
+    def submit(self, call: Call) -> None:
+        """Take part in this call's life until it is finished."""
+        self._loop = asyncio.get_running_loop()
+        self._calls[call] = None
+
+    def offer(self, call: Call) -> None:
+        """Look at a call anew: it has rows, it has ended, or its outcomes were read."""
+        self._agenda.offer(call)
+        self._wake.set()
+        if call.finished:
+            self._calls.pop(call, None)
+        if self._task is None and not self._agenda.empty:
+            self._start()
+
+    def withdraw(self, call: Call) -> None:
+        """The caller goes: what was not sent stays here, a POST in flight goes on."""
+        if not call.finished:
+            call.leave()
+            self.offer(call)
+
+    def withdraw_soon(self, call: Call) -> None:
+        """The same from a finalizer, which may run in any thread, and after the loop's end."""
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self.withdraw, call)
+
+    def seal(self, error: VoisoError) -> None:
+        """Read no source any further; rows that wait still go."""
+        for call in list(self._calls):
+            call.seal(error)
+            self.offer(call)
+
+    def abandon(self, error: VoisoError) -> None:
+        """Settle what is left once the task is over: rows of calls whose outcomes nobody reads."""
+        self._agenda.clear()
+        for call in list(self._calls):
+            call.stop(error)
+        self._calls.clear()
+
+    def task(self) -> asyncio.Task[None] | None:
+        """The lane's task, while it has one."""
+        return self._task
+
+    def status(self) -> LaneStatus:
+        """Tell how this lane stands."""
+        waiting = [call for call in self._calls if call.waiting]
+        now = self._clock()
+        return LaneStatus(
+            campaign=self.campaign,
+            state="idle" if self._state == "waiting" and self._agenda.empty else self._state,
+            reason=self._reason,
+            rows_waiting=sum(len(call.waiting) for call in waiting),
+            oldest_age=max((now - call.waiting_since for call in waiting), default=0.0),
+            opens_in=self._door.opens_in(self.campaign),
+            rows_in_doubt=len(self.doubts),
+            ceiling_share=self._policy.ceiling_share(
+                answered=self._answered,
+                attempts=self._attempts,
+                server_seconds=self._server_seconds,
+                elapsed=self._landed - self._began,
+            ),
+        )
+
+    # The lane's own task
+
+    def _start(self) -> None:
+        self._state, self._reason = "waiting", None
+        self._began, self._answered, self._attempts, self._server_seconds = self._clock(), 0, 0, 0.0
+        self._task = asyncio.get_running_loop().create_task(
+            self._run(), name=f"voiso lane {self.campaign}", context=Context()
+        )
+        self._task.add_done_callback(self._ended)
+
+    async def _run(self) -> None:
+        while not self._agenda.empty:
+            await self._until_ready()
+            pause = await self._take_turn()
+            if pause:
+                await anyio.sleep(pause)
+
+    async def _until_ready(self) -> None:
+        """Wait for a fuller batch, but not for a source that keeps the lane waiting."""
+        patience = self._clock() + self._policy.stall
+        while not (self._agenda.ready or self._agenda.empty):
+            left = patience - self._clock()
+            if left <= 0 and not self._agenda.reading:
+                return
+            self._wake.clear()
+            with anyio.move_on_after(None if self._agenda.reading else left):
+                await self._wake.wait()
+
+    async def _take_turn(self) -> float:
+        """Send one batch, write down what it led to, then tell; give the seconds to stay away."""
+        turn = await self._door.open(self.campaign)
+        landing = Landing()
+        try:
+            batch = self._agenda.next(self._policy.max_rows, self._reckoning.max_bytes)
+            if batch is not None:
+                landing.hold = self._policy.settle_wait(batch.doubts + 1)  # holds if this attempt is cut short
+                landing = await self._attempt(batch, turn)
+        finally:
+            await turn.close(landing.results, landing.hold)
+        for result in landing.results:
+            result.row.owner.settle(result.row, result.outcome, result.reason, result.detail)
+        if landing.stop is not None:
+            self._stop(landing.stop)
+        self._sweep()
+        return landing.pause
+
+    async def _attempt(self, batch: Batch, turn: Turn) -> Landing:
+        self._state, self._in_flight = "sending", batch
+        batch.attempts += 1
+        began = self._clock()
+        answer = await self._answer(batch)
+        turn.landed()
+        seconds = self._clock() - began
+        self._in_flight = None
+        landing = self._reckoning.judge(batch, answer)
+        self._state, self._reason = landing.state, landing.reason
+        self._note(batch, landing, seconds)
+        return landing
+
+    async def _answer(self, batch: Batch) -> Response | VoisoError:
+        body = batch.body()
+        self._hook(
+            BatchSent(
+                campaign=self.campaign,
+                operation=batch.operation,
+                rows=len(batch.rows),
+                size=len(body),
+                attempt=batch.attempts,
+            )
+        )
+        try:
+            return await self._post(self.campaign, batch.operation, body)
+        except VoisoError as error:
+            return error
+
+    def _note(self, batch: Batch, landing: Landing, seconds: float) -> None:
+        self._landed = self._clock()
+        self._attempts += 1
+        self._answered += len(landing.results)
+        self._server_seconds += seconds
+        carried = Carried(
+            fresh=batch.attempts == 1,
+            seconds=seconds,
+            busy=landing.state == "busy",
+            anomalies=landing.anomalies,
+        )
+        for owner in landing.owners:
+            owner.carried(carried)
+        self._hook(
+            BatchAnswered(
+                campaign=self.campaign,
+                operation=batch.operation,
+                rows=landing.rows,
+                verdict=landing.verdict,
+                seconds=seconds,
+                hold=landing.hold or 0.0,
+            )
+        )
+
+    def _sweep(self) -> None:
+        """Part with the calls that are finished."""
+        for call in [call for call in self._calls if call.finished]:
+            del self._calls[call]
+
+    def _stop(self, stop: Stop) -> None:
+        self._state, self._reason = "stopped", str(stop.error)
+        self._reckoning.forget()
+        for call in [call for call in self._calls if stop.concerns(call)]:
+            self._hook(LaneStopped(campaign=self.campaign, operation=call.operation, reason=str(stop.error)))
+            call.stop(stop.error)
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        """Resolve every waiting call, however the task ended; a call that only pauses starts it again."""
+        self._task = None
+        if self._in_flight is not None:
+            self._reckoning.doubt(self._in_flight)
+            self._in_flight = None
+        error = _cause(task)
+        if error is not None:
+            self._agenda.clear()
+            self._stop(Stop(error, frozenset(Operation)))
+        elif self._state != "stopped":
+            self._state, self._reason = "idle", None
+        self._sweep()
+        if not self._agenda.empty:
+            self._start()
+
+
+def _cause(task: "asyncio.Task[None]") -> VoisoError | None:
+    """Why a lane's task ended, if it did not end by itself."""
+    if task.cancelled():
+        return ClientClosedError("the client was closed before every lead was sent; see .report for each")
+    error = task.exception()
+    if error is None or isinstance(error, VoisoError):
+        return error
+    logger.error("a lane ended unexpectedly: %s", type(error).__name__)
+    failure = IngestError(
+        f"the lane ended unexpectedly ({type(error).__name__}); rows are UNKNOWN if they were on their way, "
+        "else NOT_SENT: see .report"
+    )
+    failure.__cause__ = error
+    return failure

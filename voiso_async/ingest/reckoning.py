@@ -1,0 +1,239 @@
+"""What a verdict means: for the rows of the batch, for the gate, and for the lane."""
+
+import random
+from collections.abc import Callable, Iterable
+from copy import copy
+from typing import Literal
+
+from attrs import Factory, define, frozen
+
+from voiso_async.errors import APIError, VoisoError
+from voiso_async.ingest.agenda import Agenda
+from voiso_async.ingest.batch import Batch, RowResult, cut, reconcile
+from voiso_async.ingest.outcome import Outcome
+from voiso_async.ingest.policy import LanePolicy
+from voiso_async.ingest.row import Operation, Row, RowOwner
+from voiso_async.ingest.suspects import Refusal, Suspects
+from voiso_async.ingest.verdict import Busy, Fatal, InDoubt, NotSent, Refused, Settled, TooLarge, verdict
+from voiso_async.wire import Response
+
+__all__ = ["Explain", "Landing", "LaneState", "Reckoning", "Stop"]
+
+Explain = Callable[[Operation, Response], APIError]
+LaneState = Literal["idle", "waiting", "sending", "busy", "doubt", "unsent", "stopped"]
+Answer = Response | VoisoError
+
+OUTAGE = 2
+"""Batches in a row without a usable answer that stop a lane: one is a bad batch, two are an outage."""
+BYTES_GROWTH = 1.05
+ALL = frozenset(Operation)
+
+_ADVICE_BUSY = (
+    "another writer is feeding this campaign: let everything that writes to it share one client or one outbox; "
+    "what is NOT_SENT may be added again"
+)
+_ADVICE_UNSENT = "nothing could leave this machine; what is NOT_SENT may be added again once it can"
+_ADVICE_OUTAGE = (
+    "two batches in a row got no usable answer; what is UNKNOWN may be in the campaign or not, "
+    "and may be added again: the campaign's own duplicate check keeps it single"
+)
+_ADVICE_FATAL = "the same leads would be refused again: mend the cause, then add what is NOT_SENT"
+_ADVICE_VERB = "if the campaign exists, the verb may be the reason: try the client option update_verb"
+
+
+@frozen
+class Stop:
+    """The lane gives up on calls: those of some operations, or only the owners of some rows."""
+
+    error: VoisoError
+    operations: frozenset[Operation]
+    owners: frozenset[int] | None = None
+
+    def concerns(self, call: RowOwner) -> bool:
+        """Whether this call is given up."""
+        return call.operation in self.operations and (self.owners is None or id(call) in self.owners)
+
+
+@define(kw_only=True)
+class Landing:
+    """What one attempt led to; a ``hold`` of ``None`` means that nothing was sent, ``pause`` precedes the next."""
+
+    verdict: str = ""
+    results: list[RowResult] = Factory(list)
+    rows: int = 0
+    owners: tuple[RowOwner, ...] = ()
+    anomalies: int = 0
+    hold: float | None = None
+    pause: float = 0.0
+    state: LaneState = "waiting"
+    reason: str | None = None
+    stop: Stop | None = None
+
+    def settle(
+        self, rows: Iterable[Row], outcome: Outcome, reason: str | None = None, detail: str | None = None
+    ) -> None:
+        """Give rows the same final word."""
+        self.results.extend(RowResult(row, outcome, reason, detail) for row in rows)
+
+
+class Reckoning:
+    """Judge attempts one after the other; what is to be sent again goes back to the agenda."""
+
+    def __init__(
+        self,
+        agenda: Agenda,
+        policy: LanePolicy,
+        explain: Explain,
+        doubts: set[str],
+        clock: Callable[[], float],
+    ) -> None:
+        self.max_bytes = policy.max_bytes
+        self._agenda = agenda
+        self._policy = policy
+        self._explain = explain
+        self._doubts = doubts
+        self._clock = clock
+        self._accepted: set[Operation] = set()
+        self._lost_in_a_row = 0
+
+    def forget(self) -> None:
+        """Begin as a fresh lane does; doubts stay."""
+        self.max_bytes = self._policy.max_bytes
+        self._accepted.clear()
+        self._lost_in_a_row = 0
+
+    def doubt(self, batch: Batch) -> None:
+        """Remember that every phone of this batch may be in the campaign because of us."""
+        batch.doubt()
+        self._doubts.update(row.phone for row in batch.rows)
+
+    def judge(self, batch: Batch, answer: Answer) -> Landing:
+        """Say what one attempt led to."""
+        judged = verdict(batch.operation, answer)
+        owners = tuple({id(row.owner): row.owner for row in batch.rows}.values())
+        landing = Landing(verdict=type(judged).__name__, rows=len(batch.rows), owners=owners)
+        landing.hold = None if _unsent(answer) else self._policy.cooldown
+        waited = batch.waits(self._clock(), busy=isinstance(judged, Busy), unsent=isinstance(judged, NotSent))
+        match judged:
+            case NotSent():
+                self._not_sent(batch, answer, waited, landing)
+            case InDoubt(retry_after):
+                self._in_doubt(batch, answer, retry_after, landing)
+            case Settled():
+                self._settled(batch, judged, landing)
+            case Busy(retry_after):
+                self._busy(batch, answer, retry_after, waited, landing)
+            case TooLarge():
+                self._too_large(batch, landing)
+            case Refused(refusal):
+                self._refused(batch, answer, refusal, landing)
+            case Fatal(everything):
+                self._fatal(batch, answer, landing, everything=everything)
+        if batch.suspects is not None:
+            self._search_ends(batch, batch.suspects, answer, landing)
+        return landing
+
+    def _not_sent(self, batch: Batch, answer: Answer, waited: float, landing: Landing) -> None:
+        landing.state, landing.reason = "unsent", str(answer)
+        landing.pause = self._policy.unsent_wait(batch.unsents, random.random())  # noqa: S311 - jitter
+        if waited + landing.pause > self._policy.unsent_for:
+            landing.stop = Stop(self._error(batch, answer, _ADVICE_UNSENT), ALL)
+        else:
+            self._agenda.repeat(batch)
+
+    def _in_doubt(self, batch: Batch, answer: Answer, retry_after: float | None, landing: Landing) -> None:
+        self.doubt(batch)
+        landing.state, landing.reason = "doubt", _text(answer)
+        too_long = retry_after is not None and retry_after > self._policy.busy_for
+        landing.hold = self._policy.settle_wait(batch.doubts, None if too_long else retry_after)
+        if batch.doubts < self._policy.doubt_attempts and self._policy.on_doubt == "resend" and not too_long:
+            self._agenda.repeat(batch)
+            return
+        landing.settle(batch.rows, Outcome.UNKNOWN, "no_usable_answer", "sent, and no usable answer came")
+        self._lost_in_a_row += 1
+        if self._lost_in_a_row >= OUTAGE or too_long:
+            landing.stop = Stop(self._error(batch, answer, _ADVICE_OUTAGE), ALL)
+
+    def _settled(self, batch: Batch, settled: Settled, landing: Landing) -> None:
+        self._lost_in_a_row = 0
+        self._accepted.add(batch.operation)
+        self.max_bytes = min(int(self.max_bytes * BYTES_GROWTH), self._policy.max_bytes)
+        if batch.suspects is not None:
+            batch.suspects.accepted()
+        said = reconcile(batch, settled.answer, self._doubts)
+        for result in said.results:
+            if result.outcome in {Outcome.CREATED, Outcome.REJECTED}:
+                self._doubts.discard(result.row.phone)
+        landing.results.extend(said.results)
+        landing.anomalies = said.anomalies
+        if said.unreported:
+            again = Batch(batch.operation, said.unreported, last_ride=True)
+            self.doubt(again)
+            again.doubts = 0
+            self._agenda.later(again)
+
+    def _busy(
+        self, batch: Batch, answer: Answer, retry_after: float | None, waited: float, landing: Landing
+    ) -> None:
+        landing.state, landing.reason = "busy", _text(answer)
+        wait = self._policy.busy_wait(batch.busies, retry_after)
+        if waited + wait > self._policy.busy_for:
+            landing.stop = Stop(self._error(batch, answer, _ADVICE_BUSY), ALL)
+        else:
+            landing.hold = wait
+            self._agenda.repeat(batch)
+
+    def _too_large(self, batch: Batch, landing: Landing) -> None:
+        if len(batch.rows) == 1:
+            landing.settle(batch.rows, Outcome.REJECTED, "too_large", "the server refused this lead for its size")
+            return
+        self.max_bytes = len(batch.body()) // 2
+        for part in cut(batch.rows, self.max_bytes):
+            self._agenda.later(Batch(batch.operation, part, suspects=batch.suspects, last_ride=batch.last_ride))
+
+    def _refused(self, batch: Batch, answer: Answer, refusal: Refusal, landing: Landing) -> None:
+        if len(batch.rows) == 1 and batch.suspects is None:
+            landing.settle(batch.rows, Outcome.REJECTED, "server_refused", refusal.text)
+        elif batch.suspects is None:
+            suspects = Suspects(batch.rows, refusal, self._policy.max_extra_posts)
+            self._agenda.search(batch.operation, suspects)
+        elif batch.suspects.refused(batch.rows, refusal):
+            landing.settle(batch.rows, Outcome.REJECTED, "server_refused", refusal.text)
+        else:
+            self._agenda.resume(batch.operation, batch.suspects)
+        if (
+            batch.suspects is not None
+            and batch.operation not in self._accepted
+            and batch.suspects.call_is_at_fault()
+        ):
+            self._fatal(batch, answer, landing)
+
+    def _search_ends(self, batch: Batch, suspects: Suspects, answer: Answer, landing: Landing) -> None:
+        """When no POST may be spent any more: what is left is refused, and hopeless if nothing was ever taken."""
+        if suspects.posts_left > 0 or landing.stop is not None:
+            return
+        rest = list(suspects.rest())
+        if not suspects.innocent and isinstance(answer, Response) and rest:
+            owners = frozenset(id(row.owner) for row in rest)
+            landing.stop = Stop(self._error(batch, answer, _ADVICE_FATAL), frozenset({batch.operation}), owners)
+        landing.settle(rest, Outcome.REJECTED, "not_isolated", suspects.refusal.text)
+
+    def _fatal(self, batch: Batch, answer: Answer, landing: Landing, *, everything: bool = False) -> None:
+        wrong_verb = batch.operation is Operation.UPDATE and getattr(answer, "status", None) in {404, 405}
+        advice = _ADVICE_VERB if wrong_verb else _ADVICE_FATAL
+        operations = ALL if everything else frozenset({batch.operation})
+        landing.stop = Stop(self._error(batch, answer, advice), operations)
+
+    def _error(self, batch: Batch, answer: Answer, advice: str) -> VoisoError:
+        error = answer if isinstance(answer, VoisoError) else self._explain(batch.operation, answer)
+        twin = copy(error)
+        twin.message = f"{error.message}; {advice}"
+        return twin
+
+
+def _text(answer: Answer) -> str:
+    return str(answer) if isinstance(answer, VoisoError) else f"status {answer.status}"
+
+
+def _unsent(answer: Answer) -> bool:
+    return isinstance(answer, VoisoError) and answer.proof == "not_sent"

@@ -1,0 +1,87 @@
+"""The caller's leads, any iterable or async iterable, read in the caller's own task."""
+
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+import anyio
+from anyio.lowlevel import checkpoint
+
+from voiso_async.errors import ConfigurationError, SourceError
+from voiso_async.ingest.call import Call
+
+__all__ = ["Leads", "Source"]
+
+Leads = Iterable[Any] | AsyncIterable[Any]
+
+BURST = 200
+"""Leads read between two looks at the event loop: about two milliseconds of work."""
+
+
+class Source:
+    """Read leads into a call, as far as the call has room, and tell the lane."""
+
+    def __init__(self, leads: Leads) -> None:
+        self._sync: Iterator[Any] | None = None
+        self._async: AsyncIterator[Any] | None = None
+        if isinstance(leads, AsyncIterable):
+            self._async = aiter(leads)
+        elif isinstance(leads, Iterable) and not isinstance(leads, str | bytes | Mapping):
+            self._sync = iter(leads)
+        else:
+            raise ConfigurationError(
+                f"leads must be an iterable or async iterable of leads, not {type(leads).__name__}: "
+                "put a single lead into a list; nothing was sent"
+            )
+
+    @property
+    def waits(self) -> bool:
+        """Whether reading may have to wait for somebody else."""
+        return self._async is not None
+
+    async def read(self, call: Call, offer: Callable[[Call], None]) -> None:
+        """Read until the call is full or the source ends; what it raises becomes a ``SourceError``."""
+        try:
+            if self._sync is not None:
+                await self._read_sync(self._sync, call, offer)
+            elif self._async is not None:
+                await self._read_async(self._async, call, offer)
+        except Exception as error:  # noqa: BLE001 - whatever a caller's source may raise
+            failure = SourceError(
+                f"the source of leads raised {type(error).__name__}; what had been sent is in .report"
+            )
+            failure.__cause__ = error
+            call.error = failure
+            call.leave()
+        finally:
+            call.reading = False
+            offer(call)
+
+    async def _read_sync(self, leads: Iterator[Any], call: Call, offer: Callable[[Call], None]) -> None:
+        call.reading = True
+        for read, lead in enumerate(leads, start=1):
+            call.read(lead)
+            if call.full:
+                return
+            if read % BURST == 0:
+                offer(call)
+                await checkpoint()
+                if call.ended:
+                    return
+        call.end()
+
+    async def _read_async(self, leads: AsyncIterator[Any], call: Call, offer: Callable[[Call], None]) -> None:
+        """Read until the call is full or has outcomes to hand out: the next lead may be long in coming."""
+        read = 0
+        with anyio.CancelScope() as scope:
+            call.reading_in(scope)
+            try:
+                while not (call.full or call.unread or call.ended):
+                    call.read(await anext(leads))
+                    offer(call)
+                    read += 1
+                    if read % BURST == 0:
+                        await checkpoint()
+            except StopAsyncIteration:
+                call.end()
+            finally:
+                call.reading_in(None)
