@@ -1,0 +1,119 @@
+"""Who the client is: headers for one request, and a mask for everything that is shown."""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import NoReturn, Protocol
+
+from voiso_async.errors import ConfigurationError
+from voiso_async.wire import Response
+
+__all__ = ["ApiKey", "Auth", "Secret"]
+
+LONGEST_KEY = 1024
+VISIBLE_ASCII = re.compile(r"[\x21-\x7e]+")
+PREFIXED = re.compile(r"\s*bearer[\s:]", re.IGNORECASE)
+MASK = "***"
+
+
+class Secret(str):
+    """Text that goes over the wire as it is, but whose ``repr`` is masked and which cannot be pickled."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return repr(MASK)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a secret is not pickled; make it anew from its source")
+
+
+class Auth(Protocol):
+    """What the session asks of a way to authenticate."""
+
+    async def headers(self) -> Mapping[str, str]:
+        """Headers of the next request, their values as ``Secret``; asked anew before every attempt."""
+        ...
+
+    async def renew(self, response: Response) -> bool:
+        """After a 401: whether the same request may be tried once more, with fresh ``headers()``."""
+        ...
+
+    def mask(self, text: str) -> str:
+        """Replace the secret wherever it occurs in a text of the server."""
+        ...
+
+
+class ApiKey:
+    """A scoped Voiso API key (contract 2), sent as a bearer token.
+
+    Give the key, or a function of no arguments that returns it: that is asked before every request, so a key can
+    be rotated while the client runs. A key that cannot work raises ``ConfigurationError``, which never shows it.
+    """
+
+    def __init__(self, key: str | Callable[[], str]) -> None:
+        self._provider: Callable[[], object] | None = None
+        self._spelled: re.Pattern[str] | None = None
+        self._used = Secret()
+        if callable(key):
+            self._provider = key
+            return
+        # The plain text leaves this frame before anything can raise in it.
+        key = _hidden(key)
+        self._use(key)
+
+    def __repr__(self) -> str:
+        return f"ApiKey({MASK})"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("an ApiKey is not pickled; make it anew from its source")
+
+    async def headers(self) -> Mapping[str, str]:
+        """The ``Authorization`` header; a failing key function is a ``ConfigurationError``."""
+        if self._provider is not None:
+            self._use(_asked(self._provider))
+        return {"Authorization": Secret(f"Bearer {self._used}")}
+
+    async def renew(self, response: Response) -> bool:  # noqa: ARG002 - a refused key stays refused
+        """Nothing to renew: a key is valid or it is not."""
+        return False
+
+    def mask(self, text: str) -> str:
+        """Replace the key, however JSON or a URL writes its characters."""
+        return self._spelled.sub(MASK, text) if self._spelled else text
+
+    def _use(self, key: Secret) -> None:
+        if key != self._used or not key:
+            self._used = _checked(key)
+            self._spelled = _spellings(key)
+
+
+def _hidden(key: object) -> Secret:
+    return Secret(key) if isinstance(key, str) else Secret()
+
+
+def _asked(provider: Callable[[], object]) -> Secret:
+    failure = ""
+    try:
+        return _hidden(provider())
+    except Exception as error:  # noqa: BLE001 - whatever a key function raises, no request can be sent
+        failure = type(error).__name__
+    raise ConfigurationError(f"the function that gives the API key raised {failure}; nothing was sent")
+
+
+def _checked(key: Secret) -> Secret:
+    """Pass a usable key through; contract 2 shows opaque text, so only what HTTP cannot carry is refused."""
+    if PREFIXED.match(key):
+        raise ConfigurationError("the API key must be given without its 'Bearer ' prefix")
+    if not key or len(key) > LONGEST_KEY or not VISIBLE_ASCII.fullmatch(key):
+        raise ConfigurationError(
+            "the API key must be a text of visible ASCII characters, without blanks and not empty; "
+            "check for a line end that was copied with it"
+        )
+    return key
+
+
+def _spellings(key: str) -> re.Pattern[str]:
+    """Write each character in every way: plain, escaped as in JSON, or percent-encoded as in a URL."""
+    return re.compile(
+        "".join(rf"(?:\\?{re.escape(char)}|(?i:\\u00{ord(char):02x}|%{ord(char):02x}))" for char in key)
+    )
