@@ -1,0 +1,104 @@
+"""Rules 20 to 23 of contract section 14, and the filters of users."""
+
+from typing import Any
+from uuid import UUID
+
+import pytest
+from attrs import evolve
+from sandbox_caller import visiting
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        ({}, "is missing"),
+        ([1, 2], "is missing"),
+        ({"user_ids": None}, "is missing"),
+        ({"user_ids": 6}, "must be an array"),
+        ({"user_ids": []}, "must hold 1 to 100 items"),
+        ({"user_ids": [6] * 101}, "must hold 1 to 100 items"),
+        ({"user_ids": ["6"]}, "must hold integers"),
+        ({"user_ids": [6.0]}, "must hold integers"),
+        ({"user_ids": [True]}, "must hold integers"),
+    ],
+)
+async def test_rule_20_user_ids_are_up_to_100_integers(body: Any, text: str) -> None:
+    async with visiting() as (_, call):
+        said = await call("POST", "/campaigns/3/users", json=body)
+        assert (422, {"errors": {"user_ids": [text]}}) == (said.status, said.payload)
+
+
+async def test_rule_21_users_who_were_assigned_before_are_left_out() -> None:
+    async with visiting() as (sandbox, call):
+        said = await call("POST", "/campaigns/3/users", json={"user_ids": [5, 6, 7, 6]})
+        added = [{"id": one, "name": f"User {one}", "email": f"user{one}@example.net"} for one in (6, 7)]
+        assert (200, {"added_users": added}) == (said.status, said.payload)
+        assert [1, 2, 3, 4, 5, 6, 7] == sandbox.campaigns[3].user_ids
+
+
+async def test_rule_22_removing_answers_the_user_and_a_second_time_404() -> None:
+    async with visiting() as (sandbox, call):
+        said = await call("DELETE", "/campaigns/3/users/5")
+        assert {"user": {"id": 5, "name": "User 5", "email": "user5@example.net"}} == said.payload
+        assert [1, 2, 3, 4] == sandbox.campaigns[3].user_ids
+        assert 404 == (await call("DELETE", "/campaigns/3/users/5")).status
+        assert 404 == (await call("DELETE", "/campaigns/3/users/6")).status
+
+
+async def test_rule_23_list_answers_carry_integers_or_uuids() -> None:
+    async with visiting() as (sandbox, call):
+        for path in ("/users", "/campaigns/3/users"):
+            assert 1 == (await call("GET", path)).payload["users"][0]["id"]
+        sandbox.rules = evolve(sandbox.rules, user_id_style="uuid")
+        for path in ("/users", "/campaigns/3/users"):
+            shown = (await call("GET", path)).payload["users"][0]["id"]
+            assert sandbox.users[1].uuid == str(UUID(shown))
+
+
+async def test_rule_23_uuids_are_taken_back_only_if_the_rules_say_so() -> None:
+    async with visiting() as (sandbox, call):
+        uuid = sandbox.users[6].uuid
+        assert 422 == (await call("POST", "/campaigns/3/users", json={"user_ids": [uuid]})).status
+        sandbox.rules = evolve(sandbox.rules, takes_uuids=True)
+        assert 200 == (await call("POST", "/campaigns/3/users", json={"user_ids": [uuid]})).status
+        assert 6 in sandbox.campaigns[3].user_ids
+        assert 200 == (await call("DELETE", f"/campaigns/3/users/{uuid}")).status
+        assert 6 not in sandbox.campaigns[3].user_ids
+
+
+@pytest.mark.parametrize(
+    ("query", "ids"),
+    [
+        ("name=moss", [42]),
+        ("name=MO", [42]),
+        ("email=ada@", [42]),
+        ("extension=242", [42]),
+        ("extension=24", []),
+        ("sip_account=242@sip.example.net", [42]),
+        ("timezone=Europe/Lisbon", [42]),
+        ("caller_id=447700900123", [42]),
+        ("security_access_group_id=9", [42]),
+        ("security_access_group_id=1&limit=2", [1, 2]),
+        ("name=nobody", []),
+    ],
+)
+async def test_users_are_listed_by_filters(query: str, ids: list[int]) -> None:
+    async with visiting() as (sandbox, call):
+        sandbox.add_user(
+            id=42,
+            name="Ada Moss",
+            email="ada@example.net",
+            timezone="Europe/Lisbon",
+            caller_id="447700900123",
+            security_access_group={"id": 9, "name": "Leads"},
+        )
+        said = await call("GET", f"/users?{query}")
+        assert ids == [user["id"] for user in said.payload["users"]]
+
+
+async def test_the_users_of_a_campaign_are_full_records_in_pages() -> None:
+    async with visiting() as (_, call):
+        said = await call("GET", "/campaigns/3/users?limit=2&offset=3")
+        assert [4, 5] == [user["id"] for user in said.payload["users"]]
+        assert {"total": 5} == said.payload["metadata"]
+        assert {"id": 4, "name": "English"} == said.payload["users"][0]["skills"][0]["skill"]
