@@ -1,0 +1,251 @@
+"""Pages, and the pure steps from one page to the next (contract 4)."""
+
+import re
+from collections.abc import Callable, Generator, Iterator
+from typing import Any, Generic, Protocol, Self, TypeVar
+from urllib.parse import parse_qsl, urljoin, urlsplit
+
+from attrs import Attribute, evolve, field, frozen
+
+from voiso_async.convert import structure, structure_field
+from voiso_async.decipher import decode_json
+from voiso_async.errors import ConfigurationError, PaginationError
+from voiso_async.wire import Params, Request, Response, origin_of
+
+__all__ = [
+    "LARGEST_PAGE",
+    "HasId",
+    "LinkPages",
+    "OffsetPages",
+    "Page",
+    "Step",
+    "check_whole_number",
+    "hal_link",
+    "page_of",
+]
+
+LARGEST_PAGE = 100  # contract 4
+LONGEST_LINK = 2083
+LINK = re.compile(r"[!-\[\]-~]+")
+"""Visible ASCII without the backslash, which some readers of URLs take for a slash."""
+
+
+class HasId(Protocol):
+    """A record that can be told from others; ids are compared as text (contract 12.2)."""
+
+    @property
+    def id(self) -> Any:
+        """The id, whatever its type."""
+        ...
+
+
+T = TypeVar("T")
+R = TypeVar("R", bound=HasId)
+
+
+@frozen(kw_only=True)
+class Page(Generic[T]):
+    """One page of a listing: a sequence of its items.
+
+    ``total`` counts all matches, if the server said so; ``offset`` is where the page began; ``drifted`` tells that
+    the listing had changed by the time this page came.
+    """
+
+    items: tuple[T, ...]
+    total: int | None = None
+    offset: int | None = None
+    drifted: bool = False
+    next_link: str | None = field(default=None, repr=False)
+
+    def __iter__(self) -> Iterator[T]:
+        return iter(self.items)
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, index: int) -> T:
+        return self.items[index]
+
+
+class Step(Protocol):
+    """A place in a listing: what to ask for there, and where to go once its page is known."""
+
+    @property
+    def request(self) -> Request:
+        """What to ask for."""
+        ...
+
+    @property
+    def offset(self) -> int | None:
+        """How many items come before, where that is known."""
+        ...
+
+    def sample(self) -> Self:
+        """Give the cheapest step whose page has the first item."""
+        ...
+
+    def after(self, page: Page[Any]) -> Self | None:
+        """Give the next step, or ``None`` at the end; the page is as the server gave it, repeats included."""
+        ...
+
+    def ahead(self, page: Page[Any], most: int | None) -> Generator[Self, None, None]:
+        """Foresee the steps to the end, or to ``most`` items, as far as this first page allows."""
+        ...
+
+    def fits(self, page: Page[Any], total: int | None) -> bool:
+        """Whether a foreseen page came out as foreseen."""
+        ...
+
+
+def check_whole_number(name: str, value: Any, least: int, most: int | None = None) -> None:
+    """Refuse what is not an integer of that range, before anything is sent."""
+    if type(value) is int and least <= value and (most is None or value <= most):
+        return
+    bounds = f"at least {least}" if most is None else f"from {least} to {most}"
+    raise ConfigurationError(f"{name} must be a whole number {bounds}; nothing was sent")
+
+
+def _is_page_size(_: Any, attribute: "Attribute[Any]", value: Any) -> None:
+    check_whole_number(attribute.name, value, 1, LARGEST_PAGE)
+
+
+def _is_offset(_: Any, attribute: "Attribute[Any]", value: Any) -> None:
+    check_whole_number(attribute.name, value, 0)
+
+
+@frozen
+class OffsetPages:
+    """Steps by ``limit`` and ``offset``.
+
+    The stride is the first page's length, since a server may give less than it was asked for. A full page never
+    ends the listing; a short one does unless the total says that there is more.
+    """
+
+    listing: Request
+    page_size: int = field(default=LARGEST_PAGE, kw_only=True, validator=_is_page_size)
+    offset: int = field(default=0, kw_only=True, validator=_is_offset)
+    stride: int | None = field(default=None, kw_only=True)
+
+    @property
+    def request(self) -> Request:
+        """The listing's request with ``limit`` and ``offset``."""
+        place = (("limit", str(self.page_size)), ("offset", str(self.offset)))
+        return evolve(self.listing, params=(*self.listing.params, *place))
+
+    def sample(self) -> "OffsetPages":
+        """Ask for one item."""
+        return evolve(self, page_size=1)
+
+    def after(self, page: Page[Any]) -> "OffsetPages | None":
+        """Go on by the number of items received (contract 4)."""
+        end = self.offset + len(page)
+        full = len(page) >= (self.stride or self.page_size)
+        promised = page.total is not None and page.total > end
+        if not page or not (full or promised):
+            return None
+        return evolve(self, offset=end, stride=self.stride or len(page))
+
+    def ahead(self, page: Page[Any], most: int | None) -> Generator["OffsetPages", None, None]:
+        """Foresee a step per stride up to the total."""
+        stride = len(page)
+        end = page.total if stride and page.total is not None else 0
+        if most is not None:
+            end = min(end, self.offset + most)
+        offsets = range(self.offset + stride, end, stride or 1)
+        return (evolve(self, offset=offset, stride=stride) for offset in offsets)
+
+    def fits(self, page: Page[Any], total: int | None) -> bool:
+        """Whether the page is full, or the last one, and shows the same total."""
+        return page.total == total and (len(page) == self.stride or self.offset + len(page) == total)
+
+
+@frozen
+class LinkPages:
+    """Steps by the ``next`` link of each page.
+
+    A link must keep the origin and the path of the listing, since the credentials go where it leads; one that does
+    not, and one that leads back, is a ``PaginationError`` and nothing is requested.
+    """
+
+    request: Request
+    base_url: str = field(kw_only=True)
+    visited: frozenset[Params] = field(default=frozenset(), kw_only=True, repr=False)
+    received: int = field(default=0, kw_only=True)
+
+    @property
+    def offset(self) -> None:
+        """Unknown: links have no offset."""
+
+    def sample(self) -> "LinkPages":
+        """The listing's own first page."""
+        return self
+
+    def after(self, page: Page[Any]) -> "LinkPages | None":
+        """Follow the link; the end is where there is none, or where nothing more is promised."""
+        received = self.received + len(page)
+        if page.next_link is None or (not page and received >= (page.total or 0)):
+            return None
+        following = self._resolve(page.next_link)
+        visited = self.visited | {_canonical(self.request)}
+        if _canonical(following) not in visited:
+            return evolve(self, request=following, visited=visited, received=received)
+        if page.total is not None and received >= page.total:
+            return None
+        raise self._error("the next link leads back to a page that was read", "loop")
+
+    def ahead(self, page: Page[Any], most: int | None) -> Generator["LinkPages", None, None]:  # noqa: ARG002 - Step
+        """Nothing can be foreseen: only a page knows the link to the next."""
+        yield from ()
+
+    def fits(self, page: Page[Any], total: int | None) -> bool:  # noqa: ARG002 - Step
+        """Nothing was foreseen."""
+        return False
+
+    def _resolve(self, link: str) -> Request:
+        here = self.base_url + self.request.target
+        try:
+            target = urlsplit(urljoin(here, link))
+            ours = origin_of(target.geturl()) == origin_of(here) and target.path == urlsplit(here).path
+            params = tuple(parse_qsl(target.query, keep_blank_values=True, errors="strict"))
+        except ValueError:
+            ours, target, params = False, urlsplit(""), ()
+        if len(link) > LONGEST_LINK or not LINK.fullmatch(link) or "@" in target.netloc or not ours:
+            raise self._error("the next link leads away from this listing; it was not followed", "foreign_link")
+        return evolve(self.request, params=params)
+
+    def _error(self, message: str, reason: str) -> PaginationError:
+        return PaginationError(message, request=str(self.request), reason=reason)
+
+
+def _canonical(request: Request) -> Params:
+    return tuple(sorted(request.params))
+
+
+@frozen(kw_only=True)
+class _Metadata:
+    total: int | None = None
+
+
+def page_of(cls: type[R], key: str) -> Callable[[Response, Request], Page[R]]:
+    """Make a reader of pages that hold records of ``cls`` under ``key``, and ``metadata.total`` (contract 4)."""
+
+    def read(response: Response, request: Request) -> Page[R]:
+        name = str(request)
+        body = decode_json(response, request)
+        items: list[R] = structure_field(body, key, list[cls], request=name)  # type: ignore[valid-type]
+        metadata = structure(body.get("metadata"), _Metadata | None, request=name, path="$.metadata")
+        total = -1 if metadata is None or metadata.total is None else metadata.total
+        return Page(items=tuple(items), total=total if total >= 0 else None)
+
+    return read
+
+
+def hal_link(body: dict[str, Any], request: Request) -> str | None:
+    """Read the address of the next page from ``_links``; a template, or a blank, is none."""
+    links = body.get("_links")
+    link = links.get("next") if isinstance(links, dict) else None
+    if not isinstance(link, dict) or link.get("templated") is True:
+        return None
+    path = "$._links.next.href"
+    href: str | None = structure(link.get("href"), str | None, request=str(request), path=path)
+    return href.strip() or None if href else None

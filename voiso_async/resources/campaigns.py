@@ -1,0 +1,137 @@
+"""Campaigns, their state, and their users (contract 5 and 8)."""
+
+from collections.abc import Iterable
+
+import anyio
+
+from voiso_async.decipher import decode_json
+from voiso_async.errors import DeadlineExceededError, VoisoError
+from voiso_async.models.campaigns import Campaign, campaign_from
+from voiso_async.models.users import User
+from voiso_async.paginator import OffsetPages, Paginator, page_of
+from voiso_async.resources.members import READ, Members, campaign_request
+from voiso_async.resources.params import query
+from voiso_async.session import Session
+from voiso_async.wire import Request
+
+__all__ = ["Campaigns"]
+
+_REACHED = {
+    "start": {"active", "processing", "auto_paused", "auto_pausing"},
+    "pause": {"paused", "pausing"},
+    "stop": {"stopped", "stopping"},
+}
+"""What a campaign may show once the call has worked (contract 5.5)."""
+
+
+class Campaigns:
+    """``voiso.campaigns``: find, watch and drive campaigns, and say who works in them."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._members = Members(session)
+
+    def list(
+        self,
+        *,
+        name: str | None = None,
+        status: str | None = None,
+        strategy: str | None = None,
+        method: str | None = None,
+        live: bool | None = None,
+        page_size: int = 100,
+    ) -> Paginator[Campaign]:
+        """List campaigns (contract 5.2); ``name`` usually matches in part, ``page_size`` is 1 to 100.
+
+        >>> async for campaign in voiso.campaigns.list(status="active"): ...   # doctest: +SKIP
+        """
+        params = query(name=name, status=status, strategy=strategy, method=method, live=live)
+        request = Request.to("GET", "/campaigns", params=params, scope=READ)
+        return Paginator(
+            self._session.send, OffsetPages(request, page_size=page_size), page_of(Campaign, "campaigns")
+        )
+
+    async def get(self, campaign_id: int | str) -> Campaign:
+        """Read one campaign with its full configuration (contract 5.3)."""
+        return await self._campaign(campaign_request("GET", "", campaign_id, scope=READ))
+
+    async def start(self, campaign_id: int | str) -> Campaign:
+        """Start dialling (contract 5.5); the status of the answer may be a transition, see ``wait_for``.
+
+        Sent once. If the answer is lost, one look at the campaign tells whether it worked; else the error is
+        raised with ``proof == "in_doubt"``.
+        """
+        return await self._change_state("start", campaign_id)
+
+    async def pause(self, campaign_id: int | str) -> Campaign:
+        """Pause dialling (contract 5.4); as careful as ``start``. A campaign that is not active gives 409."""
+        return await self._change_state("pause", campaign_id)
+
+    async def stop(self, campaign_id: int | str) -> Campaign:
+        """End dialling (contract 5.5); as careful as ``start``."""
+        return await self._change_state("stop", campaign_id)
+
+    async def wait_for(
+        self,
+        campaign_id: int | str,
+        status: str | Iterable[str],
+        *,
+        timeout: float = 60.0,  # noqa: ASYNC109 - part of the public face
+        poll: float = 2.0,
+    ) -> Campaign:
+        """Look every ``poll`` seconds until the campaign has the status, or one of several.
+
+        No event tells of a change (contract 10). ``DeadlineExceededError`` after ``timeout`` seconds.
+        """
+        wanted = {status} if isinstance(status, str) else set(status)
+        campaign = None
+        with anyio.move_on_after(timeout):
+            while True:
+                campaign = await self.get(campaign_id)
+                if campaign.status in wanted:
+                    return campaign
+                await anyio.sleep(poll)
+        seen = "was never seen" if campaign is None else f"is {campaign.status}"
+        raise DeadlineExceededError(f"after {timeout:g} s the campaign {seen}, not {' or '.join(sorted(wanted))}")
+
+    def users(self, campaign_id: int | str, *, page_size: int = 100) -> Paginator[User]:
+        """List the users assigned to a campaign (contract 8.1)."""
+        return self._members.paginate(campaign_id, page_size)
+
+    async def add_users(self, campaign_id: int | str, user_ids: Iterable[int | str]) -> tuple[User, ...]:
+        """Assign any number of users, 100 a request (contract 8.2); give those that were added.
+
+        Users who were assigned already are usually left out. When a request fails, those before it stay:
+        ``error.report`` is an ``AddedUsers``.
+        """
+        return await self._members.add(campaign_id, user_ids)
+
+    async def remove_user(self, campaign_id: int | str, user_id: int | str) -> User | None:
+        """Take a user out of a campaign (contract 8.3).
+
+        ``None`` if an answer was lost and the user is gone now. A user who was not assigned gives 404.
+        """
+        return await self._members.remove(campaign_id, user_id)
+
+    async def _campaign(self, request: Request) -> Campaign:
+        response = await self._session.send(request)
+        return campaign_from(decode_json(response, request), str(request))
+
+    async def _change_state(self, action: str, campaign_id: int | str) -> Campaign:
+        request = campaign_request("POST", f"/{action}", campaign_id)
+        try:
+            return await self._campaign(request)
+        except VoisoError as error:
+            if error.proof != "in_doubt":
+                raise
+            lost = error
+        campaign = await self._look(campaign_id)
+        if campaign is not None and campaign.status in _REACHED[action]:
+            return campaign
+        raise lost
+
+    async def _look(self, campaign_id: int | str) -> Campaign | None:
+        try:
+            return await self.get(campaign_id)
+        except VoisoError:
+            return None

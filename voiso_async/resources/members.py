@@ -1,0 +1,122 @@
+"""The users assigned to a campaign: listed, added, removed (contract 8)."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from attrs import frozen
+
+from voiso_async.convert import encode, structure_field
+from voiso_async.decipher import decode_json
+from voiso_async.errors import ConfigurationError, NotFoundError, VoisoError
+from voiso_async.models.users import User, user_from
+from voiso_async.paginator import OffsetPages, Paginator, page_of
+from voiso_async.session import Session
+from voiso_async.wire import Request, id_text, positive_id
+
+__all__ = ["MANAGE", "READ", "AddedUsers", "Members", "campaign_request"]
+
+READ, MANAGE = "campaigns.read", "campaigns.manage"
+MOST_USER_IDS = 100  # contract 8.2
+
+Ids = tuple[int | str, ...]
+
+
+@frozen(kw_only=True)
+class AddedUsers:
+    """How far ``add_users`` came before it failed: the error's ``report``."""
+
+    added: tuple[User, ...]
+    not_added: Ids
+
+
+class Members:
+    """Who works in a campaign. What a lost answer leaves open is asked again and looked up."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def paginate(self, campaign_id: int | str, page_size: int = 100) -> Paginator[User]:
+        """List the users of a campaign."""
+        request = campaign_request("GET", "/users", campaign_id, scope=READ)
+        return Paginator(self._session.send, OffsetPages(request, page_size=page_size), page_of(User, "users"))
+
+    async def add(self, campaign_id: int | str, user_ids: Iterable[int | str]) -> tuple[User, ...]:
+        """Add users in chunks; an error tells how far it came."""
+        ids = _checked(user_ids)
+        added: tuple[User, ...] = ()
+        for start in range(0, len(ids), MOST_USER_IDS):
+            try:
+                added += await self._add_chunk(campaign_id, ids[start : start + MOST_USER_IDS])
+            except VoisoError as error:
+                error.report = AddedUsers(added=added, not_added=ids[start:])
+                raise
+        return added
+
+    async def remove(self, campaign_id: int | str, user_id: int | str) -> User | None:
+        """Remove one user; a 404 after a lost answer means that the first try did it."""
+        request = Request.to(
+            "DELETE",
+            "/campaigns/{campaign_id}/users/{user_id}",
+            {"campaign_id": positive_id(campaign_id), "user_id": user_id},
+            scope=MANAGE,
+        )
+        try:
+            return await self._removed(request)
+        except VoisoError as lost:
+            if lost.proof != "in_doubt":
+                raise
+        try:
+            return await self._removed(request)
+        except NotFoundError:
+            return None
+
+    async def _removed(self, request: Request) -> User:
+        response = await self._session.send(request)
+        return user_from(decode_json(response, request), str(request))
+
+    async def _add_chunk(self, campaign_id: int | str, ids: Ids) -> tuple[User, ...]:
+        request = campaign_request("POST", "/users", campaign_id, body=encode({"user_ids": ids}))
+        try:
+            return await self._added(request)
+        except VoisoError as error:
+            if error.proof != "in_doubt":
+                raise
+            lost = error
+        added = await self._added_again(request)
+        left_out = {str(user_id) for user_id in ids} - {str(user.id) for user in added}
+        if left_out:
+            members = await self.paginate(campaign_id).collect()
+            added += tuple(user for user in members if str(user.id) in left_out)
+        if len(added) < len(ids):
+            raise lost
+        return added
+
+    async def _added_again(self, request: Request) -> tuple[User, ...]:
+        """Repeat after a lost answer; that everybody is assigned already may be a refusal (contract 8.2)."""
+        try:
+            return await self._added(request)
+        except VoisoError as refusal:
+            if refusal.proof != "refused":
+                raise
+        return ()
+
+    async def _added(self, request: Request) -> tuple[User, ...]:
+        response = await self._session.send(request)
+        body = decode_json(response, request)
+        return structure_field(body, "added_users", tuple[User, ...], request=str(request))
+
+
+def campaign_request(
+    method: str, rest: str, campaign_id: int | str, *, body: bytes | None = None, scope: str = MANAGE
+) -> Request:
+    """Make a request below one campaign."""
+    route = f"/campaigns/{{campaign_id}}{rest}"
+    return Request.to(method, route, {"campaign_id": positive_id(campaign_id)}, body=body, scope=scope)
+
+
+def _checked(user_ids: Any) -> Ids:
+    """Check ids before anything is sent; digits become integers (contract 12.2), repeats are dropped."""
+    if isinstance(user_ids, str | int) or not isinstance(user_ids, Iterable):
+        raise ConfigurationError("user_ids must be a list of ids; nothing was sent")
+    texts = dict.fromkeys(id_text(user_id, "user_ids") for user_id in user_ids)
+    return tuple(int(text) if text.isdigit() else text for text in texts)
