@@ -515,7 +515,7 @@ async def test_a_search_in_which_nothing_was_ever_taken_stops_its_call() -> None
         await add(batcher, phones(200))
     check(server, [caught.value.report], cooldown=0)
     assert 14 == len(server.history)
-    assert {"rejected": 200} == counts(caught.value.report)
+    assert {"not_sent": 200} == counts(caught.value.report)
 
 
 async def test_suspects_and_waiting_calls_take_turns() -> None:

@@ -77,7 +77,7 @@ async def test_a_stall_lasts_until_the_client_leaves(apply: Any, applied: int) -
         await eventually(lambda: sandbox.history[0].ended)
         exchange = sandbox.history[0]
         assert exchange.ended is not None
-        assert exchange.ended - exchange.began >= 2 * SHORT
+        assert exchange.ended - exchange.began >= SHORT  # the client's time began before the server's
         assert exchange.status is None
 
 

@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "voiso_async"
 
 FLOORS = [
+    "sandbox",
     *(
         "errors",
         "events",
@@ -65,9 +66,8 @@ def imports_of(path: Path) -> Iterator[tuple[str, int]]:
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, "imports are absolute"
             yield str(node.module), node.lineno
-            yield from (
-                (f"{node.module}.{a.name}", node) for a in node.names if f"{node.module}.{a.name}" in MODULES
-            )
+            names = (f"{node.module}.{alias.name}" for alias in node.names)
+            yield from ((name, node.lineno) for name in names if name in MODULES)
 
 
 def own_imports(path: Path) -> list[str]:
@@ -100,8 +100,9 @@ def test_the_sandbox_shares_no_code(module: str) -> None:
     assert all(name.startswith("voiso_async.sandbox") for name in own_imports(MODULES[module]))
 
 
-@pytest.mark.parametrize("module", MODULES)
+@pytest.mark.parametrize("module", [m for m in MODULES if m != "voiso_async.cli"])
 def test_own_imports_stand_at_the_top(module: str) -> None:
+    """But for the command line's front door, which says kindly that its extra is missing."""
     tree = ast.parse(MODULES[module].read_text())
     top = {node.lineno for node in tree.body}
     for name, line in imports_of(MODULES[module]):

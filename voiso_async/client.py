@@ -1,16 +1,19 @@
 """VoisoClient: puts the parts together, opens and closes them."""
 
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from copy import copy
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypedDict, TypeVar, Unpack
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
-from voiso_async.auth import ApiKey
+from voiso_async.auth import ApiKey, Secret
 from voiso_async.convert import encode
 from voiso_async.decipher import decode_json
-from voiso_async.errors import ConfigurationError
+from voiso_async.errors import ClientClosedError, ConfigurationError
 from voiso_async.events import Event, EventHook
 from voiso_async.ingest.batcher import LeadBatcher
 from voiso_async.ingest.door import LocalDoor
@@ -18,12 +21,19 @@ from voiso_async.ingest.lane import LaneStatus
 from voiso_async.ingest.policy import LanePolicy
 from voiso_async.resources import Campaigns, Leads, Users
 from voiso_async.resources.leads import LeadWrites
+from voiso_async.resources.params import pairs_of
 from voiso_async.retry import RetryPolicy
-from voiso_async.session import Session
+from voiso_async.session import LEAD_TIMEOUT, Session
 from voiso_async.transport import HttpSession, Timeout
 from voiso_async.wire import Request, Response, base_url_of
 
 __all__ = ["Answer", "VoisoClient"]
+
+OK = 200
+T = TypeVar("T")
+
+WORD = re.compile(r"[a-z][a-z_]*")
+LEAD_WRITE = re.compile(r"(POST|PATCH|PUT) /campaigns/[^/]+/leads/?")
 
 
 @frozen(kw_only=True)
@@ -31,13 +41,27 @@ class Answer:
     """What ``request()`` gives: status, headers with lower-case names, and the body as bytes or decoded."""
 
     status: int
-    headers: Mapping[str, str]
+    headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
     request: str
 
     def json(self) -> Any:
-        """Decode the body; ``ResponseError`` if it is not JSON."""
-        return decode_json(Response(status=self.status, headers=self.headers, body=self.body), self.request)
+        """Decode the body; ``ResponseError`` if it is not JSON, or is an error message in spite of its status."""
+        # Of an endpoint that is not known here any 2xx may bring a body.
+        return decode_json(Response(status=OK, headers=self.headers, body=self.body), self.request)
+
+
+class _Options(TypedDict, total=False):
+    """What ``from_env`` takes: as in the constructor."""
+
+    cluster: str | None
+    base_url: str | None
+    session: HttpSession | None
+    timeout: float | Timeout | None
+    retry: RetryPolicy | None
+    lane: LanePolicy | None
+    update_verb: Literal["PATCH", "PUT"]
+    on_event: Callable[[Event], object] | None
 
 
 class VoisoClient:
@@ -50,7 +74,8 @@ class VoisoClient:
 
     ``api_key`` is the key, or a function that gives it, for rotation; ``cluster`` the first label of the contact
     centre's host name, or ``base_url`` a full address. Left out, they are read from ``VOISO_API_KEY``,
-    ``VOISO_CLUSTER`` and ``VOISO_BASE_URL``; what is missing or cannot work raises ``ConfigurationError``.
+    ``VOISO_BASE_URL`` and, if that is not set, ``VOISO_CLUSTER``; what is missing or cannot work raises
+    ``ConfigurationError``.
 
     ``session`` is an ``aiohttp.ClientSession`` of yours: it is used for everything, and never changed or closed.
     ``timeout`` is for one attempt of a read, in seconds or as a ``Timeout``; ``retry`` says how reads are
@@ -71,15 +96,18 @@ class VoisoClient:
         update_verb: Literal["PATCH", "PUT"] = "PATCH",
         on_event: Callable[[Event], object] | None = None,
     ) -> None:
-        if update_verb not in {"PATCH", "PUT"}:
+        # From here on the key cannot be read in a traceback that shows local variables.
+        api_key = _api_key(api_key)
+        if update_verb not in ("PATCH", "PUT"):
             raise ConfigurationError('update_verb must be "PATCH" or "PUT"')
-        policy, hook = lane or LanePolicy(), EventHook(on_event)
+        policy, hook = _checked("lane", lane, LanePolicy) or LanePolicy(), EventHook(on_event)
         self._session = Session(
             _base_url(cluster, base_url),
-            ApiKey(_api_key(api_key)),
+            ApiKey(api_key),
             session=session,
             timeout=_timeout(timeout),
-            retry=retry,
+            lead_timeout=evolve(LEAD_TIMEOUT, total=policy.post_timeout, read=policy.post_timeout),
+            retry=_checked("retry", retry, RetryPolicy),
             hook=hook,
         )
         writes = LeadWrites(self._session, update_verb)
@@ -90,6 +118,7 @@ class VoisoClient:
             policy=policy,
             hook=hook,
             guard=self._session.ensure_usable,
+            quiet=self._session.quiet,
         )
         self._attach()
 
@@ -99,17 +128,17 @@ class VoisoClient:
         self.leads = Leads(self._batcher)
 
     @classmethod
-    def from_env(cls, **options: Any) -> Self:
-        """Make a client from ``VOISO_API_KEY`` and ``VOISO_CLUSTER`` or ``VOISO_BASE_URL``, and other options."""
-        return cls(**options)
+    def from_env(cls, **options: Unpack[_Options]) -> Self:
+        """Make a client with the key of ``VOISO_API_KEY``; ``options`` are those of the class.
 
-    def with_options(
-        self, *, timeout: float | Timeout | None = None, retry: RetryPolicy | None = None
-    ) -> "VoisoClient":
+        The address is that of ``VOISO_BASE_URL`` or ``VOISO_CLUSTER``, unless an option gives it.
+        """
+        return cls(None, **options)
+
+    def with_options(self, *, timeout: float | Timeout | None = None, retry: RetryPolicy | None = None) -> Self:
         """Give a view with other limits for reads; it shares everything else, the lanes and the closing too."""
-        twin = VoisoClient.__new__(VoisoClient)
-        twin._session = self._session.view(timeout=_timeout(timeout), retry=retry)  # noqa: SLF001 - its own class
-        twin._batcher = self._batcher  # noqa: SLF001 - its own class
+        twin = copy(self)
+        twin._session = self._session.view(_timeout(timeout), _checked("retry", retry, RetryPolicy))  # noqa: SLF001 - its own class
         twin._attach()  # noqa: SLF001 - its own class
         return twin
 
@@ -118,20 +147,24 @@ class VoisoClient:
         method: str,
         path: str,
         *,
-        params: Mapping[str, str] | Iterable[tuple[str, str]] = (),
+        params: Mapping[str, Any] | Iterable[tuple[str, Any]] = (),
         json: Any = None,
     ) -> Answer:
         """Call an endpoint that has no method here yet; ``path`` comes after ``/api/v4``.
 
         As careful as the methods: the key goes to the client's own origin alone, GETs are repeated, other verbs
-        only if nothing was sent. Anything but a 2xx raises. Lead writes belong to ``leads``: they need the pace.
+        only if it is certain that nothing came of them. Anything but a 2xx raises. Values of ``params`` are text,
+        whole numbers or flags; ``None`` is left out. Lead writes are refused: they need the pace of ``leads``.
 
         >>> answer = await voiso.request("GET", "/routing/queues/7")    # doctest: +SKIP
         >>> answer.json()["queue"]                                      # doctest: +SKIP
         """
-        pairs = params.items() if isinstance(params, Mapping) else params
-        body = None if json is None else encode(json)
-        request = Request(method=method, route="(path)", path=path, params=tuple(pairs), body=body)
+        if not isinstance(method, str) or not isinstance(path, str):
+            raise ConfigurationError("method and path must be text; nothing was sent")
+        if LEAD_WRITE.fullmatch(f"{method} {path}"):
+            raise ConfigurationError("leads are written with leads.add and leads.update; nothing was sent")
+        body = None if json is None else _encoded(json)
+        request = Request(method=method, route=_route(path), path=path, params=pairs_of(params), body=body)
         response = await self._session.send(request)
         return Answer(status=response.status, headers=response.headers, body=response.body, request=str(request))
 
@@ -144,6 +177,8 @@ class VoisoClient:
 
         Calls that still wait then raise ``ClientClosedError`` with their report.
         """
+        with suppress(ClientClosedError):
+            self._session.ensure_usable()  # what runs here is not for another loop or process to end
         try:
             await self._batcher.aclose(grace)
         finally:
@@ -158,22 +193,44 @@ class VoisoClient:
         await self.aclose()
 
 
-def _api_key(given: str | Callable[[], str] | None) -> str | Callable[[], str]:
-    key = os.environ.get("VOISO_API_KEY") if given is None else given
+def _api_key(given: str | Callable[[], str] | None) -> Secret | Callable[[], str]:
+    key = _variable("VOISO_API_KEY") if given is None else given
     if key is None:
         raise ConfigurationError("there is no API key: set VOISO_API_KEY, or give api_key")
-    return key
+    return key if callable(key) else Secret(key if isinstance(key, str) else "")
 
 
 def _base_url(cluster: str | None, base_url: str | None) -> str:
     if cluster is not None and base_url is not None:
         raise ConfigurationError("give cluster or base_url, not both")
     if cluster is None and base_url is None:
-        base_url = os.environ.get("VOISO_BASE_URL")
-        cluster = None if base_url else os.environ.get("VOISO_CLUSTER")
+        base_url = _variable("VOISO_BASE_URL")
+        cluster = _variable("VOISO_CLUSTER") if base_url is None else None
     if cluster is None and base_url is None:
         raise ConfigurationError("there is no address: set VOISO_CLUSTER or VOISO_BASE_URL, or give cluster")
     return base_url_of(cluster, base_url)
+
+
+def _variable(name: str) -> str | None:
+    """Read the environment; an empty variable is one that is not set."""
+    return os.environ.get(name) or None
+
+
+def _checked(name: str, given: T | None, kind: type[T]) -> T | None:
+    if given is None or isinstance(given, kind):
+        return given
+    raise ConfigurationError(f"{name} must be a {kind.__name__}")
+
+
+def _encoded(value: Any) -> bytes:
+    with suppress(TypeError, ValueError, RecursionError):
+        return encode(value)
+    raise ConfigurationError("json holds what cannot be written as JSON; nothing was sent")
+
+
+def _route(path: str) -> str:
+    """Make a template of a path, for errors and events: only its plain words are sure to hold no value."""
+    return "/".join(part if not part or WORD.fullmatch(part) else "{id}" for part in path.split("/"))
 
 
 def _timeout(given: float | Timeout | None) -> Timeout | None:

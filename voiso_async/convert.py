@@ -175,6 +175,6 @@ def _every_type(_: Any) -> bool:
 
 _converter = make_converter()
 _converter.register_structure_hook_factory(_every_type, _structure_hook)
-for plain in (str, int, float, bool, datetime):  # cattrs has lenient hooks of its own for these
-    _converter.register_structure_hook(plain, _structure_hook(plain))
+for _plain in (str, int, float, bool, datetime):  # cattrs has lenient hooks of its own for these
+    _converter.register_structure_hook(_plain, _structure_hook(_plain))
 _converter.register_unstructure_hook_factory(attrs.has, _unstructure_hook)

@@ -181,7 +181,7 @@ def decode_json(response: Response, request: Request | str) -> Any:
     """
     if response.status not in DOCUMENTED:
         raise _unusable(f"status {response.status} where a body was due", request, "status")
-    reason = ""
+    value, reason = None, ""
     try:
         value = decode(response.body)
     except ResponseError as error:

@@ -108,13 +108,13 @@ def _revive(cls: type[VoisoError], args: tuple[Any, ...], state: dict[str, Any])
 class ConfigurationError(VoisoError, ValueError):
     """An argument or an environment variable cannot work; nothing was sent."""
 
-    proof = "not_sent"
+    proof: Proof | None = "not_sent"
 
 
 class UsageError(VoisoError):
     """The client was used in a way that cannot work; nothing was sent."""
 
-    proof = "not_sent"
+    proof: Proof | None = "not_sent"
 
 
 class ClientClosedError(UsageError):
@@ -148,7 +148,7 @@ class TransportError(_RequestError):
 
     def __init__(self, message: str, *, request: str = "", proof: Proof = "in_doubt", reason: str = "") -> None:
         super().__init__(message, request=request)
-        self.proof = proof
+        self.proof: Proof | None = proof
         self.reason = reason
 
 
@@ -189,11 +189,11 @@ class APIError(_RequestError):
     ) -> None:
         super().__init__(message, request=request)
         self.status = status
-        self.fields = fields or {}
-        self.headers = headers or {}
+        self.fields: Fields = fields or {}
+        self.headers: Mapping[str, str] = headers or {}
         self.body = body
         self.retry_after = retry_after
-        self.proof = proof
+        self.proof: Proof | None = proof
 
     def __str__(self) -> str:
         return f"{self.request or 'request'} -> {self.status}: {self.message}"
@@ -277,7 +277,7 @@ class ResponseError(_RequestError):
         self.path = path
         self.expected = expected
         self.reason = reason
-        self.proof = proof
+        self.proof: Proof | None = proof
 
 
 class PaginationError(_RequestError):

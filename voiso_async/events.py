@@ -21,7 +21,7 @@ __all__ = [
     "RetryPlanned",
 ]
 
-logger = logging.getLogger("voiso_async")
+logger: logging.Logger = logging.getLogger("voiso_async")
 logger.addHandler(logging.NullHandler())
 
 SLOW_HOOK_SECONDS = 0.05

@@ -27,7 +27,7 @@ from voiso_async.retry import RetryPolicy, retry_after
 from voiso_async.transport import HttpSession, Timeout, Transport
 from voiso_async.wire import Request, Response, origin_of
 
-__all__ = ["Session"]
+__all__ = ["LEAD_TIMEOUT", "Session"]
 
 LEAD_TIMEOUT = Timeout(total=120.0, connect=10.0, read=120.0)
 """A batch of leads may be worked on for long, and giving up early turns a thousand rows into a doubt."""
@@ -233,6 +233,11 @@ class Session:
                 "not begin with a dot; the method must be in capitals; nothing was sent"
             )
         return url
+
+    async def quiet(self) -> None:
+        """Wait while the server wants quiet: whoever is about to take a turn waits here, not in it."""
+        while (wait := self.held) > 0:  # noqa: ASYNC110 - it may have grown meanwhile
+            await anyio.sleep(wait)
 
     async def _quiet(self, request: Request, ends: float) -> None:
         """Wait until the server's own time has passed, unless that is beyond the deadline."""

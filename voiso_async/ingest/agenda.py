@@ -33,9 +33,17 @@ class Agenda:
         """Send this batch again, before anything else."""
         self._repeat = batch
 
+    def repeats(self, batch: Batch) -> bool:
+        """Whether this batch goes again as it is."""
+        return self._repeat is batch
+
     def later(self, batch: Batch) -> None:
-        """Send this part of an earlier batch next."""
+        """Send what an earlier batch left open, after what was left before."""
         self._left.append(batch)
+
+    def parts(self, batches: list[Batch]) -> None:
+        """Send the parts of a batch in its place, so that leads keep their order."""
+        self._left.extendleft(reversed(batches))
 
     def search(self, operation: Operation, suspects: Suspects) -> None:
         """Look for the cause of a refusal: its parts get every second turn."""
@@ -66,6 +74,11 @@ class Agenda:
         return self.urgent or any(call.ready for call in self.calls())
 
     @property
+    def latest(self) -> float:
+        """When the last row came in."""
+        return max((call.waiting[-1].entered for call in self.calls() if call.waiting), default=0.0)
+
+    @property
     def reading(self) -> bool:
         """Whether a caller is filling its buffer at this moment."""
         return any(call.reading for call in self.calls())
@@ -81,7 +94,7 @@ class Agenda:
             batch = self._pick(max_rows, max_bytes)
             if batch and _without_departed(batch):
                 return batch
-            if batch and batch.suspects:
+            if batch and batch.suspects and not batch.attempts:
                 batch.suspects.posts_left += 1
         return None
 
@@ -101,7 +114,7 @@ class Agenda:
     def _suspect(self) -> Batch | None:
         operation, suspects = self._searches[0]
         part = suspects.next_part()
-        if not suspects.parts:
+        if part is None or not suspects.parts:
             self._searches.popleft()
         return Batch(operation, part, suspects=suspects) if part else None
 
@@ -117,7 +130,9 @@ class Agenda:
         rows: list[Row] = []
         phones = self._pending_phones() if operation is Operation.UPDATE else set()
         deferred: dict[Call, list[Row]] = {}
-        while waiting and len(rows) < max_rows:
+        left = 2 * max_rows  # looks at rows: many with one phone must not hold the loop
+        while waiting and len(rows) < max_rows and left:
+            left -= 1
             call = waiting.popleft()
             if not call.offers:
                 call.queued = False
@@ -134,7 +149,10 @@ class Agenda:
                 rows.append(row)
                 size += len(row.body) + 1
                 call.hold(row)
-            waiting.append(call)
+            if call.offers:
+                waiting.append(call)
+            else:
+                call.queued = False
         self._give_back(operation, deferred)
         return Batch(operation, rows) if rows else None
 

@@ -17,14 +17,12 @@ class Batch:
     """1 to 1000 rows that leave in one POST; a repeat carries the same rows or a subset, in the same order.
 
     ``doubts``, ``busies`` and ``unsents`` count its attempts that ended so; ``waiting_since`` is when the
-    present run of busy or unsent attempts began. ``suspects`` is the search it is a part of, and ``last_ride``
-    says that its rows were already left out of an answer once.
+    present run of busy or unsent attempts began. ``suspects`` is the search it is a part of.
     """
 
     operation: Operation
     rows: list[Row]
     suspects: Suspects | None = None
-    last_ride: bool = False
     attempts: int = 0
     doubts: int = 0
     busies: int = 0
@@ -80,7 +78,7 @@ def reconcile(batch: Batch, answer: Answer, doubted: Container[str]) -> Reconcil
         says = answer.outcomes_of(row.phone)
         if len(says) == 1:
             results.append(_result(row, says[0], answer, doubted))
-        elif batch.last_ride or answer.silent:
+        elif row.left_out or answer.silent:
             reason = "conflicting" if says else "unaccounted"
             results.append(RowResult(row, Outcome.UNREPORTED, reason))
         else:

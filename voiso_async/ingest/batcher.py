@@ -4,12 +4,15 @@ import asyncio
 import time
 from collections.abc import Callable
 
+import anyio
+from anyio.lowlevel import checkpoint
+
 from voiso_async.errors import ClientClosedError, ConfigurationError
 from voiso_async.events import EventHook
 from voiso_async.ingest.call import Call
 from voiso_async.ingest.door import Door
 from voiso_async.ingest.ingestion import Ingestion
-from voiso_async.ingest.lane import Lane, LaneStatus, Post
+from voiso_async.ingest.lane import Lane, LaneStatus, Post, Quiet
 from voiso_async.ingest.policy import LanePolicy
 from voiso_async.ingest.reckoning import Explain
 from voiso_async.ingest.row import Operation
@@ -23,7 +26,8 @@ class LeadBatcher:
     """Split lead lists into batches and send them, one POST at a time and paced, for each campaign (contract 6.3).
 
     ``post`` sends one body and gives any complete answer, or raises with what is proved; ``door`` says when;
-    ``explain`` makes an error of an answer that says no; ``guard`` raises if the client cannot be used.
+    ``explain`` makes an error of an answer that says no; ``guard`` raises if the client cannot be used, and
+    ``quiet`` waits while the server wants nothing at all.
     """
 
     def __init__(
@@ -35,6 +39,7 @@ class LeadBatcher:
         policy: LanePolicy | None = None,
         hook: EventHook | None = None,
         guard: Callable[[], None] = lambda: None,
+        quiet: Quiet = checkpoint,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._post = post
@@ -43,6 +48,7 @@ class LeadBatcher:
         self._policy = policy or LanePolicy()
         self._hook = hook or EventHook()
         self._guard = guard
+        self._quiet = quiet
         self._clock = clock
         self._lanes: dict[int, Lane] = {}
         self._closed = False
@@ -85,16 +91,13 @@ class LeadBatcher:
         error = ClientClosedError("the client was closed before every lead was sent; see .report for each")
         for lane in self._lanes.values():
             lane.seal(error)
-        tasks = [task for lane in self._lanes.values() if (task := lane.task())]
         try:
-            if tasks:
-                await asyncio.wait(tasks, timeout=grace)
+            with anyio.move_on_after(grace):
+                while tasks := [task for lane in self._lanes.values() if (task := lane.task())]:
+                    await asyncio.wait(tasks)
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            for lane in self._lanes.values():
-                lane.abandon(error)
+            ending = [task for lane in self._lanes.values() if (task := lane.end(error))]
+            await asyncio.gather(*ending, return_exceptions=True)
 
     def _lane(self, campaign: int) -> Lane:
         if campaign not in self._lanes:
@@ -103,6 +106,7 @@ class LeadBatcher:
                 door=self._door,
                 post=self._post,
                 explain=self._explain,
+                quiet=self._quiet,
                 policy=self._policy,
                 hook=self._hook,
                 clock=self._clock,

@@ -17,9 +17,13 @@ class Books:
     """Count rows and outcomes, keep the outcomes of small calls and the problems of all."""
 
     def __init__(self) -> None:
-        self.rows = 0
-        self.batches = self.attempts = self.busy = self.doubted = self.anomalies = 0
-        self.server_seconds = 0.0
+        self.rows: int = 0
+        self.batches: int = 0
+        self.attempts: int = 0
+        self.busy: int = 0
+        self.doubted: int = 0
+        self.anomalies: int = 0
+        self.server_seconds: float = 0.0
         self._counts: Counter[Outcome] = Counter()
         self._reasons: Counter[str] = Counter()
         self._kept: list[LeadOutcome] | None = []

@@ -35,12 +35,12 @@ class Call:
     ) -> None:
         self.operation = operation
         self.waiting: deque[Row] = deque()
-        self.queued = False
-        self.reading = False
-        self.ended = False
-        self.departed = False
+        self.queued: bool = False
+        self.reading: bool = False
+        self.ended: bool = False
+        self.departed: bool = False
         self.error: VoisoError | None = None
-        self.began = self.waiting_since = clock()
+        self.began: float = clock()
         self._policy = policy
         self._clock = clock
         self._books = Books()
@@ -75,12 +75,14 @@ class Call:
         if isinstance(row, LeadOutcome):
             self._record(row)
             return
+        if self.ended:  # the source was one step ahead of the stop
+            self._conclude(row, Outcome.NOT_SENT)
+            return
         first = index if self._seen is None else self._seen.first(row.phone, index)
         if first != index:
             self._record(_outcome(row, Outcome.REPEATED, first=first))
             return
-        if not self.waiting:
-            self.waiting_since = self._clock()
+        row.entered = self._clock()
         self.waiting.append(row)
 
     def end(self) -> None:
@@ -91,12 +93,13 @@ class Call:
     def leave(self) -> None:
         """Withdraw what was not sent; a POST in flight goes on, and its answer still enters the books."""
         self.departed = True
-        self.ended = True
+        self._end_reading()
         self._drop_waiting()
         self._look_finished()
 
     def next_outcome(self) -> LeadOutcome | None:
         """Take the next outcome, if there is one."""
+        self._changed.set()
         return self._unread.popleft() if self._unread else None
 
     async def change(self) -> None:
@@ -147,9 +150,7 @@ class Call:
         """Read the source no further; what waits still goes, then the caller gets ``error``."""
         if not self.ended:
             self.error = error
-            self.ended = True
-            if self._source_scope is not None:
-                self._source_scope.cancel()
+            self._end_reading()
         self._look_finished()
 
     def stop(self, error: VoisoError) -> None:
@@ -159,6 +160,11 @@ class Call:
         self.leave()
         for row in list(self._held.values()):
             self.settle(row, Outcome.UNKNOWN if row.doubted else Outcome.NOT_SENT)
+
+    def _end_reading(self) -> None:
+        self.ended = True
+        if self._source_scope is not None:
+            self._source_scope.cancel()
 
     # The books
 

@@ -96,6 +96,8 @@ class Gate:
         """Let the first in the queue through (0), or say how many seconds to wait before asking again."""
         with self._lock:
             self._forget_the_dead(now, cooldown)
+            if waiter not in self._queue:  # its loop rested, and was taken for dead
+                self._queue.append(waiter)
             if self._holder is not None:
                 return float("inf") if self._holder.here() else FOREIGN_PAUSE
             if self._queue[0] is not waiter:
@@ -105,12 +107,13 @@ class Gate:
             self._holder = self._queue.popleft()
             return 0.0
 
-    def release(self, open_at: float | None) -> None:
+    def release(self, waiter: _Waiter, open_at: float | None) -> None:
         """Give the gate back; ``None`` leaves its opening time as it was."""
         with self._lock:
-            self._holder = None
+            if self._holder is waiter:
+                self._holder = None
             if open_at is not None:
-                self._open_at = open_at
+                self._open_at = max(self._open_at, open_at)
             self._wake_next()
 
     def opens_in(self, now: float) -> float:
@@ -176,7 +179,7 @@ class LocalDoor:
         except BaseException:
             gate.leave(waiter)
             raise
-        return LocalTurn(gate, self._cooldown, self._clock)
+        return LocalTurn(gate, waiter, self._cooldown, self._clock)
 
     def opens_in(self, campaign: int) -> float:
         """Seconds until the gate opens."""
@@ -186,8 +189,9 @@ class LocalDoor:
 class LocalTurn:
     """A turn at a gate in memory; closing it never waits, so no cancellation can keep the gate."""
 
-    def __init__(self, gate: Gate, cooldown: float, clock: Callable[[], float]) -> None:
+    def __init__(self, gate: Gate, waiter: _Waiter, cooldown: float, clock: Callable[[], float]) -> None:
         self._gate = gate
+        self._waiter = waiter
         self._cooldown = cooldown
         self._clock = clock
         self._landed_at: float | None = None
@@ -199,7 +203,7 @@ class LocalTurn:
     async def close(self, results: Iterable[RowResult], hold: float | None) -> None:  # noqa: ARG002 - nothing durable here
         """Give the gate back: shut for the cooldown or longer, or as it was if nothing was sent."""
         if hold is None:
-            self._gate.release(None)
+            self._gate.release(self._waiter, None)
             return
         ended = self._clock() if self._landed_at is None else self._landed_at
-        self._gate.release(ended + max(self._cooldown, hold))
+        self._gate.release(self._waiter, ended + max(self._cooldown, hold))

@@ -1,5 +1,6 @@
 """Ingestion: what ``add()`` and ``update()`` give; the twin of ``Paginator``."""
 
+import asyncio
 import math
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator
 from types import TracebackType
@@ -7,7 +8,7 @@ from typing import Any, Self, TypeVar
 
 import anyio
 
-from voiso_async.errors import DeadlineExceededError, UsageError
+from voiso_async.errors import DeadlineExceededError, SourceError, UsageError, VoisoError
 from voiso_async.ingest.call import Call
 from voiso_async.ingest.lane import Lane
 from voiso_async.ingest.outcome import IngestReport, LeadOutcome, Outcome
@@ -24,7 +25,8 @@ class Ingestion(AsyncIterator[LeadOutcome]):
 
     Nothing happens before one of the two. As an async context manager it withdraws, on leaving, what was not
     sent; the POST in flight goes on. ``report`` is valid at any time, also after an error or a cancellation.
-    Cancelling the caller withdraws its unsent leads and leaves other callers alone.
+    Cancelling the caller withdraws its unsent leads and leaves other callers alone. The source is read in the
+    caller's task when awaited, and in a task beside it when iterated, so that no outcome waits for the next lead.
 
     Raises only if the lane stopped (the error of the attempt that stopped it), if the source raised
     (``SourceError``), at the deadline (``DeadlineExceededError``) and on close (``ClientClosedError``); each
@@ -41,6 +43,7 @@ class Ingestion(AsyncIterator[LeadOutcome]):
         self._deadline: float | None = None
         self._joined: tuple[Call, Lane] | None = None
         self._over = False
+        self._reader: asyncio.Task[None] | None = None
 
     def __await__(self) -> Generator[Any, None, IngestReport]:
         return self._whole().__await__()
@@ -85,33 +88,31 @@ class Ingestion(AsyncIterator[LeadOutcome]):
         return call.report()
 
     async def _feed(self, call: Call, lane: Lane) -> None:
+        await self._source.feed(call, lane.offer)
         while not call.finished:
-            if call.ended or call.full:
-                await call.change()
-            else:
-                await self._source.read(call, lane.offer)
+            await call.change()
 
     async def _next(self, call: Call, lane: Lane) -> LeadOutcome | None:
         while True:
-            hungry = not (call.ended or call.full)
-            if hungry and not self._source.waits:
-                await self._source.read(call, lane.offer)
             if outcome := call.next_outcome():
                 if call.offers and not call.queued:
                     lane.offer(call)
                 return outcome
             if call.finished:
                 return None
-            if hungry and self._source.waits:
-                await self._source.read(call, lane.offer)
-            else:
-                await call.change()
+            if self._reader is None:
+                self._reader = asyncio.create_task(self._source.feed(call, lane.offer))
+                self._reader.add_done_callback(lambda _: _reading_ended(call, lane))
+            await call.change()
 
     def _join(self, *, streamed: bool) -> tuple[Call, Lane]:
         if self._joined is None:
+            try:
+                self._joined = self._begin(streamed)
+            except VoisoError as error:
+                raise error.with_report(self.report) from None
             if self._timeout is not None:
                 self._deadline = anyio.current_time() + self._timeout
-            self._joined = self._begin(streamed)
         return self._joined
 
     async def _guarded(self, step: Coroutine[Any, Any, T]) -> T:
@@ -145,3 +146,10 @@ class Ingestion(AsyncIterator[LeadOutcome]):
         if self._joined is not None:
             call, lane = self._joined
             lane.withdraw(call)
+
+
+def _reading_ended(call: Call, lane: Lane) -> None:
+    """A reader that was cancelled from outside, as at the end of its loop, leaves a call that nobody feeds."""
+    if not call.ended:
+        call.error = SourceError("the reading of the source was cancelled; what had been sent is in .report")
+        lane.withdraw(call)

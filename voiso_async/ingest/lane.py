@@ -22,9 +22,13 @@ from voiso_async.ingest.reckoning import Explain, Landing, LaneState, Reckoning,
 from voiso_async.ingest.row import Carried, Operation
 from voiso_async.wire import Response
 
-__all__ = ["Lane", "LaneStatus", "Post"]
+__all__ = ["Lane", "LaneStatus", "Post", "Quiet"]
+
+STEADY = 10
+"""A source that goes on giving leads is waited for so many times longer than one that gives none."""
 
 Post = Callable[[int, Operation, bytes], Awaitable[Response]]
+Quiet = Callable[[], Awaitable[None]]
 
 
 @frozen(kw_only=True)
@@ -46,7 +50,10 @@ class LaneStatus:
 
 
 class Lane:
-    """One campaign's lane; ``post`` sends a body, ``explain`` makes an error of an answer that says no.
+    """One campaign's lane.
+
+    ``post`` sends a body, ``explain`` makes an error of an answer that says no, ``quiet`` waits while the server
+    wants nothing at all.
 
     ``doubts`` holds the phones of this campaign that a lost answer ever carried; it outlives the lane's stops.
     """
@@ -58,6 +65,7 @@ class Lane:
         door: Door,
         post: Post,
         explain: Explain,
+        quiet: Quiet,
         policy: LanePolicy,
         hook: EventHook,
         clock: Callable[[], float],
@@ -66,6 +74,7 @@ class Lane:
         self.doubts: set[str] = set()
         self._door = door
         self._post = post
+        self._quiet = quiet
         self._policy = policy
         self._hook = hook
         self._clock = clock
@@ -115,12 +124,16 @@ class Lane:
             call.seal(error)
             self.offer(call)
 
-    def abandon(self, error: VoisoError) -> None:
-        """Settle what is left once the task is over: rows of calls whose outcomes nobody reads."""
+    def end(self, error: VoisoError) -> "asyncio.Task[None] | None":
+        """Cancel the task, whose end settles every call, or settle them now: then nothing can begin again."""
+        if self._task is not None and self._task.cancel():
+            return self._task
+        self._doubt_in_flight()
         self._agenda.clear()
         for call in list(self._calls):
             call.stop(error)
         self._calls.clear()
+        return None
 
     def task(self) -> asyncio.Task[None] | None:
         """The lane's task, while it has one."""
@@ -135,7 +148,7 @@ class Lane:
             state="idle" if self._state == "waiting" and self._agenda.empty else self._state,
             reason=self._reason,
             rows_waiting=sum(len(call.waiting) for call in waiting),
-            oldest_age=max((now - call.waiting_since for call in waiting), default=0.0),
+            oldest_age=max((now - call.waiting[0].entered for call in waiting), default=0.0),
             opens_in=self._door.opens_in(self.campaign),
             rows_in_doubt=len(self.doubts),
             ceiling_share=self._policy.ceiling_share(
@@ -158,16 +171,17 @@ class Lane:
 
     async def _run(self) -> None:
         while not self._agenda.empty:
+            await self._quiet()
             await self._until_ready()
             pause = await self._take_turn()
             if pause:
                 await anyio.sleep(pause)
 
     async def _until_ready(self) -> None:
-        """Wait for a fuller batch, but not for a source that keeps the lane waiting."""
-        patience = self._clock() + self._policy.stall
+        """Wait for a fuller batch while rows keep coming, but not for a source that keeps the lane waiting."""
+        longest = self._clock() + STEADY * self._policy.stall
         while not (self._agenda.ready or self._agenda.empty):
-            left = patience - self._clock()
+            left = min(longest, self._agenda.latest + self._policy.stall) - self._clock()
             if left <= 0 and not self._agenda.reading:
                 return
             self._wake.clear()
@@ -187,10 +201,11 @@ class Lane:
             await turn.close(landing.results, landing.hold)
         for result in landing.results:
             result.row.owner.settle(result.row, result.outcome, result.reason, result.detail)
+        self._in_flight = None
         if landing.stop is not None:
             self._stop(landing.stop)
         self._sweep()
-        return landing.pause
+        return 0.0 if landing.stop else landing.pause
 
     async def _attempt(self, batch: Batch, turn: Turn) -> Landing:
         self._state, self._in_flight = "sending", batch
@@ -199,7 +214,6 @@ class Lane:
         answer = await self._answer(batch)
         turn.landed()
         seconds = self._clock() - began
-        self._in_flight = None
         landing = self._reckoning.judge(batch, answer)
         self._state, self._reason = landing.state, landing.reason
         self._note(batch, landing, seconds)
@@ -251,18 +265,24 @@ class Lane:
             del self._calls[call]
 
     def _stop(self, stop: Stop) -> None:
-        self._state, self._reason = "stopped", str(stop.error)
-        self._reckoning.forget()
-        for call in [call for call in self._calls if stop.concerns(call)]:
-            self._hook(LaneStopped(campaign=self.campaign, operation=call.operation, reason=str(stop.error)))
+        if stop.owners is None:
+            self._state, self._reason = "stopped", str(stop.error)
+            self._reckoning.forget()
+        stopped = [call for call in self._calls if stop.concerns(call)]
+        for call in stopped:
             call.stop(stop.error)
+        for operation in sorted({call.operation for call in stopped}):
+            self._hook(LaneStopped(campaign=self.campaign, operation=operation, reason=str(stop.error)))
+
+    def _doubt_in_flight(self) -> None:
+        if self._in_flight is not None:
+            self._reckoning.doubt(self._in_flight)
+            self._in_flight = None
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
         """Resolve every waiting call, however the task ended; a call that only pauses starts it again."""
         self._task = None
-        if self._in_flight is not None:
-            self._reckoning.doubt(self._in_flight)
-            self._in_flight = None
+        self._doubt_in_flight()
         error = _cause(task)
         if error is not None:
             self._agenda.clear()

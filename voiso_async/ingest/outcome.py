@@ -68,7 +68,8 @@ class LeadOutcome:
 class IngestReport:
     """What became of every row of one call; valid at any time, also after an error or a cancellation.
 
-    ``rows`` were read from the source, ``counts`` says how they ended. ``outcomes`` has every row for calls of
+    ``rows`` were read from the source, ``counts`` says how they ended; leads that were never read, because the
+    call ended before, are no rows. ``outcomes`` has every row for calls of
     up to 1000 rows; ``problems`` has the rows that are not in the campaign or in question, at most 10 000 of
     them (``problems_left_out`` counts the rest). ``batches`` and ``attempts`` count the POSTs that carried rows
     of this call, without and with repeats; ``busy`` the answers "still processing"; ``doubted`` the rows that

@@ -10,6 +10,7 @@ __all__ = ["LanePolicy"]
 
 MOST_ROWS = 1000  # contract 6.3
 BUSY_GROWTH = 1.5
+BUSY_SHORTEST = 0.1  # also where somebody has set the cooldown to nothing
 UNSENT_FIRST, UNSENT_LONGEST = 0.5, 8.0
 
 
@@ -45,6 +46,8 @@ class LanePolicy:
 
     cooldown: float = field(default=2.0, validator=_bounded(0, 3600))
     """From the end of one POST to the start of the next (contract 6.3)."""
+    post_timeout: float = field(default=120.0, validator=_bounded(0.001, 3600))
+    """For one POST: giving up early turns a thousand rows into a doubt."""
     max_rows: int = field(default=MOST_ROWS, validator=_whole(1, MOST_ROWS))
     """Leads in one POST (contract 6.3)."""
     max_bytes: int = field(default=4 * 1024 * 1024, validator=_whole(1024, 64 * 1024 * 1024))
@@ -77,10 +80,11 @@ class LanePolicy:
 
     def busy_wait(self, times: int, retry_after: float | None) -> float:
         """Seconds until the next try after the ``times``-th busy answer: the cooldown, growing gently."""
+        shortest = max(self.cooldown, BUSY_SHORTEST)
         if retry_after is not None:
-            return max(retry_after, self.cooldown)
-        growing = self.cooldown * BUSY_GROWTH ** min(times - 1, 20)
-        return max(self.cooldown, min(growing, self.busy_longest))
+            return max(retry_after, shortest)
+        growing = shortest * BUSY_GROWTH ** min(times - 1, 20)
+        return max(shortest, min(growing, self.busy_longest))
 
     def unsent_wait(self, times: int, chance: float) -> float:
         """Seconds until a batch that could not leave is tried again; ``chance`` from 0 to 1 spreads clients."""

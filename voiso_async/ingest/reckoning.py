@@ -25,6 +25,8 @@ Answer = Response | VoisoError
 
 OUTAGE = 2
 """Batches in a row without a usable answer that stop a lane: one is a bad batch, two are an outage."""
+HOPELESS_SIZES = 10
+"""Single leads in a row that the server found too large: it takes nothing at all."""
 BYTES_GROWTH = 1.05
 ALL = frozenset(Operation)
 
@@ -73,7 +75,9 @@ class Landing:
         self, rows: Iterable[Row], outcome: Outcome, reason: str | None = None, detail: str | None = None
     ) -> None:
         """Give rows the same final word."""
-        self.results.extend(RowResult(row, outcome, reason, detail) for row in rows)
+        for row in rows:
+            open_ = row.doubted and outcome is Outcome.REJECTED  # an earlier attempt may have been applied
+            self.results.append(RowResult(row, Outcome.UNKNOWN if open_ else outcome, reason, detail))
 
 
 class Reckoning:
@@ -87,20 +91,20 @@ class Reckoning:
         doubts: set[str],
         clock: Callable[[], float],
     ) -> None:
-        self.max_bytes = policy.max_bytes
+        self.max_bytes: int = policy.max_bytes
         self._agenda = agenda
         self._policy = policy
         self._explain = explain
         self._doubts = doubts
         self._clock = clock
         self._accepted: set[Operation] = set()
-        self._lost_in_a_row = 0
+        self._lost_in_a_row = self._too_large_in_a_row = 0
 
     def forget(self) -> None:
         """Begin as a fresh lane does; doubts stay."""
         self.max_bytes = self._policy.max_bytes
         self._accepted.clear()
-        self._lost_in_a_row = 0
+        self._lost_in_a_row = self._too_large_in_a_row = 0
 
     def doubt(self, batch: Batch) -> None:
         """Remember that every phone of this batch may be in the campaign because of us."""
@@ -124,12 +128,12 @@ class Reckoning:
             case Busy(retry_after):
                 self._busy(batch, answer, retry_after, waited, landing)
             case TooLarge():
-                self._too_large(batch, landing)
+                self._too_large(batch, answer, landing)
             case Refused(refusal):
                 self._refused(batch, answer, refusal, landing)
             case Fatal(everything):
                 self._fatal(batch, answer, landing, everything=everything)
-        if batch.suspects is not None:
+        if batch.suspects is not None and not self._agenda.repeats(batch):
             self._search_ends(batch, batch.suspects, answer, landing)
         return landing
 
@@ -155,22 +159,29 @@ class Reckoning:
             landing.stop = Stop(self._error(batch, answer, _ADVICE_OUTAGE), ALL)
 
     def _settled(self, batch: Batch, settled: Settled, landing: Landing) -> None:
-        self._lost_in_a_row = 0
+        self._lost_in_a_row = self._too_large_in_a_row = 0
         self._accepted.add(batch.operation)
         self.max_bytes = min(int(self.max_bytes * BYTES_GROWTH), self._policy.max_bytes)
         if batch.suspects is not None:
             batch.suspects.accepted()
         said = reconcile(batch, settled.answer, self._doubts)
         for result in said.results:
-            if result.outcome in {Outcome.CREATED, Outcome.REJECTED}:
+            if batch.operation is Operation.ADD and result.outcome in {Outcome.CREATED, Outcome.REJECTED}:
                 self._doubts.discard(result.row.phone)
         landing.results.extend(said.results)
         landing.anomalies = said.anomalies
         if said.unreported:
-            again = Batch(batch.operation, said.unreported, last_ride=True)
-            self.doubt(again)
-            again.doubts = 0
-            self._agenda.later(again)
+            self._left_out(batch, said.unreported, landing)
+
+    def _left_out(self, batch: Batch, rows: list[Row], landing: Landing) -> None:
+        """Rows that the answer does not mention ride once more with their like, unless nothing is sent twice."""
+        self._doubts.update(row.phone for row in rows)
+        for row in rows:
+            row.doubted = row.left_out = True
+        if self._policy.on_doubt == "resend":
+            self._agenda.later(Batch(batch.operation, rows))
+        else:
+            landing.settle(rows, Outcome.UNREPORTED, "unaccounted")
 
     def _busy(
         self, batch: Batch, answer: Answer, retry_after: float | None, waited: float, landing: Landing
@@ -183,20 +194,24 @@ class Reckoning:
             landing.hold = wait
             self._agenda.repeat(batch)
 
-    def _too_large(self, batch: Batch, landing: Landing) -> None:
+    def _too_large(self, batch: Batch, answer: Answer, landing: Landing) -> None:
         if len(batch.rows) == 1:
             landing.settle(batch.rows, Outcome.REJECTED, "too_large", "the server refused this lead for its size")
+            self._too_large_in_a_row += 1
+            if self._too_large_in_a_row >= HOPELESS_SIZES:
+                self._fatal(batch, answer, landing)
             return
         self.max_bytes = len(batch.body()) // 2
-        for part in cut(batch.rows, self.max_bytes):
-            self._agenda.later(Batch(batch.operation, part, suspects=batch.suspects, last_ride=batch.last_ride))
+        self._agenda.parts(
+            [Batch(batch.operation, part, suspects=batch.suspects) for part in cut(batch.rows, self.max_bytes)]
+        )
 
     def _refused(self, batch: Batch, answer: Answer, refusal: Refusal, landing: Landing) -> None:
         if len(batch.rows) == 1 and batch.suspects is None:
             landing.settle(batch.rows, Outcome.REJECTED, "server_refused", refusal.text)
         elif batch.suspects is None:
-            suspects = Suspects(batch.rows, refusal, self._policy.max_extra_posts)
-            self._agenda.search(batch.operation, suspects)
+            batch.suspects = Suspects(batch.rows, refusal, self._policy.max_extra_posts)
+            self._agenda.search(batch.operation, batch.suspects)
         elif batch.suspects.refused(batch.rows, refusal):
             landing.settle(batch.rows, Outcome.REJECTED, "server_refused", refusal.text)
         else:
@@ -213,10 +228,11 @@ class Reckoning:
         if suspects.posts_left > 0 or landing.stop is not None:
             return
         rest = list(suspects.rest())
-        if not suspects.innocent and isinstance(answer, Response) and rest:
+        if not suspects.hopeless:
+            landing.settle(rest, Outcome.REJECTED, "not_isolated", suspects.refusal.text)
+        elif rest:
             owners = frozenset(id(row.owner) for row in rest)
             landing.stop = Stop(self._error(batch, answer, _ADVICE_FATAL), frozenset({batch.operation}), owners)
-        landing.settle(rest, Outcome.REJECTED, "not_isolated", suspects.refusal.text)
 
     def _fatal(self, batch: Batch, answer: Answer, landing: Landing, *, everything: bool = False) -> None:
         wrong_verb = batch.operation is Operation.UPDATE and getattr(answer, "status", None) in {404, 405}

@@ -40,7 +40,7 @@ class Operation(StrEnum):
 
 @frozen(kw_only=True)
 class InvalidLead:
-    """A lead that its reader could not make sense of: yielded in its place, it becomes INVALID and is never sent."""
+    """What a reader yields in place of a lead it cannot make sense of: INVALID in the books, and never sent."""
 
     field: str
     reason: str
@@ -79,14 +79,19 @@ class RowOwner(Protocol):
 
 @define(slots=True, eq=False)
 class Row:
-    """A lead inside the engine; ``body`` is its exact JSON, ``doubted`` whether a lost answer ever carried it."""
+    """A lead inside the engine; ``body`` is its exact JSON, ``entered`` when it came, by the lane's clock.
+
+    ``doubted`` says that a lost answer once carried it, ``left_out`` that an answer did not mention it.
+    """
 
     index: int
     phone: str = attrs.field(repr=False)
     body: bytes = attrs.field(repr=False)
     key: str | None = attrs.field(repr=False)
     owner: RowOwner = attrs.field(repr=False)
+    entered: float = 0.0
     doubted: bool = False
+    left_out: bool = False
 
 
 class _Invalid(Exception):  # noqa: N818 - not an error: the way out of a checker
@@ -100,27 +105,30 @@ def prepare(lead: Any, index: int, operation: Operation, owner: RowOwner) -> Row
     Never raises for any input; the outcome names the field, a reason code and what to do.
     """
     phone = key = None
+    if isinstance(lead, InvalidLead):
+        return _refused(index, lead, None, lead.key)
     try:
-        if isinstance(lead, InvalidLead):
-            key = _key(lead.key)
-            raise _Invalid(lead.field, lead.reason, lead.detail)
         fields = _fields_of(lead, operation)
         key = _key(fields.pop("key", None))
         phone = _phone(fields.pop("phone_number", None))
-        payload = {"phone_number": phone} | _checked(fields, operation)
+        payload = _checked(fields, operation, {"phone_number": phone})
         return Row(index, phone, _encoded(payload), key, owner)
     except _Invalid as fault:
         found = fault
     except Exception:  # noqa: BLE001 - a hostile mapping may raise anything
         found = _Invalid("lead", "unreadable", "reading this lead raised an error")
+    return _refused(index, found, phone, key)
+
+
+def _refused(index: int, fault: _Invalid | InvalidLead, phone: str | None, key: str | None) -> LeadOutcome:
     return LeadOutcome(
         index=index,
         outcome=Outcome.INVALID,
         phone=phone,
         key=key,
-        reason=found.reason,
-        field=found.field,
-        detail=found.detail,
+        reason=fault.reason,
+        field=fault.field,
+        detail=fault.detail,
     )
 
 
@@ -150,9 +158,8 @@ def _key(value: Any) -> str | None:
     return _text("key", value, LONGEST_KEY)
 
 
-def _checked(fields: Mapping[Any, Any], operation: Operation) -> dict[str, Any]:
+def _checked(fields: Mapping[Any, Any], operation: Operation, payload: dict[str, Any]) -> dict[str, Any]:
     checks = _CHECKS[operation]
-    payload = {}
     for name, value in fields.items():
         check = checks.get(name)
         if check is None:
@@ -160,7 +167,7 @@ def _checked(fields: Mapping[Any, Any], operation: Operation) -> dict[str, Any]:
             raise _Invalid(shown, "unknown_field", f"known fields are phone_number, key, {', '.join(checks)}")
         if value is not None:
             payload[name] = check(value)
-    if operation is Operation.UPDATE and not payload:
+    if operation is Operation.UPDATE and len(payload) == 1:
         raise _Invalid("lead", "nothing_to_update", f"give at least one of {', '.join(checks)}")
     return payload
 
@@ -175,11 +182,12 @@ def _encoded(payload: dict[str, Any]) -> bytes:
 def _text(field: str, value: Any, longest: int) -> str:
     if not isinstance(value, str):
         raise _Invalid(field, "wrong_type", "give text")
-    if len(value) > longest:
+    text: str = str.__str__(value)  # of a subclass only the true text counts
+    if len(text) > longest:
         raise _Invalid(field, "too_long", f"at most {longest} characters")
-    if _HIDDEN.search(value):
+    if not text.isprintable() and _HIDDEN.search(text):
         raise _Invalid(field, "hidden_character", "control or invisible characters stand in it")
-    return str(value)
+    return text
 
 
 def _name(value: Any) -> str:
@@ -221,6 +229,7 @@ def _url(value: Any) -> str:
 def _context_headers(value: Any) -> dict[str, str]:
     if not isinstance(value, Mapping):
         raise _Invalid("context_headers", "wrong_type", "an object of texts")
+    value = dict(value)
     if len(value) > MOST_HEADERS:
         raise _Invalid("context_headers", "too_many", f"at most {MOST_HEADERS} headers")
     headers = {}

@@ -10,9 +10,9 @@ class SeenPhones:
     """Remember each phone's first row, exactly, in many small tables."""
 
     def __init__(self) -> None:
-        self._shards: list[dict[int, int]] = [{} for _ in range(SHARDS)]
+        self._shards: dict[int, dict[int, int]] = {}
 
     def first(self, phone: str, index: int) -> int:
         """Claim the phone for ``index`` unless an earlier row has it; give the row that owns it."""
         number = int(phone)
-        return self._shards[number % SHARDS].setdefault(number, index)
+        return self._shards.setdefault(number % SHARDS, {}).setdefault(number, index)

@@ -23,6 +23,7 @@ class Source:
     def __init__(self, leads: Leads) -> None:
         self._sync: Iterator[Any] | None = None
         self._async: AsyncIterator[Any] | None = None
+        self._leads_read = 0
         if isinstance(leads, AsyncIterable):
             self._async = aiter(leads)
         elif isinstance(leads, Iterable) and not isinstance(leads, str | bytes | Mapping):
@@ -33,10 +34,13 @@ class Source:
                 "put a single lead into a list; nothing was sent"
             )
 
-    @property
-    def waits(self) -> bool:
-        """Whether reading may have to wait for somebody else."""
-        return self._async is not None
+    async def feed(self, call: Call, offer: Callable[[Call], None]) -> None:
+        """Read whenever the call has room, until it has ended."""
+        while not call.ended:
+            if call.full:
+                await call.change()
+            else:
+                await self.read(call, offer)
 
     async def read(self, call: Call, offer: Callable[[Call], None]) -> None:
         """Read until the call is full or the source ends; what it raises becomes a ``SourceError``."""
@@ -50,7 +54,7 @@ class Source:
                 f"the source of leads raised {type(error).__name__}; what had been sent is in .report"
             )
             failure.__cause__ = error
-            call.error = failure
+            call.error = call.error or failure
             call.leave()
         finally:
             call.reading = False
@@ -58,28 +62,26 @@ class Source:
 
     async def _read_sync(self, leads: Iterator[Any], call: Call, offer: Callable[[Call], None]) -> None:
         call.reading = True
-        for read, lead in enumerate(leads, start=1):
+        for lead in leads:
             call.read(lead)
-            if call.full:
-                return
-            if read % BURST == 0:
+            self._leads_read += 1
+            if self._leads_read % BURST == 0:
                 offer(call)
                 await checkpoint()
-                if call.ended:
-                    return
+            if call.full or call.ended:
+                return
         call.end()
 
     async def _read_async(self, leads: AsyncIterator[Any], call: Call, offer: Callable[[Call], None]) -> None:
-        """Read until the call is full or has outcomes to hand out: the next lead may be long in coming."""
-        read = 0
+        """Read in a scope that a stop can cancel: the next lead may be long in coming."""
         with anyio.CancelScope() as scope:
             call.reading_in(scope)
             try:
-                while not (call.full or call.unread or call.ended):
+                while not (call.full or call.ended):
                     call.read(await anext(leads))
                     offer(call)
-                    read += 1
-                    if read % BURST == 0:
+                    self._leads_read += 1
+                    if self._leads_read % BURST == 0:
                         await checkpoint()
             except StopAsyncIteration:
                 call.end()

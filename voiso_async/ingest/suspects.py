@@ -2,7 +2,7 @@
 
 A refused batch is divided: rows that the server named by index stand alone first, then one part for each call,
 then halves, until what is refused stands alone. Two disjoint parts refused with the same words mean that the
-cause is not in the rows, unless the server has accepted rows of this operation meanwhile.
+cause is not in the rows, unless the server has accepted rows of this operation before or since.
 """
 
 import re
@@ -41,9 +41,10 @@ class Suspects:
 
     def __init__(self, rows: list[Row], refusal: Refusal, max_posts: int) -> None:
         self.refusal = refusal
-        self.posts_left = max_posts
+        self.posts_left: int = max_posts
         self.parts: deque[list[Row]] = deque()
-        self.innocent = False
+        self.innocent: bool = False
+        self._tried = False
         self._singled_out: set[int] = set()
         self._refused: list[tuple[Refusal, frozenset[int]]] = []
         self._queue(rows, refusal)
@@ -61,6 +62,7 @@ class Suspects:
 
     def refused(self, part: list[Row], refusal: Refusal) -> bool:
         """A part was refused; say whether it stands alone, else divide it further."""
+        self._tried = True
         named = refusal.indexes(len(part))
         ids = frozenset(id(row) for row in part)
         if not ids <= self._singled_out and len(named) in {0, len(part)}:
@@ -77,6 +79,11 @@ class Suspects:
         latest, rows = self._refused[-1]
         return any(latest.alike(other) and rows.isdisjoint(others) for other, others in self._refused[:-1])
 
+    @property
+    def hopeless(self) -> bool:
+        """Whether every part that was tried was refused."""
+        return self._tried and not self.innocent
+
     def rest(self) -> Iterator[Row]:
         """Give up the search: every row that has not been judged."""
         while self.parts:
@@ -85,8 +92,9 @@ class Suspects:
     def _queue(self, rows: list[Row], refusal: Refusal) -> None:
         named, parts = divide(rows, refusal)
         self._singled_out.update(id(row) for row in named)
-        self.parts.extendleft([row] for row in reversed(named))
-        self.parts.extend(parts)
+        singles = [[row] for row in named]
+        self.parts.extendleft(reversed([*singles[:1], *(parts if named else ()), *singles[1:]]))
+        self.parts.extend(() if named else parts)
 
 
 def divide(rows: list[Row], refusal: Refusal) -> tuple[list[Row], list[list[Row]]]:

@@ -1,11 +1,12 @@
 """Campaigns, their state, and their users (contract 5 and 8)."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import anyio
 
 from voiso_async.decipher import decode_json
-from voiso_async.errors import DeadlineExceededError, VoisoError
+from voiso_async.errors import ConfigurationError, DeadlineExceededError, VoisoError
 from voiso_async.models.campaigns import Campaign, campaign_from
 from voiso_async.models.users import User
 from voiso_async.paginator import OffsetPages, Paginator, page_of
@@ -79,11 +80,14 @@ class Campaigns:
         timeout: float = 60.0,  # noqa: ASYNC109 - part of the public face
         poll: float = 2.0,
     ) -> Campaign:
-        """Look every ``poll`` seconds until the campaign has the status, or one of several.
+        """Look every ``poll`` seconds until the campaign has the status, or one of several; give it as it is then.
 
-        No event tells of a change (contract 10). ``DeadlineExceededError`` after ``timeout`` seconds.
+        No event tells of a change (contract 10). After ``timeout`` seconds ``DeadlineExceededError``; its
+        ``report`` is the campaign as it was last seen, if it was.
         """
-        wanted = {status} if isinstance(status, str) else set(status)
+        wanted = _checked(status)
+        _check_seconds(timeout=timeout, poll=poll)
+        self._session.ensure_usable()  # without a running loop there is no timer either
         campaign = None
         with anyio.move_on_after(timeout):
             while True:
@@ -92,7 +96,10 @@ class Campaigns:
                     return campaign
                 await anyio.sleep(poll)
         seen = "was never seen" if campaign is None else f"is {campaign.status}"
-        raise DeadlineExceededError(f"after {timeout:g} s the campaign {seen}, not {' or '.join(sorted(wanted))}")
+        error = DeadlineExceededError(
+            f"after {timeout:g} s the campaign {seen}, not {' or '.join(sorted(wanted))}"
+        )
+        raise error.with_report(campaign)
 
     def users(self, campaign_id: int | str, *, page_size: int = 100) -> Paginator[User]:
         """List the users assigned to a campaign (contract 8.1)."""
@@ -101,15 +108,16 @@ class Campaigns:
     async def add_users(self, campaign_id: int | str, user_ids: Iterable[int | str]) -> tuple[User, ...]:
         """Assign any number of users, 100 a request (contract 8.2); give those that were added.
 
-        Users who were assigned already are usually left out. When a request fails, those before it stay:
-        ``error.report`` is an ``AddedUsers``.
+        Users who were assigned already are usually left out. After a lost answer the request is repeated, which is
+        harmless, and those found assigned are given. When a request fails, those before it stay: ``error.report``
+        is an ``AddedUsers``.
         """
         return await self._members.add(campaign_id, user_ids)
 
     async def remove_user(self, campaign_id: int | str, user_id: int | str) -> User | None:
         """Take a user out of a campaign (contract 8.3).
 
-        ``None`` if an answer was lost and the user is gone now. A user who was not assigned gives 404.
+        A lost answer is asked for again; ``None`` if the user is gone by then. One who was not assigned gives 404.
         """
         return await self._members.remove(campaign_id, user_id)
 
@@ -135,3 +143,16 @@ class Campaigns:
             return await self.get(campaign_id)
         except VoisoError:
             return None
+
+
+def _checked(status: Any) -> set[str]:
+    statuses = {status} if isinstance(status, str) else set(status) if isinstance(status, Iterable) else set()
+    if not statuses or not all(isinstance(one, str) and one for one in statuses):
+        raise ConfigurationError("status must be a status, such as paused, or several; nothing was sent")
+    return statuses
+
+
+def _check_seconds(**times: Any) -> None:
+    for name, value in times.items():
+        if type(value) not in (int, float) or not value > 0:
+            raise ConfigurationError(f"{name} must be a number of seconds above 0; nothing was sent")

@@ -1,6 +1,6 @@
 """The users assigned to a campaign: listed, added, removed (contract 8)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from attrs import frozen
@@ -23,10 +23,15 @@ Ids = tuple[int | str, ...]
 
 @frozen(kw_only=True)
 class AddedUsers:
-    """How far ``add_users`` came before it failed: the error's ``report``."""
+    """How far ``add_users`` came before it failed: the error's ``report``.
+
+    ``added`` were given by the requests before; ``in_doubt`` are the ids of the request whose answer was lost,
+    if that is what happened; ``not_added`` are certainly not added by this call.
+    """
 
     added: tuple[User, ...]
-    not_added: Ids
+    in_doubt: Ids = ()
+    not_added: Ids = ()
 
 
 class Members:
@@ -42,13 +47,17 @@ class Members:
 
     async def add(self, campaign_id: int | str, user_ids: Iterable[int | str]) -> tuple[User, ...]:
         """Add users in chunks; an error tells how far it came."""
-        ids = _checked(user_ids)
+        campaign, ids = positive_id(campaign_id), _checked(user_ids)
         added: tuple[User, ...] = ()
         for start in range(0, len(ids), MOST_USER_IDS):
+            chunk, rest = ids[start : start + MOST_USER_IDS], ids[start + MOST_USER_IDS :]
             try:
-                added += await self._add_chunk(campaign_id, ids[start : start + MOST_USER_IDS])
+                added += await self._add_chunk(campaign, chunk)
             except VoisoError as error:
-                error.report = AddedUsers(added=added, not_added=ids[start:])
+                if error.proof == "in_doubt":
+                    error.report = AddedUsers(added=added, in_doubt=chunk, not_added=rest)
+                else:
+                    error.report = AddedUsers(added=added, not_added=chunk + rest)
                 raise
         return added
 
@@ -62,46 +71,60 @@ class Members:
         )
         try:
             return await self._removed(request)
-        except VoisoError as lost:
-            if lost.proof != "in_doubt":
+        except VoisoError as error:
+            if error.proof != "in_doubt":
                 raise
+            lost = error
         try:
-            return await self._removed(request)
+            return await self._removed(request, again=True)
         except NotFoundError:
             return None
+        except VoisoError:
+            pass  # whatever it says, the first try stays in doubt
+        raise lost
 
-    async def _removed(self, request: Request) -> User:
-        response = await self._session.send(request)
+    async def _removed(self, request: Request, *, again: bool = False) -> User:
+        response = await self._session.send(request, repeat_in_doubt=again)
         return user_from(decode_json(response, request), str(request))
 
-    async def _add_chunk(self, campaign_id: int | str, ids: Ids) -> tuple[User, ...]:
-        request = campaign_request("POST", "/users", campaign_id, body=encode({"user_ids": ids}))
+    async def _add_chunk(self, campaign: int, ids: Ids) -> tuple[User, ...]:
+        request = campaign_request("POST", "/users", campaign, body=encode({"user_ids": ids}))
         try:
             return await self._added(request)
         except VoisoError as error:
             if error.proof != "in_doubt":
                 raise
             lost = error
-        added = await self._added_again(request)
-        left_out = {str(user_id) for user_id in ids} - {str(user.id) for user in added}
-        if left_out:
-            members = await self.paginate(campaign_id).collect()
-            added += tuple(user for user in members if str(user.id) in left_out)
-        if len(added) < len(ids):
+        added = await self._added_after_doubt(request, campaign, ids)
+        if added is None:
             raise lost
         return added
 
-    async def _added_again(self, request: Request) -> tuple[User, ...]:
-        """Repeat after a lost answer; that everybody is assigned already may be a refusal (contract 8.2)."""
+    async def _added_after_doubt(self, request: Request, campaign: int, ids: Ids) -> tuple[User, ...] | None:
+        """Ask again, and look up whom the second answer leaves out; ``None`` if the doubt remains."""
+        added: tuple[User, ...] = ()
+        refused = False
         try:
-            return await self._added(request)
-        except VoisoError as refusal:
-            if refusal.proof != "refused":
-                raise
-        return ()
+            added = await self._added(request, again=True)
+        except VoisoError as error:
+            if error.proof != "refused":
+                return None
+            refused = True  # contract 8.2: that everybody is assigned already may be a refusal
+        left_out = {str(user_id) for user_id in ids} - {str(user.id) for user in added}
+        found = await self._look_up(campaign, left_out) if left_out else ()
+        if found is None or (refused and len(found) < len(left_out)):
+            return None
+        return added + found
 
-    async def _added(self, request: Request) -> tuple[User, ...]:
-        response = await self._session.send(request)
+    async def _look_up(self, campaign: int, wanted: set[str]) -> tuple[User, ...] | None:
+        try:
+            members = await self.paginate(campaign).collect()
+        except VoisoError:
+            return None
+        return tuple(user for user in members if str(user.id) in wanted)
+
+    async def _added(self, request: Request, *, again: bool = False) -> tuple[User, ...]:
+        response = await self._session.send(request, repeat_in_doubt=again)
         body = decode_json(response, request)
         return structure_field(body, "added_users", tuple[User, ...], request=str(request))
 
@@ -116,7 +139,11 @@ def campaign_request(
 
 def _checked(user_ids: Any) -> Ids:
     """Check ids before anything is sent; digits become integers (contract 12.2), repeats are dropped."""
-    if isinstance(user_ids, str | int) or not isinstance(user_ids, Iterable):
+    if isinstance(user_ids, str | bytes | Mapping) or not isinstance(user_ids, Iterable):
         raise ConfigurationError("user_ids must be a list of ids; nothing was sent")
-    texts = dict.fromkeys(id_text(user_id, "user_ids") for user_id in user_ids)
-    return tuple(int(text) if text.isdigit() else text for text in texts)
+    return tuple(dict.fromkeys(_checked_id(user_id) for user_id in user_ids))
+
+
+def _checked_id(user_id: Any) -> int | str:
+    text = id_text(user_id, "user_ids")
+    return positive_id(text, "user_ids") if text.isdigit() else text

@@ -55,7 +55,7 @@ class Sandbox:
         ssl_context: ssl.SSLContext | None = None,
     ) -> None:
         self.key = key
-        self.faults = Faults()
+        self.faults: Faults = Faults()
         self._centre = Centre(
             rules=rules or Rules(),
             clock=clock,

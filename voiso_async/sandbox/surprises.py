@@ -21,7 +21,7 @@ NULLED = frozenset(
         "updated_at",
     }
 )
-UNKNOWN = {"unheard_of": {"deep": [1, None, "two"]}, "extra": "a field of this name, too"}
+UNKNOWN: dict[str, Any] = {"unheard_of": {"deep": [1, None, "two"]}, "extra": "a field of this name, too"}
 
 
 def surprise(value: Any) -> Any:

@@ -14,6 +14,7 @@ from voiso_async.sandbox.centre import Centre
 from voiso_async.sandbox.history import Exchange
 from voiso_async.sandbox.line import Line, NoAnswer, reset, transport_of
 from voiso_async.sandbox.routes import Endpoint, find
+from voiso_async.sandbox.rules import Rules
 from voiso_async.sandbox.scopes import key_of, scopes_of
 from voiso_async.sandbox.surprises import surprise
 
@@ -37,7 +38,7 @@ class Visit:
     def __init__(self, request: web.BaseRequest, centre: Centre, *, path: str, fault: str | None) -> None:
         began = centre.clock()
         self.request = request
-        self.rules = centre.rules
+        self.rules: Rules = centre.rules
         self._centre = centre
         query = {name: request.query.getall(name) for name in request.query}
         self._call = Call(centre=centre, rules=centre.rules, query=query)
@@ -47,7 +48,7 @@ class Visit:
         self._over = False
         authorizations = request.headers.getall("Authorization", [])
         key = key_of(authorizations)
-        self.exchange = Exchange(
+        self.exchange: Exchange = Exchange(
             number=centre.history.number(),
             method=request.method,
             path=path,

@@ -16,6 +16,7 @@ class Fault(Protocol):
 
     async def play(self, visit: Visit) -> web.StreamResponse:
         """Treat the request; what is returned is sent."""
+        ...
 
 
 @define

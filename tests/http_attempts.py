@@ -1,0 +1,150 @@
+"""What one client sent and was told, and what its callers handed over: two of the three histories."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from typing import Any
+
+from attrs import define, frozen
+
+from voiso_async.errors import VoisoError
+from voiso_async.ingest.ingestion import Ingestion
+from voiso_async.ingest.outcome import IngestReport
+from voiso_async.sandbox import Exchange
+from voiso_async.transport import Transport
+from voiso_async.wire import Response
+
+LEADS_PATH = re.compile(r"/campaigns/([0-9]+)/leads")
+CREATED, DUPLICATES, REJECTED = "created", "duplicates", "rejected"
+UPDATED = {"updated", "created", "contacts"}
+
+
+@define(eq=False, repr=False)
+class Attempt:
+    """One lead write of a client: what it carried, and what the client was told."""
+
+    client: Transport
+    campaign: int
+    method: str
+    body: bytes
+    began: float
+    ended: float = float("inf")
+    answer: Response | None = None
+    proof: str | None = None
+    exchange: Exchange | None = None
+
+    @cached_property
+    def leads(self) -> list[dict[str, Any]]:
+        return list(json.loads(self.body))
+
+    @cached_property
+    def phones(self) -> list[str]:
+        return [lead["phone_number"] for lead in self.leads]
+
+    @cached_property
+    def told(self) -> str:
+        """What the client may conclude: answered, refused, unsent, vague (a no of uncertain origin) or lost."""
+        if self.answer is None:
+            return "unsent" if self.proof == "not_sent" else "lost"
+        status = self.answer.status
+        if 200 <= status < 300:
+            return "answered" if self.lists or self._is_silent_update else "lost"
+        if 300 <= status < 500 and status != 408:
+            return "refused" if b'"error' in self.answer.body or status not in {400, 409, 422, 423} else "vague"
+        return "lost"
+
+    @property
+    def _is_silent_update(self) -> bool:
+        """An update may be answered without lists: by nothing, or by an object that names no error."""
+        body = b"" if self.answer is None else self.answer.body.strip()
+        decoded = _decoded(body)
+        harmless = isinstance(decoded, dict) and not {"error", "errors"} & decoded.keys()
+        return self.method != "POST" and (not body or harmless)
+
+    @cached_property
+    def lists(self) -> dict[str, set[str]]:
+        """The lists of a 2xx answer, read apart from the client's own reading."""
+        if self.answer is None or not 200 <= self.answer.status < 300:
+            return {}
+        decoded = _decoded(self.answer.body)
+        holders = [*decoded.values(), decoded] if isinstance(decoded, dict) else []
+        names = {CREATED, DUPLICATES, REJECTED} if self.method == "POST" else {*UPDATED, REJECTED}
+        for holder in holders:
+            if isinstance(holder, dict) and any(isinstance(holder.get(name), list) for name in names):
+                return {name: set(_numbers(holder.get(name))) for name in names}
+        return {}
+
+    @cached_property
+    def by_phone(self) -> dict[str, Any]:
+        return dict(zip(self.phones, self.leads, strict=True))
+
+    @cached_property
+    def carried(self) -> frozenset[str]:
+        return frozenset(self.phones)
+
+    @property
+    def applied(self) -> tuple[str, ...]:
+        """The numbers that the server newly created or updated."""
+        return () if self.exchange is None else self.exchange.applied
+
+    @property
+    def asked_for(self) -> int:
+        """The seconds that the server asked for."""
+        asked = "" if self.answer is None else self.answer.headers.get("retry-after", "")
+        return int(asked) if asked.isdigit() else 0
+
+    def leaves_open(self, phone: str) -> bool:
+        """Whether nobody can tell from this attempt what became of the phone."""
+        wordless = self.told == "answered" and 1 != len(self.lists_of(phone))
+        return wordless or self.told in {"lost", "vague"}
+
+    def lists_of(self, phone: str) -> list[str]:
+        return [name for name, numbers in self.lists.items() if phone in numbers]
+
+
+def _decoded(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _numbers(items: Any) -> Iterator[str]:
+    for item in items if isinstance(items, list) else []:
+        number = item.get("phone_number") if isinstance(item, dict) else item
+        yield re.sub(r"\D", "", str(number))
+
+
+@frozen(eq=False, repr=False)
+class Handed:
+    """One ``add()`` or ``update()``: what the caller handed over, and the ingestion that reports on it."""
+
+    client: Transport
+    campaign: int
+    leads: list[Any] | None
+    ingestion: Ingestion
+
+    @property
+    def report(self) -> IngestReport:
+        return self.ingestion.report
+
+    @property
+    def error(self) -> VoisoError | None:
+        return self.ingestion._joined[0].error if self.ingestion._joined else None
+
+    @property
+    def went_through(self) -> bool:
+        """Whether nothing ended it before its time."""
+        joined = self.ingestion._joined
+        return joined is not None and joined[0].finished and not joined[0].departed and self.error is None
+
+    @cached_property
+    def phones(self) -> list[str]:
+        return [phone for lead in self.leads or [] if (phone := _phone_of(lead)).isdigit()]
+
+
+def _phone_of(lead: Any) -> str:
+    if isinstance(lead, Mapping):
+        lead = lead.get("phone_number")
+    return re.sub(r"\D", "", str(getattr(lead, "phone_number", lead)))

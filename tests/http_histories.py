@@ -1,0 +1,236 @@
+"""Three histories of one ingestion test over real HTTP, and the checker that compares them.
+
+What the server applied and saw is ``sandbox.history``; what clients sent and were told is recorded around the
+transport; what callers were told are the reports of every ingestion. The numbers in the assertions are those of
+the invariants: 1 conservation, 2 truth, 3 no silent loss, 4 no resend after a final outcome, 5 one in flight,
+6 cooldown, 7 size and order, 8 same bytes, 9 retry proof, 11 the server's word, 12 key secrecy on the wire,
+13 one origin, 23 no lies from HTTP.
+"""
+
+import itertools
+import time
+from collections import Counter
+from functools import cached_property
+from typing import Any
+
+import pytest
+from attrs import Factory, define, frozen
+from http_attempts import CREATED, DUPLICATES, LEADS_PATH, REJECTED, UPDATED, Attempt, Handed
+
+from voiso_async.errors import ClientClosedError, VoisoError
+from voiso_async.ingest.batcher import LeadBatcher
+from voiso_async.ingest.ingestion import Ingestion
+from voiso_async.ingest.outcome import IngestReport, LeadOutcome, Outcome
+from voiso_async.sandbox import Exchange, Sandbox
+from voiso_async.transport import Transport
+from voiso_async.wire import Response
+
+
+@define(eq=False, repr=False)
+class Histories:
+    """Records while a test runs; ``check`` compares.
+
+    ``paced`` is switched off by a test in which somebody outside of this process writes too, or in which the
+    server works on after the client has given up.
+    """
+
+    sandbox: Sandbox
+    attempts: list[Attempt] = Factory(list)
+    handed: list[Handed] = Factory(list)
+    urls: set[str] = Factory(set)
+    paced: bool = True
+
+    def record(self, patch: pytest.MonkeyPatch) -> None:
+        """Listen at every transport, and at the entrance of every batcher."""
+        self._listen_at_transports(patch)
+        self._listen_at_batchers(patch)
+
+    def _listen_at_transports(self, patch: pytest.MonkeyPatch) -> None:
+        send = Transport.send
+
+        async def recorded(transport: Transport, request: Any, url: str, *rest: Any) -> Response:
+            self.urls.add(url)
+            found = LEADS_PATH.fullmatch(request.path)
+            if found is None:
+                return await send(transport, request, url, *rest)
+            attempt = Attempt(transport, int(found[1]), request.method, request.body, time.monotonic())
+            self.attempts.append(attempt)
+            try:
+                attempt.answer = await send(transport, request, url, *rest)
+            except VoisoError as error:
+                attempt.proof = error.proof
+                raise
+            finally:
+                attempt.ended = time.monotonic()
+            return attempt.answer
+
+        patch.setattr(Transport, "send", recorded)
+
+    def _listen_at_batchers(self, patch: pytest.MonkeyPatch) -> None:
+        ingest = LeadBatcher.ingest
+
+        def handing(batcher: LeadBatcher, operation: Any, campaign: Any, leads: Any, **rest: Any) -> Ingestion:
+            ingestion = ingest(batcher, operation, campaign, leads, **rest)
+            client = batcher._post.__self__._session._shared.leads  # type: ignore[attr-defined]
+            listed = list(leads) if isinstance(leads, list | tuple) else None
+            self.handed.append(Handed(client, int(campaign), listed, ingestion))
+            return ingestion
+
+        patch.setattr(LeadBatcher, "ingest", handing)
+
+    @property
+    def posts(self) -> list[Exchange]:
+        """The lead writes that the server saw."""
+        return [one for one in self.sandbox.history if LEADS_PATH.fullmatch(one.path)]
+
+    def check(self) -> None:
+        """Compare the three histories."""
+        self._match()
+        self._check_wire()
+        self._check_pace()
+        self._check_repeats()
+        for client in {handed.client for handed in self.handed}:
+            calls = [handed for handed in self.handed if handed.client is client]
+            times = Counter(phone for handed in calls for phone in set(handed.phones))
+            for handed in calls:
+                _CallCheck(self, handed, times).check()
+
+    def _match(self) -> None:
+        """Find the exchange of each attempt: it began while the attempt ran, and carried the same bytes."""
+        for attempt in self.attempts:
+            path = f"/campaigns/{attempt.campaign}/leads"
+            for post in self.posts:
+                ours = post.body == attempt.body[: len(post.body)]
+                if ours and path == post.path and attempt.began <= post.began <= attempt.ended:
+                    attempt.exchange = post
+            if attempt.told == "unsent":
+                assert () == attempt.applied, "2: proved as not sent, and applied all the same"
+
+    def _check_wire(self) -> None:
+        for url in self.urls:
+            assert url.startswith(f"{self.sandbox.url}/"), "13"
+        for exchange in self.sandbox.history:
+            assert not exchange.key_elsewhere, "12"
+            assert 1 == exchange.authorization_count, "12"
+        for attempt in self.attempts:
+            assert 1 <= len(attempt.leads) <= 1000, "7"
+            assert len(attempt.leads) == len(attempt.carried), "7"
+
+    def _check_pace(self) -> None:
+        for campaign in {attempt.campaign for attempt in self.attempts}:
+            left = [a for a in self.attempts if a.campaign == campaign and a.told != "unsent"]
+            for before, after in itertools.pairwise(sorted(left, key=lambda attempt: attempt.began)):
+                assert before.ended <= after.began, "5"
+                assert after.began - before.ended >= self.sandbox.rules.cooldown, "6"
+                assert after.began - before.ended >= before.asked_for, "11"
+        if self.paced:
+            assert 0 == self.sandbox.too_early, "5 and 6, measured at the server"
+
+    def _check_repeats(self) -> None:
+        """What is sent again are the same bytes, or those of fewer leads, and only where that is safe."""
+        times = Counter((handed.client, phone) for handed in self.handed for phone in handed.phones)
+        last: dict[tuple[Transport, int, str], Attempt] = {}
+        for attempt in self.attempts:
+            for phone in attempt.phones:
+                before = last.get((attempt.client, attempt.campaign, phone))
+                if before is not None and times[attempt.client, phone] == 1:
+                    assert attempt.carried <= before.carried, "8"
+                    assert attempt.by_phone[phone] == before.by_phone[phone], "8"
+                    assert before.told != "answered" or 1 != len(before.lists_of(phone)), "4 and 9"
+                    assert attempt.carried != before.carried or attempt.body == before.body, "8"
+                last[attempt.client, attempt.campaign, phone] = attempt
+
+
+@frozen(eq=False, repr=False)
+class _CallCheck:
+    """The check of one call's report; ``times`` says in how many calls of this client a phone was handed over."""
+
+    histories: Histories
+    handed: Handed
+    times: Counter[str]
+
+    def check(self) -> None:
+        report = self.handed.report
+        assert report.balanced, "1"
+        assert 0 == report.pending, "3"
+        if self.handed.leads is not None and self.handed.went_through:
+            assert len(self.handed.leads) == report.rows, "3"
+        if len(report.outcomes) == report.rows:
+            assert list(range(report.rows)) == [outcome.index for outcome in report.outcomes], "1"
+        else:
+            self._check_counts(report)
+        for outcome in report.outcomes or report.problems:
+            self._check_truth(outcome)
+
+    @cached_property
+    def _attempts(self) -> list[Attempt]:
+        mine = (self.handed.client, self.handed.campaign)
+        return [attempt for attempt in self.histories.attempts if (attempt.client, attempt.campaign) == mine]
+
+    def _check_counts(self, report: IngestReport) -> None:
+        """Large calls keep no rows: their counts are compared with what the answers list."""
+        alone = {phone for phone in self.handed.phones if self.times[phone] == 1}
+        if len(alone) == len(self.handed.phones) and {"POST"} == {attempt.method for attempt in self._attempts}:
+            created = {phone for attempt in self._attempts for phone in attempt.lists.get(CREATED, ())} & alone
+            assert len(created) == report.counts[Outcome.CREATED], "2"
+
+    def _check_truth(self, outcome: LeadOutcome) -> None:
+        phone, kind = outcome.phone, outcome.outcome
+        assert phone is not None or kind is Outcome.INVALID, "2"
+        if phone is None or kind in {Outcome.INVALID, Outcome.REPEATED}:
+            return
+        carrying = [attempt for attempt in self._attempts if phone in attempt.carried]
+        closed = isinstance(self.handed.error, ClientClosedError)
+        evidence = _Evidence(phone, carrying, closed=closed, alone=self.times[phone] <= 1)
+        complaint = evidence.against(kind)
+        assert not complaint, f"{complaint}, and called {kind.value}"
+        if kind in {Outcome.CREATED, Outcome.DUPLICATE, Outcome.CONFIRMED}:
+            assert phone in self.histories.sandbox.campaigns[self.handed.campaign].leads, (
+                "2: the server's own book"
+            )
+
+
+@frozen(eq=False, repr=False)
+class _Evidence:
+    """What went over the wire about one phone of one client."""
+
+    phone: str
+    carrying: list[Attempt]
+    closed: bool
+    alone: bool
+
+    def against(self, kind: Outcome) -> str:
+        """Say what speaks against this outcome, or nothing."""
+        told = {attempt.told for attempt in self.carrying}
+        applied = any(self.phone in attempt.applied for attempt in self.carrying)
+        answered = any(a.told == "answered" and self.phone in a.applied for a in self.carrying)
+        rules = {
+            Outcome.CREATED: CREATED in self._listed and answered,
+            Outcome.DUPLICATE: DUPLICATES in self._listed and not self._doubted,
+            Outcome.CONFIRMED: DUPLICATES in self._listed and self._doubted,
+            Outcome.UPDATED: bool(UPDATED & self._listed),
+            Outcome.REJECTED: REJECTED in self._listed or "refused" in told,
+            Outcome.UNREPORTED: "answered" in told,
+            Outcome.UNKNOWN: self.closed or any(attempt.leaves_open(self.phone) for attempt in self.carrying),
+            Outcome.NOT_SENT: not self.alone or (told <= {"refused", "unsent"} and not applied),
+        }
+        said = ", ".join(sorted(self._listed)) or "nothing"
+        return "" if rules[kind] else f"2 and 23: listed as {said}, {'in doubt' if self._doubted else 'certain'}"
+
+    @cached_property
+    def _listed(self) -> set[str]:
+        return {name for attempt in self.carrying for name in attempt.lists_of(self.phone)}
+
+    @cached_property
+    def _doubted(self) -> bool:
+        """Whether an attempt without a clear word came before the last one that lists the phone as duplicate."""
+        doubted = doubted_then = False
+        for attempt in self.carrying:
+            listed = attempt.lists_of(self.phone)
+            if listed == [DUPLICATES]:
+                doubted_then = doubted
+            elif listed in ([CREATED], [REJECTED]):
+                doubted = False
+            elif attempt.leaves_open(self.phone):
+                doubted = True
+        return doubted_then

@@ -1,0 +1,119 @@
+"""The checker of the three histories finds what it is there to find: each test breaks the engine in one place."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import pytest
+from http_stage import phones, staged
+
+from voiso_async.ingest import batch, call
+from voiso_async.ingest.batch import Batch, RowResult
+from voiso_async.ingest.books import Books
+from voiso_async.ingest.call import Call
+from voiso_async.ingest.door import LocalTurn
+from voiso_async.ingest.outcome import Outcome
+from voiso_async.ingest.reckoning import Reckoning
+from voiso_async.sandbox import ApplyThenClose, Status
+
+Break = Callable[[pytest.MonkeyPatch], None]
+
+
+def forgetful(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(batch, "_result", lambda row, outcome, *_: RowResult(row, outcome))
+
+
+def rash(patch: pytest.MonkeyPatch) -> None:
+    async def close(turn: LocalTurn, results: Iterable[RowResult], hold: float | None) -> None:
+        turn._gate.release(turn._waiter, None)
+
+    patch.setattr(LocalTurn, "close", close)
+
+
+def boastful(patch: pytest.MonkeyPatch) -> None:
+    settle = Call.settle
+
+    def settling(owner: Call, row: Any, outcome: Outcome, *rest: Any) -> None:
+        settle(owner, row, Outcome.CREATED, *rest)
+
+    patch.setattr(Call, "settle", settling)
+
+
+def soothing(patch: pytest.MonkeyPatch) -> None:
+    settle = Call.settle
+
+    def settling(owner: Call, row: Any, outcome: Outcome, *rest: Any) -> None:
+        settle(owner, row, Outcome.NOT_SENT if outcome is Outcome.UNKNOWN else outcome, *rest)
+
+    patch.setattr(Call, "settle", settling)
+
+
+def alarming(patch: pytest.MonkeyPatch) -> None:
+    outcome_of = call._outcome
+    patch.setattr(call, "_outcome", lambda row, _, *rest, **more: outcome_of(row, Outcome.UNKNOWN, *rest, **more))
+
+
+def unsteady(patch: pytest.MonkeyPatch) -> None:
+    def body(sent: Batch) -> bytes:
+        rows = sent.rows if sent.attempts <= 1 else sent.rows[::-1]
+        return b"[" + b",".join(row.body for row in rows) + b"]"
+
+    patch.setattr(Batch, "body", body)
+
+
+def insistent(patch: pytest.MonkeyPatch) -> None:
+    settled = Reckoning._settled
+
+    def repeating(reckoning: Reckoning, sent: Batch, judged: Any, landing: Any) -> None:
+        if sent.attempts < 3:
+            reckoning._agenda.repeat(sent)
+        else:
+            settled(reckoning, sent, judged, landing)
+
+    patch.setattr(Reckoning, "_settled", repeating)
+
+
+def careless(patch: pytest.MonkeyPatch) -> None:
+    count = Books.count
+
+    def counting(books: Books, outcome: Outcome, reason: str | None = None) -> None:
+        count(books, outcome, reason)
+        if books.settled == 1:
+            count(books, outcome, reason)
+
+    patch.setattr(Books, "count", counting)
+
+
+@pytest.mark.parametrize(
+    ("broken", "faults", "complaint"),
+    [
+        (forgetful, [ApplyThenClose()], "2 and 23: listed as duplicates, in doubt"),
+        (rash, [Status(500)], "6"),
+        (boastful, [ApplyThenClose()], "2 and 23"),
+        (soothing, [ApplyThenClose(), ApplyThenClose()], "2 and 23: listed as nothing"),
+        (alarming, [], "2 and 23: listed as created, certain, and called unknown"),
+        (unsteady, [ApplyThenClose()], "8"),
+        (insistent, [], "4 and 9"),
+        (careless, [], "1"),
+    ],
+    ids=lambda value: value.__name__ if callable(value) else "",
+)
+async def test_a_broken_engine_is_found_out(
+    monkeypatch: pytest.MonkeyPatch, broken: Break, faults: list[Any], complaint: str
+) -> None:
+    broken(monkeypatch)
+    with pytest.raises(AssertionError) as caught:
+        await _run(faults)
+    assert str(caught.value).startswith(complaint)
+
+
+async def _run(faults: list[Any]) -> None:
+    async with staged() as stage:
+        stage.fail(*faults)
+        await (await stage.client(doubt_attempts=2)).leads.add(3, phones(5))
+
+
+async def test_a_sound_engine_passes() -> None:
+    async with staged() as stage:
+        stage.fail(ApplyThenClose(2))
+        report = await (await stage.client()).leads.add(3, phones(5))
+    assert report.ok

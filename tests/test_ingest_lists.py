@@ -1,0 +1,76 @@
+"""The shapes of the lists in an answer, and answers that leave rows out."""
+
+from typing import Any
+
+import http_stage
+import pytest
+from http_stage import COOLDOWN, Stage, counts, phones
+
+from voiso_async.sandbox import (
+    Json,
+    Rules,
+)
+
+stage = http_stage.stage
+
+NUMBERS = phones(3)
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        {"leads_import": {"created": NUMBERS, "duplicates": [], "rejected": []}},
+        {"leads_import": {"created": NUMBERS}},
+        {"leads_import": {"created": NUMBERS, "duplicates": None, "rejected": {}}},
+        {"leads_import": {"created": [f"+{number}" for number in NUMBERS]}},
+        {"leads_import": {"created": [{"phone_number": number, "id": 5} for number in NUMBERS]}},
+        {"leads_import": {"created": [*NUMBERS, None, 5, {"id": 5}, []]}},
+        {"something_else": {"created": NUMBERS}, "meta": 5},
+        {"created": NUMBERS},
+    ],
+    ids=repr,
+)
+async def test_every_documented_shape_of_lists_is_read(stage: Stage, payload: Any) -> None:
+    stage.fail(Json(payload, apply=True))
+    voiso = await stage.client()
+    report = await voiso.leads.add(3, NUMBERS)
+    assert {"created": 3} == counts(report)
+    assert 1 == report.attempts
+
+
+@pytest.mark.parametrize("rules", [{"echo_plus": True}, {"surprises": True}, {"success_status": 201}], ids=repr)
+async def test_either_reading_of_the_contract_is_served(stage: Stage, rules: dict[str, Any]) -> None:
+    stage.sandbox.rules = Rules(cooldown=COOLDOWN, do_not_call=frozenset(phones(1, 2)), **rules)
+    stage.sandbox.campaigns[3].leads[phones(1)[0]] = {}
+    voiso = await stage.client()
+    report = await voiso.leads.add(3, phones(3))
+    assert ["duplicate", "created", "rejected"] == [outcome.outcome for outcome in report.outcomes]
+
+
+async def test_rows_that_an_answer_omits_ride_once_more(stage: Stage) -> None:
+    """Listed as duplicate then: in the campaign, by whom nobody can tell."""
+    stage.fail(Json({"leads_import": {"created": phones(7), "rejected": [], "duplicates": []}}, apply=True))
+    voiso = await stage.client()
+    report = await voiso.leads.add(3, phones(10))
+    assert {"created": 7, "confirmed": 3} == counts(report)
+    assert [10, 3] == stage.sizes
+
+
+@pytest.mark.parametrize(
+    ("lists", "reason"),
+    [({"created": []}, "unaccounted"), ({"created": phones(2), "rejected": phones(2)}, "conflicting")],
+)
+async def test_rows_without_a_clear_word_twice_are_unreported(stage: Stage, lists: Any, reason: str) -> None:
+    stage.fail(Json({"leads_import": lists}), times=2)
+    voiso = await stage.client()
+    report = await voiso.leads.add(3, phones(2))
+    assert {"unreported": 2} == counts(report)
+    assert {reason: 2} == report.reasons
+
+
+async def test_numbers_that_were_never_sent_are_anomalies(stage: Stage) -> None:
+    stage.fail(Json({"leads_import": {"created": phones(2), "duplicates": phones(5, 900)}}, apply=True))
+    voiso = await stage.client()
+    report = await voiso.leads.add(3, phones(2))
+    assert {"created": 2} == counts(report)
+    assert 5 == report.anomalies
