@@ -1,0 +1,221 @@
+"""A CSV file as a source of leads: strict, bounded, exact about where a fault stands."""
+
+import io
+import os
+import threading
+import tracemalloc
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from voiso_async import ConfigurationError, InputFileError, SourceError, VoisoClient
+from voiso_async.files import CsvLeads
+from voiso_async.files.rows import LONGEST_ROW, CsvRows
+from voiso_async.sandbox import Sandbox
+
+PHONE = "441632960123"
+
+
+def rows(content: bytes, **options: Any) -> list[tuple[int, list[str]]]:
+    return list(CsvRows(io.BufferedReader(io.BytesIO(content)), **options))
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"a,b\n1,2\n", [(2, ["1", "2"])]),
+        (b"a,b\r\n1,2\r\n3,4", [(2, ["1", "2"]), (3, ["3", "4"])]),
+        (b"a,b\r1,2\r", [(2, ["1", "2"])]),
+        (b"\xef\xbb\xbfa,b\n1,2\n", [(2, ["1", "2"])]),
+        (b"a;b\n1;2,5\n", [(2, ["1", "2,5"])]),
+        (b"a\tb\n1\t2\n", [(2, ["1", "2"])]),
+        (b'a,b\n"1\n\n1","2""3"\n4,5\n', [(2, ["1\n\n1", '2"3']), (3, ["4", "5"])]),
+        (b"\n\na,b\n\n1,2\n , \n,\n3,4\n\n", [(5, ["1", "2"]), (8, ["3", "4"])]),
+        (b'"a\nx",b\n1,2\n', [(2, ["1", "2"])]),
+        (b"a,b\n", []),
+        ("a,b\nZo\u00eb,\u4e16\n".encode(), [(2, ["Zo\u00eb", "\u4e16"])]),
+    ],
+)
+def test_rows_and_their_numbers(content: bytes, expected: list[tuple[int, list[str]]]) -> None:
+    assert expected == rows(content)
+
+
+@pytest.mark.parametrize("encoding", ["cp1251", "utf-16", "utf-8", "latin-1"])
+def test_a_declared_encoding(encoding: str) -> None:
+    text = "\u0418\u043c\u044f" if encoding in {"cp1251", "utf-16"} else "a"
+    assert [(2, [text])] == rows(f"a\n{text}\n".encode(encoding), encoding=encoding)
+
+
+FAULTS: list[tuple[bytes, int | None, str]] = [
+    (b"", None, "empty"),
+    (b"\n\r\n\n", None, "empty"),
+    (b",,\n", None, "empty"),
+    (b"a,b\n1,2\n3\n", 3, "ragged"),
+    (b"a,b\n1,2,3\n", 2, "ragged"),
+    (b'a,b\n1,"2\n3,4\n', 2, "open_quote"),
+    (b'a,b\n1,2\n"3"4,5\n', 3, "stray_quote"),
+    (b"a,b\n1,\x00\n", 2, "nul"),
+    (b"a,\x00b\n1,2\n", 1, "nul"),
+    (b"a,b\n1,2\n3,\xe9\n", 3, "encoding"),
+    (b"a,\xe9\n", 1, "encoding"),
+    ("a,b\n1,2\n".encode("utf-16"), None, "encoding"),
+    (b"a\n" + b"1" * (LONGEST_ROW + 1), 2, "too_large"),
+    (b'a\n1\n"' + b"1\n" * LONGEST_ROW, 3, "too_large"),
+    (b'a\n"' + b'\n","' * LONGEST_ROW, 2, "too_large"),
+    (b"a\n" + b"1" * 200_000 + b"\n", 2, "too_large"),
+    (b"," * 10_000 + b"a\n", 1, "too_wide"),
+    (b"PK\x03\x04", None, "not_csv"),
+    (b"\xd0\xcf\x11\xe0", None, "not_csv"),
+    (b"\x1f\x8b\x08", None, "not_csv"),
+    (b"%PDF-1.7", None, "not_csv"),
+    (bytes(range(256)), 1, "nul"),
+]
+
+
+@pytest.mark.parametrize(("content", "row", "reason"), FAULTS, ids=[reason for _, _, reason in FAULTS])
+def test_what_is_wrong_names_its_row(content: bytes, row: int | None, reason: str) -> None:
+    with pytest.raises(InputFileError) as caught:
+        rows(content)
+    assert (row, reason) == (caught.value.row, caught.value.reason)
+    assert str(caught.value).isprintable()
+
+
+def test_a_truncated_utf16_file_is_a_fault_of_its_row() -> None:
+    with pytest.raises(InputFileError) as caught:
+        rows("a\n1\n2\n".encode("utf-16")[:-1], encoding="utf-16")
+    assert "encoding" == caught.value.reason
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_rows_or_a_fault_of_the_file(content: bytes) -> None:
+    with suppress(InputFileError):
+        assert all(row > 1 for row, _ in rows(content))
+
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1)
+
+
+@given(st.lists(TEXTS, min_size=1))
+def test_what_was_written_is_read(cells: list[str]) -> None:
+    text = "a\n" + "".join('"' + cell.replace('"', '""') + '"\n' for cell in cells)
+    assert [cell for cell in cells if cell.strip()] == [row[0] for _, row in rows(text.encode())]
+
+
+async def test_an_open_file_knows_its_rows(tmp_path: Path) -> None:
+    path = tmp_path / "leads.csv"
+    path.write_text(f"phone\n\n{PHONE}\n,\n441632960124\n\n\n441632960125\n".replace(",", " "), encoding="utf-8")
+    async with await CsvLeads.open(path) as leads:
+        assert ("leads.csv", None) == (leads.name, leads.rows)
+        await leads.check()
+        assert 3 == leads.rows
+        found = [lead async for lead in leads]
+        assert [3, 5, 8] == [leads.row_of(index) for index in range(3)]
+    assert ["row 3", "row 5", "row 8"] == [lead["key"] for lead in found if isinstance(lead, dict)]
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [("nowhere.csv", "nowhere.csv: it cannot be read: no such file"), (".", "it cannot be read: is a directory")],
+)
+async def test_what_cannot_be_opened(tmp_path: Path, name: str, says: str) -> None:
+    with pytest.raises(InputFileError, match=says) as caught:
+        await CsvLeads.open(tmp_path / name)
+    assert "unreadable" == caught.value.reason
+
+
+async def test_an_endless_device_is_a_fault_and_not_a_hang() -> None:
+    with pytest.raises(InputFileError) as caught:
+        await CsvLeads.open("/dev/zero")
+    assert "too_large" == caught.value.reason
+
+
+@pytest.mark.parametrize("delimiter", ["", "ab", '"', "\n", "\0"])
+async def test_a_delimiter_that_cannot_be(tmp_path: Path, delimiter: str) -> None:
+    with pytest.raises(ConfigurationError, match="the delimiter must be one character"):
+        await CsvLeads.open(tmp_path / "leads.csv", delimiter=delimiter)
+
+
+@pytest.mark.parametrize("encoding", ["klingon", "rot13", "a\0b"])
+async def test_an_encoding_that_is_none(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "leads.csv"
+    path.write_text("phone\n", encoding="utf-8")
+    with pytest.raises(ConfigurationError, match="there is no text encoding named"):
+        await CsvLeads.open(path, encoding=encoding)
+
+
+async def test_a_fault_far_down_is_found_before_anything_is_sent(tmp_path: Path) -> None:
+    path = tmp_path / "leads.csv"
+    path.write_text("phone\n" + f"{PHONE}\n" * 5000 + '"open\n', encoding="utf-8")
+    async with await CsvLeads.open(path) as leads:
+        with pytest.raises(InputFileError, match="row 5002: it begins a quote") as caught:
+            await leads.check()
+    assert 5002 == caught.value.row
+
+
+async def test_a_file_that_changes_while_it_is_read_ends_the_push(
+    tmp_path: Path, voiso_sandbox: Sandbox, voiso_client: VoisoClient
+) -> None:
+    voiso_sandbox.add_campaign(id=3)
+    path = tmp_path / "leads.csv"
+    phones = [f"4416329600{place % 100:02}" for place in range(2001)]
+    path.write_text("\n".join(["phone", *phones, ""]), encoding="utf-8")
+    async with await CsvLeads.open(path) as leads:
+        await leads.check()
+        assert await anext(leads)
+        with path.open("a", encoding="utf-8") as file:
+            file.write("441632960124\n")
+        with pytest.raises(SourceError) as caught:
+            await voiso_client.leads.add(3, leads)
+    assert isinstance(caught.value.__cause__, InputFileError)
+    assert "leads.csv: row 2002: the file was changed while it was read" == str(caught.value.__cause__)
+    assert caught.value.report.balanced
+    assert 1999 == caught.value.report.rows
+
+
+async def test_the_rows_of_a_pipe_come_as_they_are_written() -> None:
+    reading, writing = os.pipe()
+    os.write(writing, b"phone\n441632960001\n441632960002\n")
+    async with await CsvLeads.open(reading) as leads:
+        await leads.check()
+        assert ("standard input", None) == (leads.name, leads.rows)
+        with anyio.fail_after(5):
+            found = [await anext(leads), await anext(leads)]
+            os.write(writing, b"441632960003\n")
+            found.append(await anext(leads))
+            os.close(writing)
+            found += [lead async for lead in leads]
+    os.close(reading)
+    assert ["row 2", "row 3", "row 4"] == [lead["key"] for lead in found if isinstance(lead, dict)]
+
+
+async def test_waiting_for_a_pipe_can_be_cancelled() -> None:
+    reading, writing = os.pipe()
+    os.write(writing, b"phone\n")
+    async with await CsvLeads.open(reading) as leads:
+        with anyio.move_on_after(0.1) as scope:
+            await anext(leads)
+    os.close(writing)
+    assert scope.cancelled_caught
+    assert await anyio.to_thread.run_sync(threading.active_count) < 10
+
+
+async def test_a_large_file_is_never_held_in_memory(tmp_path: Path) -> None:
+    path = tmp_path / "leads.csv"
+    with path.open("w", encoding="utf-8") as file:
+        file.write("phone,name\n")
+        file.writelines(f"{PHONE},{'n' * 400}\n" for _ in range(60_000))
+    async with await CsvLeads.open(path) as leads:
+        tracemalloc.start()
+        await leads.check()
+        count = 0
+        async for _ in leads:
+            count += 1
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert 60_000 == count == leads.rows
+    assert peak < 8_000_000 < path.stat().st_size

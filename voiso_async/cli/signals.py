@@ -1,0 +1,52 @@
+"""SIGINT and SIGTERM as cancellations: what they end is said where it runs."""
+
+import asyncio
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Self
+
+import anyio
+
+__all__ = ["SIGNALLED", "Signals"]
+
+SIGNALLED = 128
+"""A shell reports the end by signal n as 128 + n: 130 after Ctrl-C, 143 after SIGTERM."""
+
+CAUGHT = (signal.SIGINT, signal.SIGTERM)
+
+
+class Signals:
+    """Each signal cancels the innermost stoppable step; ``number`` is the first that came."""
+
+    def __init__(self) -> None:
+        self.number: int | None = None
+        self._steps: list[anyio.CancelScope] = []
+
+    def __enter__(self) -> Self:
+        loop = asyncio.get_running_loop()
+        for number in CAUGHT:
+            with suppress(NotImplementedError):  # Windows: there Ctrl-C ends asyncio.run itself
+                loop.add_signal_handler(number, self._take, number)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        loop = asyncio.get_running_loop()
+        for number in CAUGHT:
+            with suppress(NotImplementedError):
+                loop.remove_signal_handler(number)
+
+    @contextmanager
+    def stoppable(self) -> Iterator[None]:
+        """Run a step that the next signal ends."""
+        with anyio.CancelScope() as step:
+            self._steps.append(step)
+            try:
+                yield
+            finally:
+                self._steps.remove(step)
+
+    def _take(self, number: int) -> None:
+        self.number = self.number or number
+        if self._steps:
+            self._steps[-1].cancel()
