@@ -1,0 +1,150 @@
+"""Every snippet and every command of the README is run, against a sandbox."""
+
+import ast
+import asyncio
+import inspect
+import os
+import re
+import shlex
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from types import CodeType, FunctionType
+from typing import Any
+
+import aiohttp
+import pytest
+import uvicorn
+from aiohttp import web
+
+from voiso_async import VoisoClient
+from voiso_async.sandbox import Rules, Sandbox
+
+README = (Path(__file__).parents[1] / "README.md").read_text()
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+SNIPPETS = [text for language, text in BLOCKS if language == "python"]
+COMMANDS = [
+    line
+    for language, text in BLOCKS
+    if language == "sh"
+    for line in text.splitlines()
+    if line.startswith("voiso ")
+]
+
+
+@pytest.fixture
+async def sandbox(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Sandbox]:
+    async with Sandbox(rules=Rules(slow_transitions=0.01), sample=True) as sandbox:
+        for name, value in environment(sandbox).items():
+            monkeypatch.setenv(name, value)
+        yield sandbox
+
+
+def environment(sandbox: Sandbox) -> dict[str, str]:
+    return {"VOISO_API_KEY": sandbox.key, "VOISO_BASE_URL": sandbox.url}
+
+
+def compiled(snippet: str) -> CodeType:
+    code: CodeType = compile(snippet, "README.md", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    return code
+
+
+async def run(snippet: str) -> dict[str, Any]:
+    """Run a snippet as it stands; names ready for ``await`` at the top level may be used in it."""
+    names: dict[str, Any] = {"__name__": "readme"}
+    waits = FunctionType(compiled(snippet), names)()
+    if inspect.isawaitable(waits):
+        await waits
+    return names
+
+
+def kind(snippet: str) -> str:
+    if "FastAPI(" in snippet:
+        return "fastapi"
+    if "web.Application(" in snippet:
+        return "aiohttp"
+    return "test" if snippet.startswith("async def test_") else "plain"
+
+
+PLAIN = [snippet for snippet in SNIPPETS if kind(snippet) == "plain"]
+
+
+def only(wanted: str) -> str:
+    snippet: str
+    (snippet,) = [snippet for snippet in SNIPPETS if kind(snippet) == wanted]
+    return snippet
+
+
+@pytest.mark.parametrize("snippet", PLAIN, ids=[f"snippet{i}" for i in range(len(PLAIN))])
+async def test_snippets_run_and_print_what_they_say(
+    snippet: str, sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await run(snippet)
+    printed = capsys.readouterr().out
+    for promised in re.findall(r"print\(report\) +# (.+)$", snippet, re.MULTILINE):
+        assert promised in printed
+    assert 0 == sandbox.too_early
+
+
+async def test_the_fixture_snippet_is_a_test(voiso_sandbox: Sandbox, voiso_client: VoisoClient) -> None:
+    names = await run(only("test"))
+    await names["test_signup"](voiso_sandbox, voiso_client)
+
+
+async def sign_up(address: str) -> Any:
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(f"{address}/signup", params={"phone": "441632960777"}) as response,
+    ):
+        return response.status, await response.json()
+
+
+async def test_the_fastapi_snippet_serves(sandbox: Sandbox) -> None:
+    names = await run(only("fastapi"))
+    server = uvicorn.Server(uvicorn.Config(names["app"], port=0, log_level="warning"))
+    serving = asyncio.create_task(server.serve())
+    while not server.started:  # noqa: ASYNC110 - uvicorn sets a flag and no event
+        await asyncio.sleep(0.01)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    assert (200, {"outcome": "created"}) == await sign_up(f"http://127.0.0.1:{port}")
+    server.should_exit = True
+    await serving
+
+
+async def test_the_aiohttp_snippet_serves(sandbox: Sandbox) -> None:
+    names = await run(only("aiohttp"))
+    runner = web.AppRunner(names["app"])
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    port = runner.addresses[0][1]
+    assert (200, {"outcome": "created"}) == await sign_up(f"http://127.0.0.1:{port}")
+    await runner.cleanup()
+
+
+async def test_the_commands_run_one_after_the_other(sandbox: Sandbox, tmp_path: Path) -> None:
+    (tmp_path / "leads.csv").write_text("phone,name\n+441632960778,R. Okafor\n")
+    for command in COMMANDS:
+        words = shlex.split(command)
+        assert "voiso" == words[0]
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *("-m", "voiso_async.cli", *words[1:]),
+            cwd=tmp_path,
+            env=os.environ | environment(sandbox),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        output, errors = await asyncio.wait_for(process.communicate(), 30)
+        assert 0 == process.returncode, f"{command}: {errors.decode()}"
+        assert output or errors
+    assert 0 == sandbox.too_early
+
+
+def test_the_first_snippet_stands_early_and_every_command_is_known() -> None:
+    assert README.index("```python") < len("\n".join(README.splitlines()[:40]))
+    assert [command for command in COMMANDS if "leads push" in command]
+    setups = [
+        line for language, text in BLOCKS if language == "sh" for line in text.splitlines() if "venv" in line
+    ]
+    assert 2 == len(setups)
