@@ -123,9 +123,9 @@ class VoisoClient:
         self._attach()
 
     def _attach(self) -> None:
-        self.campaigns = Campaigns(self._session)
-        self.users = Users(self._session)
-        self.leads = Leads(self._batcher)
+        self.campaigns: Campaigns = Campaigns(self._session)
+        self.users: Users = Users(self._session)
+        self.leads: Leads = Leads(self._batcher)
 
     @classmethod
     def from_env(cls, **options: Unpack[_Options]) -> Self:

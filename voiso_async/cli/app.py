@@ -27,7 +27,7 @@ __all__ = ["app", "main", "run"]
 
 THREAD_PATIENCE = 0.5
 
-app = App(
+app: App = App(
     name="voiso",
     help="The Voiso contact-centre API at the shell: campaigns, users, and leads in bulk.",
     help_epilogue="The key is read from VOISO_API_KEY, the address from VOISO_CLUSTER or VOISO_BASE_URL. "

@@ -13,7 +13,7 @@ from voiso_async.resources import AddedUsers
 
 __all__ = ["campaigns"]
 
-AT_REST = {
+AT_REST: dict[str, tuple[str, ...]] = {
     "start": ("active", "auto_paused", "completed"),
     "pause": ("paused",),
     "stop": ("stopped", "completed"),
@@ -36,7 +36,7 @@ class Waiting:
 
 NO_WAITING = Waiting()
 
-campaigns = App(name="campaigns", help="Find campaigns, start and stop them, and say who works in them.")
+campaigns: App = App(name="campaigns", help="Find campaigns, start and stop them, and say who works in them.")
 
 
 @campaigns.command(name="list")

@@ -16,7 +16,7 @@ __all__ = ["leads"]
 
 STANDARD_INPUT = 0
 
-leads = App(name="leads", help="Push leads into campaigns, in bulk and paced.")
+leads: App = App(name="leads", help="Push leads into campaigns, in bulk and paced.")
 
 
 @leads.command

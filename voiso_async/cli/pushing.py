@@ -1,7 +1,6 @@
 """Pushing a file of leads into a campaign while somebody watches, and may stop it."""
 
 import anyio
-from attrs import field, frozen
 
 from voiso_async.cli.common import Exit
 from voiso_async.cli.meter import Meter
@@ -21,22 +20,14 @@ GRACE_SECONDS = 30.0
 """How long the POST in flight is waited for once a push was stopped."""
 
 
-@frozen(kw_only=True)
 class Push:
     """One push; ``meter`` must hear the events of the client that ``run`` is given."""
 
-    signals: Signals
-    json: bool = False
-    view: View = field(init=False)
-    meter: Meter = field(init=False)
-
-    @view.default
-    def _view(self) -> View:
-        return view_for(json=self.json)
-
-    @meter.default
-    def _meter(self) -> Meter:
-        return Meter(self.view.tell)
+    def __init__(self, *, signals: Signals, json: bool = False) -> None:
+        self.signals = signals
+        self.json: bool = json
+        self.view: View = view_for(json=json)
+        self.meter: Meter = Meter(self.view.tell)
 
     async def run(
         self,

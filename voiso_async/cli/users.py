@@ -9,7 +9,7 @@ from voiso_async.cli.listing import Limit, show_listing, show_users
 
 __all__ = ["users"]
 
-users = App(name="users", help="Find the users of the contact centre.")
+users: App = App(name="users", help="Find the users of the contact centre.")
 
 
 @users.command(name="list")

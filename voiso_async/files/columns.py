@@ -34,9 +34,8 @@ NAMES: Mapping[str, Sequence[str]] = {
 }
 """The usual names of each field's column, the preferred one first."""
 
-FLAGS = dict.fromkeys(("true", "yes", "y", "1", "on"), True) | dict.fromkeys(
-    ("false", "no", "n", "0", "off"), False
-)
+YES, NO = ("true", "yes", "y", "1", "on"), ("false", "no", "n", "0", "off")
+FLAGS: dict[str, bool] = {word: words is YES for words in (YES, NO) for word in words}
 
 _DROPPED = str.maketrans("", "", "_-.")
 

@@ -58,7 +58,7 @@ class CsvLeads(AsyncIterator[Lead]):
         self._regular = stat.S_ISREG(os.fstat(stream.fileno()).st_mode)
         self._identity = self._look()
         self._rows = self._begin()
-        self.columns = self._named(Columns.of, self._rows.header)
+        self.columns: Columns = self._named(Columns.of, self._rows.header)
         self._ready: Iterator[Lead] = iter(())
         self._given = 0
         self._fault: InputFileError | None = None

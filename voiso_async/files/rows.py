@@ -39,13 +39,13 @@ class CsvRows(Iterator[tuple[int, list[str]]]):
     def __init__(
         self, stream: io.BufferedReader, *, delimiter: str | None = None, encoding: str = DEFAULT_ENCODING
     ) -> None:
-        self.row = 0
+        self.row: int = 0
         self._taken = 0
         self._text = _text(stream, encoding)
         first = self._first_line()
-        self.delimiter = delimiter or _likely_delimiter(first)
+        self.delimiter: str = delimiter or _likely_delimiter(first)
         self._filled = self._read(csv.reader(self._lines(first), delimiter=self.delimiter, strict=True))
-        self.header = next(self._filled, [])
+        self.header: list[str] = next(self._filled, [])
         if not self.header:
             raise _empty()
         if len(self.header) > MOST_COLUMNS:
