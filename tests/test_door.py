@@ -5,6 +5,7 @@ import itertools
 import os
 import threading
 import time
+from collections.abc import Iterator
 
 import pytest
 
@@ -140,6 +141,65 @@ def test_a_holder_whose_loop_is_gone_does_not_keep_the_gate() -> None:
     found = time.monotonic()
     assert found + 0.1 <= asyncio.run(visit())
     assert kept is not None
+
+
+@pytest.fixture
+def loops() -> Iterator[tuple[asyncio.AbstractEventLoop, asyncio.AbstractEventLoop]]:
+    """Two loops that a test runs in slices: one rests while the other runs."""
+    pair = asyncio.new_event_loop(), asyncio.new_event_loop()
+    yield pair
+    for loop in pair:
+        loop.close()
+
+
+def test_a_waiter_whose_loop_rested_still_gets_its_turn(
+    loops: tuple[asyncio.AbstractEventLoop, asyncio.AbstractEventLoop],
+) -> None:
+    """The loop that ran in between took it for dead and passed it over."""
+    resting, running = loops
+    local = LocalDoor(ORIGIN, 0.1)
+
+    async def visit() -> None:
+        turn = await local.open(3)
+        await turn.close([], 0.0)
+
+    async def begin() -> asyncio.Task[None]:
+        await visit()
+        waiting = asyncio.create_task(visit())
+        await asyncio.sleep(0.01)
+        return waiting
+
+    async def end(waiting: asyncio.Task[None]) -> None:
+        async with asyncio.timeout(5):
+            await waiting
+
+    waiting = resting.run_until_complete(begin())
+    running.run_until_complete(visit())
+    assert not waiting.done()
+    resting.run_until_complete(end(waiting))
+    assert waiting.done()
+
+
+def test_a_turn_closed_by_one_who_lost_the_gate_does_not_open_it(
+    loops: tuple[asyncio.AbstractEventLoop, asyncio.AbstractEventLoop],
+) -> None:
+    """Its loop rested and was taken for dead; by now somebody else's POST is in flight."""
+    resting, running = loops
+    local = LocalDoor(ORIGIN, 0.05)
+    lost = resting.run_until_complete(local.open(3))
+
+    async def come_back() -> None:
+        await lost.close([], 0.0)
+        async with asyncio.timeout(0.3):
+            await local.open(3)
+
+    async def hold() -> None:
+        turn = await local.open(3)
+        with pytest.raises(TimeoutError):
+            await asyncio.to_thread(resting.run_until_complete, come_back())
+        await turn.close([], 0.0)
+
+    running.run_until_complete(hold())
 
 
 def test_a_forked_child_forgets_the_parents_holder_and_keeps_the_cooldown() -> None:

@@ -17,8 +17,8 @@ from voiso_async.errors import ClientClosedError, ConfigurationError
 from voiso_async.events import Event, EventHook
 from voiso_async.ingest.batcher import LeadBatcher
 from voiso_async.ingest.door import LocalDoor
-from voiso_async.ingest.lane import LaneStatus
 from voiso_async.ingest.policy import LanePolicy
+from voiso_async.ingest.status import LaneStatus
 from voiso_async.resources import Campaigns, Leads, Users
 from voiso_async.resources.leads import LeadWrites
 from voiso_async.resources.params import pairs_of

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from attrs import frozen
 
 from voiso_async.events import BatchAnswered, Event
-from voiso_async.ingest.lane import LaneStatus
 from voiso_async.ingest.outcome import IngestReport
 from voiso_async.ingest.policy import LanePolicy
+from voiso_async.ingest.status import LaneStatus
 
 __all__ = ["Meter", "Moment"]
 

@@ -12,7 +12,7 @@ from voiso_async.client import VoisoClient
 from voiso_async.errors import DeadlineExceededError, InputFileError, VoisoError
 from voiso_async.files import CsvLeads
 from voiso_async.ingest.ingestion import Ingestion
-from voiso_async.ingest.lane import LaneStatus
+from voiso_async.ingest.status import LaneStatus
 
 __all__ = ["Push"]
 

@@ -1,6 +1,7 @@
 """A batch: rows of one campaign and one operation with distinct phones, and what an answer says of them."""
 
 from collections.abc import Container, Iterable, Iterator
+from typing import NamedTuple
 
 from attrs import Factory, define, frozen
 
@@ -48,8 +49,7 @@ class Batch:
         return now - self.waiting_since
 
 
-@frozen
-class RowResult:
+class RowResult(NamedTuple):
     """One row's final word, on its way to whoever waits for it."""
 
     row: Row

@@ -12,11 +12,12 @@ from voiso_async.events import EventHook
 from voiso_async.ingest.call import Call
 from voiso_async.ingest.door import Door
 from voiso_async.ingest.ingestion import Ingestion
-from voiso_async.ingest.lane import Lane, LaneStatus, Post, Quiet
+from voiso_async.ingest.lane import Lane, Post, Quiet
 from voiso_async.ingest.policy import LanePolicy
 from voiso_async.ingest.reckoning import Explain
 from voiso_async.ingest.row import Operation
 from voiso_async.ingest.source import Leads, Source
+from voiso_async.ingest.status import LaneStatus
 from voiso_async.wire import positive_id
 
 __all__ = ["LeadBatcher"]

@@ -144,7 +144,8 @@ class Call:
             return
         self._books.doubted += row.doubted
         self._conclude(row, outcome, reason, detail)
-        self._look_finished()
+        if not self._held:
+            self._look_finished()
 
     def seal(self, error: VoisoError) -> None:
         """Read the source no further; what waits still goes, then the caller gets ``error``."""

@@ -54,18 +54,22 @@ class _Waiter:
         self._event = asyncio.Event()
 
     def alive(self) -> bool:
+        """Whether somebody would hear the waking."""
         return self._loop.is_running()
 
     def here(self) -> bool:
+        """Whether it waits in the running loop."""
         return self._loop is asyncio.get_running_loop()
 
     def wake(self) -> None:
+        """Let it ask again."""
         try:
             self._loop.call_soon_threadsafe(self._event.set)
         except RuntimeError:  # its loop has been closed: admit() passes it over
             return
 
     async def pause(self, seconds: float) -> None:
+        """Wait until woken, at most so long."""
         with anyio.move_on_after(seconds):
             await self._event.wait()
         self._event.clear()

@@ -9,7 +9,6 @@ from collections.abc import Awaitable, Callable
 from contextvars import Context
 
 import anyio
-from attrs import frozen
 
 from voiso_async.errors import ClientClosedError, IngestError, VoisoError
 from voiso_async.events import BatchAnswered, BatchSent, EventHook, LaneStopped, logger
@@ -18,35 +17,18 @@ from voiso_async.ingest.batch import Batch
 from voiso_async.ingest.call import Call
 from voiso_async.ingest.door import Door, Turn
 from voiso_async.ingest.policy import LanePolicy
-from voiso_async.ingest.reckoning import Explain, Landing, LaneState, Reckoning, Stop
+from voiso_async.ingest.reckoning import Explain, Landing, Reckoning, Stop
 from voiso_async.ingest.row import Carried, Operation
+from voiso_async.ingest.status import LaneMeter, LaneState, LaneStatus
 from voiso_async.wire import Response
 
-__all__ = ["Lane", "LaneStatus", "Post", "Quiet"]
+__all__ = ["Lane", "Post", "Quiet"]
 
 STEADY = 10
 """A source that goes on giving leads is waited for so many times longer than one that gives none."""
 
 Post = Callable[[int, Operation, bytes], Awaitable[Response]]
 Quiet = Callable[[], Awaitable[None]]
-
-
-@frozen(kw_only=True)
-class LaneStatus:
-    """One lane as it stands; times are seconds.
-
-    ``state`` is idle, waiting (for the gate or for rows), sending, busy (the server is still at work), doubt (an
-    answer was lost), unsent (nothing can leave this machine) or stopped; ``reason`` says why.
-    """
-
-    campaign: int
-    state: LaneState
-    reason: str | None
-    rows_waiting: int
-    oldest_age: float
-    opens_in: float
-    rows_in_doubt: int
-    ceiling_share: float | None
 
 
 class Lane:
@@ -87,9 +69,7 @@ class Lane:
         self._in_flight: Batch | None = None
         self._state: LaneState = "idle"
         self._reason: str | None = None
-        self._answered = self._attempts = 0
-        self._server_seconds = 0.0
-        self._began = self._landed = clock()
+        self._meter = LaneMeter(policy, clock)
 
     # What callers do
 
@@ -151,19 +131,14 @@ class Lane:
             oldest_age=max((now - call.waiting[0].entered for call in waiting), default=0.0),
             opens_in=self._door.opens_in(self.campaign),
             rows_in_doubt=len(self.doubts),
-            ceiling_share=self._policy.ceiling_share(
-                answered=self._answered,
-                attempts=self._attempts,
-                server_seconds=self._server_seconds,
-                elapsed=self._landed - self._began,
-            ),
+            ceiling_share=self._meter.ceiling_share,
         )
 
     # The lane's own task
 
     def _start(self) -> None:
         self._state, self._reason = "waiting", None
-        self._began, self._answered, self._attempts, self._server_seconds = self._clock(), 0, 0, 0.0
+        self._meter = LaneMeter(self._policy, self._clock)
         self._task = asyncio.get_running_loop().create_task(
             self._run(), name=f"voiso lane {self.campaign}", context=Context()
         )
@@ -236,10 +211,7 @@ class Lane:
             return error
 
     def _note(self, batch: Batch, landing: Landing, seconds: float) -> None:
-        self._landed = self._clock()
-        self._attempts += 1
-        self._answered += len(landing.results)
-        self._server_seconds += seconds
+        self._meter.note(len(landing.results), seconds)
         carried = Carried(
             fresh=batch.attempts == 1,
             seconds=seconds,

@@ -3,7 +3,6 @@
 import random
 from collections.abc import Callable, Iterable
 from copy import copy
-from typing import Literal
 
 from attrs import Factory, define, frozen
 
@@ -13,14 +12,14 @@ from voiso_async.ingest.batch import Batch, RowResult, cut, reconcile
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.ingest.policy import LanePolicy
 from voiso_async.ingest.row import Operation, Row, RowOwner
+from voiso_async.ingest.status import LaneState
 from voiso_async.ingest.suspects import Refusal, Suspects
 from voiso_async.ingest.verdict import Busy, Fatal, InDoubt, NotSent, Refused, Settled, TooLarge, verdict
 from voiso_async.wire import Response
 
-__all__ = ["Explain", "Landing", "LaneState", "Reckoning", "Stop"]
+__all__ = ["Explain", "Landing", "Reckoning", "Stop"]
 
 Explain = Callable[[Operation, Response], APIError]
-LaneState = Literal["idle", "waiting", "sending", "busy", "doubt", "unsent", "stopped"]
 Answer = Response | VoisoError
 
 OUTAGE = 2

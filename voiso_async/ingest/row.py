@@ -27,6 +27,7 @@ LARGEST_PRIORITY = 1000  # contract 12.5
 # Control, bidi, line and paragraph separators, lone surrogates: none of them belongs in one line of text, and
 # header values become SIP headers behind the API.
 _HIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+_BARE = (str, int, float)
 _URL = re.compile(r"https?://[^\s@/?#\\<>\"]+([/?#][^\s\\<>\"]*)?", re.IGNORECASE)
 HEADER_NAME = re.compile(r"X-[A-Za-z0-9\-_.!~*+]+")  # contract 6.1
 
@@ -133,13 +134,13 @@ def _refused(index: int, fault: _Invalid | InvalidLead, phone: str | None, key: 
 
 
 def _fields_of(lead: Any, operation: Operation) -> dict[str, Any]:
-    if isinstance(lead, str | int | float):
+    if isinstance(lead, _BARE):
         return {"phone_number": lead}
-    if isinstance(lead, Mapping):
+    if type(lead) is dict or isinstance(lead, Mapping):
         return dict(lead)
     wanted = Lead if operation is Operation.ADD else LeadUpdate
     if isinstance(lead, wanted):
-        return {a.name: getattr(lead, a.name) for a in attrs.fields(wanted)}
+        return {name: getattr(lead, name) for name in _FIELDS[wanted]}
     raise _Invalid("lead", "wrong_type", f"give a {wanted.__name__}, a mapping or a phone number")
 
 
@@ -240,6 +241,7 @@ def _context_headers(value: Any) -> dict[str, str]:
     return headers
 
 
+_FIELDS: dict[type, list[str]] = {cls: [a.name for a in attrs.fields(cls)] for cls in (Lead, LeadUpdate)}
 _COMMON: dict[str, Callable[[Any], Any]] = {
     "name": _name,
     "source": _source,

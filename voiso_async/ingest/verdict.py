@@ -119,9 +119,11 @@ def _of_refusal(status: int, response: Response) -> Verdict:
 
 
 def _answer(operation: Operation, response: Response) -> Answer | None:
+    if response.truncated:
+        return None
     if operation is Operation.UPDATE and not response.body.strip():
         return Answer(listed={}, silent=True)
-    return None if response.truncated else read_answer(operation, _decoded(response.body))
+    return read_answer(operation, _decoded(response.body))
 
 
 def _decoded(body: bytes) -> Any:

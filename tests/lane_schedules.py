@@ -1,0 +1,121 @@
+"""Schedules for a lane: what the server does, who calls and leaves, and when the client is closed."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from attrs import frozen
+from fake_campaign import FakeCampaigns, Fault, Post, busy, lost, phones, status, unsent, without
+from hypothesis import strategies as st
+
+from voiso_async.ingest.row import Operation
+from voiso_async.wire import Response
+
+POISON = 666
+SHARED, MEMBER, UNWANTED = phones(3)
+
+
+def defect(_: FakeCampaigns, post: Post) -> Exception:
+    post.told = "lost"
+    return ZeroDivisionError("a defect of the engine")
+
+
+def two_left_out(server: FakeCampaigns, post: Post) -> Response | Exception:
+    """Also a batch that should have been refused is answered so."""
+    answer = without(2)(server, post)
+    post.told = "answered"
+    return answer
+
+
+FAULTS: dict[str, Fault | None] = {
+    "none": None,
+    "lost": lost(0),
+    "lost, partly applied": lost(2),
+    "lost, applied": lost(None),
+    "500, applied": status(500, apply=True),
+    "503, retry after 4 s": status(503, None, {"retry-after": "4"}),
+    "200, silent": status(200, b"{}", apply=True),
+    "200, two left out": two_left_out,
+    "unsent": unsent,
+    "busy": busy(),
+    "busy, retry after 3 s": busy(429, {"retry-after": "3"}),
+    "too large": status(413),
+    "busy for hours": busy(429, {"retry-after": "9999"}),
+    "key revoked": status(401, {"error": "Unauthorized"}),
+    "campaign refused": status(422, {"errors": {"campaign": ["is not live"]}}),
+    "defect": defect,
+}
+STOPPING = list(FAULTS)[-4:]
+PASSING = list(FAULTS)[1:-4]
+
+
+@frozen(kw_only=True)
+class Caller:
+    """One call: what its source gives and how quickly, how its outcomes are read, and when it goes."""
+
+    operation: Operation
+    rows: list[str]
+    comes: float
+    source_pause: float | None
+    source_breaks_at: int | None
+    streamed: bool
+    reader_pause: float
+    reads: int | None
+    leaves: float | None
+    timeout: float | None
+
+    def leads(self, number: int) -> Iterator[dict[str, Any]]:
+        for index, kind in enumerate(self.rows):
+            if index == self.source_breaks_at:
+                raise LookupError("the source is gone")
+            common = {"shared": SHARED, "member": MEMBER, "unwanted": UNWANTED, "invalid": "bad"}
+            yield {
+                "phone_number": common.get(kind, phones(1, 100 * (number + 1) + index)[0]),
+                "name": f"{number}/{index}",
+                "priority": POISON if kind == "poison" else 5,
+            }
+
+
+@frozen(kw_only=True)
+class Schedule:
+    """Everything that happens in one run; times are seconds from its beginning."""
+
+    faults: list[str]
+    callers: list[Caller]
+    closes: float | None
+    grace: float
+    server_seconds: float
+    policy: dict[str, Any]
+
+
+SECONDS = st.sampled_from([0, 0.01, 0.5, 2, 2.6, 6, 12])
+RARELY = st.none() | st.none() | SECONDS
+ROWS = st.sampled_from(["own", "own", "own", "shared", "member", "unwanted", "poison", "invalid"])
+CALLERS = st.builds(
+    Caller,
+    operation=st.sampled_from([Operation.ADD, Operation.ADD, Operation.UPDATE]),
+    rows=st.lists(ROWS, min_size=2, max_size=20),
+    comes=st.just(0.0) | SECONDS,
+    source_pause=st.none() | st.sampled_from([0, 0.005, 0.05, 1]),
+    source_breaks_at=st.none() | st.none() | st.integers(0, 10),
+    streamed=st.booleans(),
+    reader_pause=SECONDS,
+    reads=st.none() | st.none() | st.integers(1, 10),
+    leaves=RARELY,
+    timeout=RARELY,
+)
+SCHEDULES = st.builds(
+    Schedule,
+    faults=st.lists(st.sampled_from([*["none"] * 10, *PASSING * 2, *STOPPING]), min_size=5, max_size=30),
+    callers=st.lists(CALLERS, min_size=2, max_size=6),
+    closes=RARELY,
+    grace=SECONDS,
+    server_seconds=st.sampled_from([0, 0.5, 4]),
+    policy=st.fixed_dictionaries(
+        {
+            "max_rows": st.sampled_from([1, 3, 5, 10]),
+            "max_extra_posts": st.sampled_from([0, 3, 60]),
+            "on_doubt": st.sampled_from(["resend", "resend", "report"]),
+            "doubt_attempts": st.sampled_from([1, 3]),
+        }
+    ),
+)

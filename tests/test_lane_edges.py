@@ -1,0 +1,389 @@
+"""The lane at its edges: leads read in the tick of a stop, hooks that raise, refusals that never end."""
+
+import asyncio
+import tracemalloc
+from collections import deque
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from fake_campaign import (
+    ORIGIN,
+    FakeCampaigns,
+    Post,
+    check,
+    engine,
+    explain,
+    lost,
+    phones,
+    reply,
+    status,
+    unsent,
+    without,
+)
+
+from voiso_async.errors import APIError, ClientClosedError, ConnectError, VoisoError
+from voiso_async.events import Event, EventHook, LaneStopped
+from voiso_async.ingest.agenda import Agenda
+from voiso_async.ingest.batcher import LeadBatcher
+from voiso_async.ingest.call import Call
+from voiso_async.ingest.door import LocalDoor
+from voiso_async.ingest.outcome import IngestReport, Outcome
+from voiso_async.ingest.policy import LanePolicy
+from voiso_async.ingest.row import Operation, Row
+from voiso_async.models.leads import Lead, LeadUpdate
+from voiso_async.wire import Response
+
+pytestmark = pytest.mark.virtual
+
+ADD, UPDATE = Operation.ADD, Operation.UPDATE
+FORBIDDEN = {"error": "Forbidden"}
+HOUR = 3600.0
+
+
+def counts(report: IngestReport) -> dict[str, int]:
+    return {outcome.value: count for outcome, count in report.counts.items() if count}
+
+
+async def add(batcher: LeadBatcher, leads: Any, campaign: int = 3, **options: Any) -> IngestReport:
+    return await batcher.ingest(ADD, campaign, leads, **options)
+
+
+async def report_of(call: asyncio.Task[IngestReport]) -> IngestReport:
+    """Whatever ended the call, it left a report."""
+    try:
+        return await call
+    except VoisoError as error:
+        report: IngestReport = error.report
+        return report
+
+
+def now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def listening(server: FakeCampaigns, hook: Any, explains: Any = explain) -> LeadBatcher:
+    return LeadBatcher(
+        server.post, LocalDoor(ORIGIN, 2.0, now), explains, policy=LanePolicy(), hook=EventHook(hook), clock=now
+    )
+
+
+# Leads read in the tick of an ending
+
+
+async def test_a_lead_read_in_the_tick_of_the_close_has_an_outcome() -> None:
+    leads: asyncio.Queue[str] = asyncio.Queue()
+
+    async def source() -> AsyncIterator[str]:
+        while True:
+            yield await leads.get()
+
+    batcher = engine(FakeCampaigns())
+    call = asyncio.create_task(add(batcher, source()))
+    await asyncio.sleep(1)
+    leads.put_nowait(phones(1)[0])
+    await batcher.aclose()
+    with pytest.raises(ClientClosedError) as caught:
+        await call
+    assert caught.value.report.balanced
+
+
+async def test_a_lead_read_in_the_tick_of_a_stop_has_an_outcome() -> None:
+    leads: asyncio.Queue[str] = asyncio.Queue()
+
+    def refuse(server: FakeCampaigns, post: Post) -> Response | Exception:
+        leads.put_nowait(phones(1, 5)[0])
+        return status(403, FORBIDDEN)(server, post)
+
+    async def source() -> AsyncIterator[str]:
+        yield phones(1)[0]
+        while True:
+            yield await leads.get()
+
+    with pytest.raises(APIError) as caught:
+        await add(engine(FakeCampaigns(script=[refuse])), source())
+    assert caught.value.report.balanced
+
+
+async def test_a_source_that_raises_after_a_stop_does_not_hide_the_cause() -> None:
+    async def source() -> AsyncIterator[str]:
+        try:
+            yield phones(1)[0]
+            await asyncio.sleep(HOUR)
+        except asyncio.CancelledError:
+            raise LookupError("clean-up failed") from None
+
+    with pytest.raises(APIError):
+        await add(engine(FakeCampaigns(script=[status(403, FORBIDDEN)])), source())
+
+
+# Streams
+
+
+async def test_streamed_outcomes_do_not_wait_for_the_next_lead() -> None:
+    """A source may wait for the outcome of its last lead before it gives another."""
+    leads: asyncio.Queue[str | None] = asyncio.Queue()
+    leads.put_nowait(phones(1)[0])
+
+    async def source() -> AsyncIterator[str]:
+        while (lead := await leads.get()) is not None:
+            yield lead
+
+    async with asyncio.timeout(HOUR):
+        seen = 0
+        async for _ in engine(FakeCampaigns()).ingest(ADD, 3, source()):
+            seen += 1
+            leads.put_nowait(phones(1, seen)[0] if seen < 3 else None)
+    assert 3 == seen
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+async def test_a_stream_of_invalid_leads_lets_other_tasks_run(*, asynchronous: bool) -> None:
+    """At most one buffer of outcomes is handed out between two turns of the event loop."""
+    leads, ticks = ["bad"] * 20_000, 0
+
+    async def give() -> AsyncIterator[str]:
+        for lead in leads:
+            yield lead
+
+    async def tick() -> None:
+        nonlocal ticks
+        while True:
+            await asyncio.sleep(0)
+            ticks += 1
+
+    ticking = asyncio.create_task(tick())
+    at_tick: dict[int, int] = {}
+    async for _ in engine(FakeCampaigns()).ingest(ADD, 3, give() if asynchronous else leads):
+        at_tick[ticks] = at_tick.get(ticks, 0) + 1
+    ticking.cancel()
+    assert len(leads) == sum(at_tick.values())
+    assert max(at_tick.values()) <= LanePolicy().buffer_rows
+
+
+# Closing
+
+
+def rests(batcher: LeadBatcher) -> bool:
+    """Whether the lane has rows that it may not send, because their caller does not read on."""
+    lane = batcher.lanes()[0]
+    return "idle" == lane.state and lane.rows_waiting > 0
+
+
+async def test_a_row_whose_post_is_in_flight_at_the_close_is_never_not_sent() -> None:
+    """A lane that rests behind a slow consumer begins anew while another is given its grace."""
+    server = FakeCampaigns(seconds=5)
+    batcher = engine(server, max_rows=10)
+    slow = batcher.ingest(ADD, 3, phones(200))
+    await anext(slow)
+    while not rests(batcher):
+        await anext(slow)
+        await asyncio.sleep(1)
+    other = asyncio.create_task(add(batcher, phones(1), campaign=4))
+    await asyncio.sleep(0.1)
+    closing = asyncio.create_task(batcher.aclose(grace=30))
+    await asyncio.sleep(2)
+    while rests(batcher):
+        await anext(slow)
+    await anext(slow)
+    await closing
+    await other
+    await asyncio.sleep(30)
+    with pytest.raises(ClientClosedError) as caught:
+        async for _ in slow:
+            pass
+    check(server, [caught.value.report])
+    untouched = {o.phone for o in caught.value.report.outcomes if Outcome.NOT_SENT is o.outcome}
+    assert untouched
+    assert set() == untouched & server.members[3]
+
+
+async def test_after_the_last_answer_the_close_waits_for_nothing() -> None:
+    batcher = engine(FakeCampaigns())
+    await add(batcher, phones(1000))
+    ended = now()
+    await batcher.aclose()
+    assert ended == pytest.approx(now())
+
+
+async def test_a_stop_because_nothing_left_does_not_delay_the_next_call() -> None:
+    server = FakeCampaigns(script=[unsent])
+    batcher = engine(server, unsent_for=0)
+    with pytest.raises(ConnectError):
+        await add(batcher, phones(1))
+    stopped = now()
+    await add(batcher, phones(1))
+    assert server.seconds == pytest.approx(now() - stopped)
+
+
+# What the caller lends to the engine raises
+
+
+@pytest.mark.parametrize(
+    ("kind", "outcome"), [("BatchSent", "unknown"), ("BatchAnswered", "unknown"), ("LaneStopped", "not_sent")]
+)
+async def test_a_hook_that_cancels_the_lane_leaves_no_call_behind(kind: str, outcome: str) -> None:
+    """What was settled before the hook was told stays so; of a batch on its way nothing is claimed."""
+    server = FakeCampaigns(script=[status(403, FORBIDDEN)] if kind == "LaneStopped" else [])
+
+    def hook(event: Event) -> None:
+        if type(event).__name__ == kind:
+            raise asyncio.CancelledError
+
+    batcher = listening(server, hook)
+    calls = [asyncio.create_task(add(batcher, phones(2, 10 * i))) for i in range(2)]
+    async with asyncio.timeout(600):
+        reports = [await report_of(call) for call in calls]
+    assert [{outcome: 2}] * 2 == [counts(report) for report in reports]
+
+
+async def test_an_answer_that_cannot_be_explained_is_no_proof_of_not_sent() -> None:
+    def explains(*_: Any) -> APIError:
+        raise ZeroDivisionError
+
+    server = FakeCampaigns(script=[status(403, FORBIDDEN, apply=True)])
+    report = await report_of(asyncio.create_task(add(listening(server, [].append, explains), phones(1))))
+    assert {"unknown": 1} == counts(report)
+
+
+async def test_one_stop_of_fifty_calls_is_told_once() -> None:
+    events: list[Event] = []
+    batcher = listening(FakeCampaigns(script=[status(403, FORBIDDEN)]), events.append)
+    await asyncio.gather(*(add(batcher, [phone]) for phone in phones(50)), return_exceptions=True)
+    assert 1 == sum(isinstance(event, LaneStopped) for event in events)
+
+
+async def test_of_a_text_that_lies_the_true_text_is_sent() -> None:
+    class Sly(str):
+        __slots__ = ()
+
+        def __str__(self) -> str:
+            return "a\r\nX-Evil: 1"
+
+    server = FakeCampaigns()
+    await add(engine(server), [{"phone_number": phones(1)[0], "context_headers": {"X-A": Sly("fine")}}])
+    assert {"X-A": "fine"} == server.history[0].leads[0]["context_headers"]
+
+
+# Doubt
+
+
+async def test_a_refused_update_does_not_clear_the_doubt_of_an_add() -> None:
+    [phone] = phones(1)
+
+    def not_found(_: FakeCampaigns, post: Post) -> Response:
+        return reply(200, {"leads_update": {"rejected": post.phones}})
+
+    batcher = engine(FakeCampaigns(script=[lost(None), not_found]), on_doubt="report")
+    await add(batcher, [phone])
+    await batcher.ingest(UPDATE, 3, [LeadUpdate(phone, priority=5)])
+    assert {"confirmed": 1} == counts(await add(batcher, [phone]))
+
+
+async def test_a_doubted_row_of_an_exhausted_search_is_not_rejected() -> None:
+    """The attempt whose answer was lost put it into the campaign."""
+    refuse = status(422, {"errors": {"name": ["is not allowed"]}})
+    server = FakeCampaigns(script=[None, lost(None), refuse, refuse, refuse])
+    batcher = engine(server, max_extra_posts=2, cooldown=0)
+    await add(batcher, phones(1, 9000))
+    report = await report_of(asyncio.create_task(add(batcher, phones(100))))
+    check(server, [report], cooldown=0)
+    assert {"unknown": 100} == counts(report)
+
+
+async def test_policy_report_never_sends_twice_what_an_answer_left_out() -> None:
+    server = FakeCampaigns(script=[without(1)])
+    report = await add(engine(server, on_doubt="report"), phones(2))
+    assert 1 == len(server.history)
+    assert {"created": 1, "unreported": 1} == counts(report)
+
+
+# Refusals
+
+
+async def test_many_rows_named_by_the_server_do_not_condemn_the_innocent() -> None:
+    """More are named than POSTs may be spent; the others are found to be good all the same."""
+
+    def name_all(server: FakeCampaigns, post: Post) -> Response:
+        bad = [i for i, lead in enumerate(post.leads) if lead.get("name") == "bad"]
+        if not bad:
+            return server.answer(post)
+        post.told = "refused"
+        return reply(422, {"errors": {f"{i}.name": ["is not allowed"] for i in bad}})
+
+    server = FakeCampaigns(script=[name_all] * 100)
+    leads = [Lead(phone, name="bad" if i < 70 else "fine") for i, phone in enumerate(phones(1000))]
+    report = await add(engine(server), leads)
+    check(server, [report])
+    assert {"created": 930, "rejected": 70} == counts(report)
+
+
+async def test_a_server_that_finds_everything_too_large_stops_the_lane() -> None:
+    """Ten single leads in a row refused for their size: it takes nothing at all."""
+    server = FakeCampaigns(script=[status(413)] * 3000)
+    with pytest.raises(APIError) as caught:
+        await add(engine(server), phones(3000))
+    check(server, [caught.value.report])
+    assert 413 == caught.value.status
+    assert {"rejected": 10, "not_sent": 2990} == counts(caught.value.report)
+    assert len(server.history) < 50
+
+
+async def test_a_campaign_refused_in_mid_run_stops_the_lane_and_condemns_nobody_unheard() -> None:
+    """Only what was refused alone may be REJECTED."""
+    ended = status(422, {"errors": {"campaign": ["is stopped"]}})
+    server = FakeCampaigns(script=[None] * 3 + [ended] * 1000)
+    with pytest.raises(APIError) as caught:
+        await add(engine(server), phones(80_000))
+    check(server, [])
+    report = caught.value.report
+    assert report.balanced
+    alone = {post.phones[0] for post in server.history if 1 == len(post.leads)}
+    assert {o.phone for o in report.problems if Outcome.REJECTED is o.outcome} <= alone
+    assert report.counts[Outcome.REJECTED] <= len(alone)
+    assert 3000 == report.counts[Outcome.CREATED]
+    assert len(server.history) <= 130
+
+
+# What it costs
+
+
+async def test_a_waiting_call_of_one_lead_is_small() -> None:
+    batcher = engine(FakeCampaigns())
+    tracemalloc.start()
+    calls = [asyncio.create_task(add(batcher, [phone])) for phone in phones(500)]
+    await asyncio.sleep(0.01)
+    size, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    await asyncio.gather(*calls)
+    assert size / 500 < 20_000
+
+
+async def test_the_oldest_age_is_that_of_the_oldest_row_that_waits() -> None:
+    batcher = engine(FakeCampaigns())
+    call = asyncio.create_task(add(batcher, phones(60_000)))
+    await asyncio.sleep(60)
+    assert 0 < batcher.lanes()[0].oldest_age < 10
+    call.cancel()
+
+
+def test_many_updates_of_one_phone_are_not_all_looked_at_for_each_batch() -> None:
+    looks = 0
+
+    class Counted(deque[Row]):
+        def popleft(self) -> Row:
+            nonlocal looks
+            looks += 1
+            return super().popleft()
+
+    agenda = Agenda()
+    for _ in range(100):
+        call = Call(UPDATE, LanePolicy(), lambda: 0.0, dedupe=False, streamed=False)
+        call.waiting = Counted()
+        for _ in range(100):
+            call.read({"phone_number": phones(1)[0], "priority": 1})
+        agenda.offer(call)
+    batch = agenda.next(1000, 10**7)
+    assert batch is not None
+    assert 1 == len(batch.rows)
+    assert looks <= 2 * 1000

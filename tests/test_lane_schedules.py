@@ -1,0 +1,151 @@
+"""Faults, callers and closing in whatever order, on a virtual clock: what is told is what the server did."""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+from attrs import Factory, define
+from fake_campaign import FakeCampaigns, Post, check, engine
+from hypothesis import given, settings
+from lane_schedules import FAULTS, MEMBER, POISON, SCHEDULES, UNWANTED, Caller, Schedule
+from virtual_time import VirtualLoop
+
+from voiso_async.errors import VoisoError
+from voiso_async.ingest import door
+from voiso_async.ingest.batcher import LeadBatcher
+from voiso_async.ingest.ingestion import Ingestion
+from voiso_async.ingest.outcome import LeadOutcome, Outcome
+from voiso_async.ingest.row import Operation
+
+EXAMPLES = 400
+PATIENCE = 20_000.0
+
+
+@define
+class Played:
+    """A call on its way: its ingestion, and the outcomes that its reader has seen."""
+
+    caller: Caller
+    number: int
+    ingestion: Ingestion | None = None
+    seen: list[LeadOutcome] = Factory(list)
+
+    async def run(self, batcher: LeadBatcher) -> None:
+        caller = self.caller
+        await asyncio.sleep(caller.comes)
+        source = caller.leads(self.number)
+        slow = source if caller.source_pause is None else slowly(source, caller.source_pause)
+        self.ingestion = batcher.ingest(caller.operation, 3, slow, timeout=caller.timeout)
+        if not caller.streamed:
+            await self.ingestion
+            return
+        async with self.ingestion:
+            async for outcome in self.ingestion:
+                self.seen.append(outcome)
+                if len(self.seen) == caller.reads:
+                    return
+                await asyncio.sleep(caller.reader_pause)
+
+
+async def slowly(leads: Iterator[Any], pause: float) -> AsyncIterator[Any]:
+    for lead in leads:
+        await asyncio.sleep(pause)
+        yield lead
+
+
+async def play(schedule: Schedule, server: FakeCampaigns) -> list[Played]:
+    """Let it happen; nothing hangs, and nothing is left behind."""
+    batcher = engine(server, **schedule.policy)
+    calls = [Played(caller, number) for number, caller in enumerate(schedule.callers)]
+    async with asyncio.timeout(PATIENCE):
+        tasks = [asyncio.create_task(call.run(batcher)) for call in calls]
+        for task, call in zip(tasks, calls, strict=True):
+            if call.caller.leaves is not None:
+                asyncio.get_running_loop().call_later(call.caller.leaves, task.cancel)
+        if schedule.closes is not None:
+            await asyncio.sleep(schedule.closes)
+            await batcher.aclose(schedule.grace)
+        for ended in await asyncio.gather(*tasks, return_exceptions=True):
+            check_ending(ended)
+        await batcher.aclose()
+    assert {asyncio.current_task()} == asyncio.all_tasks()
+    return calls
+
+
+def check_ending(ended: BaseException | None) -> None:
+    """A call ends by itself, by its caller's leaving, or with one of our errors and a whole report."""
+    if isinstance(ended, VoisoError):
+        assert ended.report.balanced
+    elif not isinstance(ended, asyncio.CancelledError | None):
+        raise ended
+
+
+def check_call(server: FakeCampaigns, call: Played) -> None:
+    """Every row that was read has one outcome, the one that its reader saw, and it is the truth."""
+    if call.ingestion is None:
+        return
+    report = call.ingestion.report
+    assert report.balanced
+    assert list(range(report.rows)) == [outcome.index for outcome in report.outcomes]
+    assert call.seen == [report.outcomes[outcome.index] for outcome in call.seen]
+    named = [(post, {lead["name"] for lead in post.leads}) for post in server.history]
+    carried = [[p for p, names in named if f"{call.number}/{i}" in names] for i in range(report.rows)]
+    for outcome, posts in zip(report.outcomes, carried, strict=True):
+        check_truth(server, outcome, posts)
+    if call.caller.operation is Operation.UPDATE:
+        check_order(report.outcomes, carried)
+
+
+def check_truth(server: FakeCampaigns, outcome: LeadOutcome, posts: list[Post]) -> None:
+    """What an outcome claims is what the posts of this very row did; once listed, it never goes again."""
+    says = [{name for name, numbers in post.listed.items() if outcome.phone in numbers} for post in posts]
+    assert not any(says[:-1])
+    listed = set().union(*says)
+    applied = any(outcome.phone in post.applied for post in posts)
+    refused = all(post.told in {"unsent", "refused"} for post in posts)
+    match outcome.outcome:
+        case Outcome.CREATED | Outcome.UPDATED:
+            assert "created" in listed
+        case Outcome.CONFIRMED:
+            assert "duplicates" in listed
+        case Outcome.DUPLICATE:
+            assert "duplicates" in listed
+            origins = [post for post in server.history if outcome.phone in post.applied]
+            assert all(outcome.phone in post.listed.get("created", ()) for post in origins)
+        case Outcome.REJECTED:
+            assert not applied
+            assert "rejected" in listed or "refused" in {post.told for post in posts}
+        case Outcome.NOT_SENT:
+            assert refused
+            assert not applied
+        case Outcome.UNKNOWN | Outcome.UNREPORTED:
+            assert not refused
+            assert not listed
+        case _:
+            assert not posts
+
+
+def check_order(outcomes: tuple[LeadOutcome, ...], carried: list[list[Post]]) -> None:
+    """No update of a phone goes before an earlier one of the same call is through."""
+    for (one, before), (two, after) in itertools.combinations(zip(outcomes, carried, strict=True), 2):
+        if one.phone == two.phone and before and after:
+            assert before[-1].ended < after[0].began
+
+
+@settings(max_examples=EXAMPLES, deadline=None, derandomize=True)
+@given(schedule=SCHEDULES)
+def test_in_any_schedule_every_call_is_told_the_truth(schedule: Schedule) -> None:
+    door._GATES.clear()
+    server = FakeCampaigns(
+        seconds=schedule.server_seconds,
+        script=[FAULTS[fault] for fault in schedule.faults],
+        members={3: {MEMBER}},
+        refuses={UNWANTED},
+        poison=lambda lead: "is not allowed" if lead["priority"] == POISON else None,
+    )
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        calls = runner.run(play(schedule, server))
+    check(server, [])
+    for call in calls:
+        check_call(server, call)
