@@ -1,6 +1,6 @@
 """Async Python SDK for the Voiso contact-centre API v4, with bulk lead ingestion at its heart."""
 
-from importlib.metadata import version
+from importlib import import_module
 
 from voiso_async.client import Answer, VoisoClient
 from voiso_async.errors import (
@@ -54,7 +54,7 @@ from voiso_async.resources import AddedUsers
 from voiso_async.retry import RetryPolicy
 from voiso_async.transport import Timeout
 
-__version__ = version("voiso-async")
+__version__: str
 
 __all__ = [
     "APIError",
@@ -111,3 +111,11 @@ __all__ = [
     "WrongLoopError",
     "__version__",
 ]
+
+
+def __getattr__(name: str) -> str:
+    """Look up the version when it is asked for: reading package metadata would cost a third of the import."""
+    if name == "__version__":
+        version: str = import_module("importlib.metadata").version("voiso-async")
+        return version
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

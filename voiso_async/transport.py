@@ -10,7 +10,8 @@ import asyncio
 import errno
 import ssl
 from collections.abc import Mapping
-from importlib.metadata import version
+from functools import cache
+from importlib import import_module
 
 import aiohttp
 from aiohttp.abc import AbstractStreamWriter
@@ -49,12 +50,6 @@ DNS_CACHE_SECONDS = 30
 EXACT = 1e9  # aiohttp rounds timeouts above this threshold up to whole seconds
 
 BODILESS = frozenset({"GET", "HEAD", "DELETE", "OPTIONS"})
-HEADERS = {
-    "Accept": "application/json",  # contract 2: another format can give 406
-    "Accept-Encoding": "identity",
-    "Content-Type": "application/json",
-    "User-Agent": f"voiso-async/{version('voiso-async')}",
-}
 
 
 @frozen(kw_only=True)
@@ -68,6 +63,17 @@ class Timeout:
     def within(self, seconds: float) -> "Timeout":
         """Cut the total to what is left of a deadline."""
         return self if seconds >= self.total else evolve(self, total=seconds)
+
+
+@cache
+def _own_headers() -> Mapping[str, str]:
+    """The headers of every request; the version is looked up at the first, to keep the import quick."""
+    return {
+        "Accept": "application/json",  # contract 2: another format can give 406
+        "Accept-Encoding": "identity",
+        "Content-Type": "application/json",
+        "User-Agent": f"voiso-async/{import_module('importlib.metadata').version('voiso-async')}",
+    }
 
 
 class Transport:
@@ -129,7 +135,7 @@ class Transport:
         answer = await self._session().request(
             request.method,
             url,
-            headers={**HEADERS, **headers},
+            headers={**_own_headers(), **headers},
             data=body,
             allow_redirects=False,
             raise_for_status=False,

@@ -1,4 +1,4 @@
-"""The caller's leads, any iterable or async iterable, read in the caller's own task."""
+"""The caller's leads, any iterable or async iterable, read no further ahead than two batches."""
 
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping
 from typing import Any
