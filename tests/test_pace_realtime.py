@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import statistics
+import sys
 
 import http_stage
 import pytest
@@ -16,8 +17,9 @@ stage = http_stage.stage
 
 POSTS = 20
 COOLDOWN = Rules().cooldown
-USUAL_GAP = 2.25
-"""The cooldown, and what a busy machine that measures coverage takes to send and to read; a quiet one 0.02 s."""
+USUAL_GAP = 2.03
+TRACED_GAP = 2.25
+"""The cooldown, and what sending and reading take; a run traced for coverage takes longer for both."""
 
 
 async def _add(voiso: VoisoClient, batches: int, start: int) -> dict[str, int]:
@@ -46,4 +48,4 @@ async def test_twenty_posts_are_two_seconds_apart_and_no_longer(stage: Stage) ->
     print(f"\n{len(gaps)} gaps from {min(gaps):.4f} to {max(gaps):.4f} s")  # noqa: T201 - the measurement itself
     assert POSTS - 1 == len(gaps)
     assert COOLDOWN <= min(gaps)
-    assert statistics.median(gaps) <= USUAL_GAP
+    assert statistics.median(gaps) <= (USUAL_GAP if sys.gettrace() is None else TRACED_GAP)
