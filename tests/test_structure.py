@@ -40,8 +40,16 @@ FLOORS = [
         "ingest.suspects",
         "ingest.batch",
     ),
-    *("ingest.verdict", "ingest.seen", "ingest.books", "ingest.call", "ingest.agenda", "ingest.reckoning"),
-    *("ingest.door", "ingest.lane", "ingest.source", "ingest.ingestion", "ingest.batcher", "ingest"),
+    *("ingest.verdict", "ingest.seen", "ingest.books", "ingest.call", "ingest.agenda", "ingest.landing"),
+    *(
+        "ingest.reckoning",
+        "ingest.door",
+        "ingest.lane",
+        "ingest.source",
+        "ingest.ingestion",
+        "ingest.batcher",
+        "ingest",
+    ),
     *("resources.params", "resources.members", "resources.campaigns", "resources.users", "resources.leads"),
     *("resources", "client", "testing", "files", "cli"),
 ]

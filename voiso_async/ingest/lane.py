@@ -16,8 +16,9 @@ from voiso_async.ingest.agenda import Agenda
 from voiso_async.ingest.batch import Batch
 from voiso_async.ingest.call import Call
 from voiso_async.ingest.door import Door, Turn
+from voiso_async.ingest.landing import Landing, Stop
 from voiso_async.ingest.policy import LanePolicy
-from voiso_async.ingest.reckoning import Explain, Landing, Reckoning, Stop
+from voiso_async.ingest.reckoning import Explain, Reckoning
 from voiso_async.ingest.row import Carried, Operation
 from voiso_async.ingest.status import LaneMeter, LaneState, LaneStatus
 from voiso_async.wire import Response

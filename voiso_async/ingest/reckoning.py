@@ -1,23 +1,21 @@
 """What a verdict means: for the rows of the batch, for the gate, and for the lane."""
 
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from copy import copy
-
-from attrs import Factory, define, frozen
 
 from voiso_async.errors import APIError, VoisoError
 from voiso_async.ingest.agenda import Agenda
-from voiso_async.ingest.batch import Batch, RowResult, cut, reconcile
+from voiso_async.ingest.batch import Batch, cut, reconcile
+from voiso_async.ingest.landing import Landing, Stop
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.ingest.policy import LanePolicy
-from voiso_async.ingest.row import Operation, Row, RowOwner
-from voiso_async.ingest.status import LaneState
+from voiso_async.ingest.row import Operation, Row
 from voiso_async.ingest.suspects import Refusal, Suspects
 from voiso_async.ingest.verdict import Busy, Fatal, InDoubt, NotSent, Refused, Settled, TooLarge, verdict
 from voiso_async.wire import Response
 
-__all__ = ["Explain", "Landing", "Reckoning", "Stop"]
+__all__ = ["Explain", "Reckoning"]
 
 Explain = Callable[[Operation, Response], APIError]
 Answer = Response | VoisoError
@@ -40,43 +38,6 @@ _ADVICE_OUTAGE = (
 )
 _ADVICE_FATAL = "the same leads would be refused again: mend the cause, then add what is NOT_SENT"
 _ADVICE_VERB = "if the campaign exists, the verb may be the reason: try the client option update_verb"
-
-
-@frozen
-class Stop:
-    """The lane gives up on calls: those of some operations, or only the owners of some rows."""
-
-    error: VoisoError
-    operations: frozenset[Operation]
-    owners: frozenset[int] | None = None
-
-    def concerns(self, call: RowOwner) -> bool:
-        """Whether this call is given up."""
-        return call.operation in self.operations and (self.owners is None or id(call) in self.owners)
-
-
-@define(kw_only=True)
-class Landing:
-    """What one attempt led to; a ``hold`` of ``None`` means that nothing was sent, ``pause`` precedes the next."""
-
-    verdict: str = ""
-    results: list[RowResult] = Factory(list)
-    rows: int = 0
-    owners: tuple[RowOwner, ...] = ()
-    anomalies: int = 0
-    hold: float | None = None
-    pause: float = 0.0
-    state: LaneState = "waiting"
-    reason: str | None = None
-    stop: Stop | None = None
-
-    def settle(
-        self, rows: Iterable[Row], outcome: Outcome, reason: str | None = None, detail: str | None = None
-    ) -> None:
-        """Give rows the same final word."""
-        for row in rows:
-            open_ = row.doubted and outcome is Outcome.REJECTED  # an earlier attempt may have been applied
-            self.results.append(RowResult(row, Outcome.UNKNOWN if open_ else outcome, reason, detail))
 
 
 class Reckoning:

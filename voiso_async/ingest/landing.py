@@ -1,0 +1,50 @@
+"""What one attempt led to: for its rows, for the gate, and for the lane."""
+
+from collections.abc import Iterable
+
+from attrs import Factory, define, frozen
+
+from voiso_async.errors import VoisoError
+from voiso_async.ingest.batch import RowResult
+from voiso_async.ingest.outcome import Outcome
+from voiso_async.ingest.row import Operation, Row, RowOwner
+from voiso_async.ingest.status import LaneState
+
+__all__ = ["Landing", "Stop"]
+
+
+@frozen
+class Stop:
+    """The lane gives up on calls: those of some operations, or only the owners of some rows."""
+
+    error: VoisoError
+    operations: frozenset[Operation]
+    owners: frozenset[int] | None = None
+
+    def concerns(self, call: RowOwner) -> bool:
+        """Whether this call is given up."""
+        return call.operation in self.operations and (self.owners is None or id(call) in self.owners)
+
+
+@define(kw_only=True)
+class Landing:
+    """What one attempt led to; a ``hold`` of ``None`` means that nothing was sent, ``pause`` precedes the next."""
+
+    verdict: str = ""
+    results: list[RowResult] = Factory(list)
+    rows: int = 0
+    owners: tuple[RowOwner, ...] = ()
+    anomalies: int = 0
+    hold: float | None = None
+    pause: float = 0.0
+    state: LaneState = "waiting"
+    reason: str | None = None
+    stop: Stop | None = None
+
+    def settle(
+        self, rows: Iterable[Row], outcome: Outcome, reason: str | None = None, detail: str | None = None
+    ) -> None:
+        """Give rows the same final word."""
+        for row in rows:
+            open_ = row.doubted and outcome is Outcome.REJECTED  # an earlier attempt may have been applied
+            self.results.append(RowResult(row, Outcome.UNKNOWN if open_ else outcome, reason, detail))
