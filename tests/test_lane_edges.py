@@ -383,7 +383,8 @@ def test_many_updates_of_one_phone_are_not_all_looked_at_for_each_batch() -> Non
         for _ in range(100):
             call.read({"phone_number": phones(1)[0], "priority": 1})
         agenda.offer(call)
-    batch = agenda.next(1000, 10**7)
+    agenda.plan()
+    batch = agenda.take(1000, 10**7)
     assert batch is not None
     assert 1 == len(batch.rows)
     assert looks <= 2 * 1000

@@ -16,9 +16,10 @@ from voiso_async.decipher import decode_json
 from voiso_async.errors import ClientClosedError, ConfigurationError
 from voiso_async.events import Event, EventHook
 from voiso_async.ingest.batcher import LeadBatcher
-from voiso_async.ingest.door import LocalDoor
+from voiso_async.ingest.door import Door, LocalDoor
 from voiso_async.ingest.policy import LanePolicy
 from voiso_async.ingest.status import LaneStatus
+from voiso_async.ingest.store import JobStore
 from voiso_async.resources import Campaigns, Leads, Users
 from voiso_async.resources.leads import LeadWrites
 from voiso_async.resources.params import pairs_of
@@ -57,6 +58,7 @@ class _Options(TypedDict, total=False):
     cluster: str | None
     base_url: str | None
     session: HttpSession | None
+    outbox: JobStore | None
     timeout: float | Timeout | None
     retry: RetryPolicy | None
     lane: LanePolicy | None
@@ -78,6 +80,8 @@ class VoisoClient:
     ``ConfigurationError``.
 
     ``session`` is an ``aiohttp.ClientSession`` of yours: it is used for everything, and never changed or closed.
+    ``outbox`` keeps leads durably, and is the door of **all** lead writes: processes that share one keep the pace
+    together. It is yours too: open it before, close it after.
     ``timeout`` is for one attempt of a read, in seconds or as a ``Timeout``; ``retry`` says how reads are
     repeated; ``lane`` how leads are written; ``update_verb`` how leads are updated (contract 7). ``on_event`` is
     called with each ``Event``, in the event loop: be quick.
@@ -90,6 +94,7 @@ class VoisoClient:
         cluster: str | None = None,
         base_url: str | None = None,
         session: HttpSession | None = None,
+        outbox: JobStore | None = None,
         timeout: float | Timeout | None = None,
         retry: RetryPolicy | None = None,
         lane: LanePolicy | None = None,
@@ -113,19 +118,20 @@ class VoisoClient:
         writes = LeadWrites(self._session, update_verb)
         self._batcher = LeadBatcher(
             writes.post,
-            LocalDoor(self._session.origin, policy.cooldown),
+            _door(outbox, self._session.origin, policy),
             writes.explain,
             policy=policy,
             hook=hook,
             guard=self._session.ensure_usable,
             quiet=self._session.quiet,
         )
+        self._outbox = outbox
         self._attach()
 
     def _attach(self) -> None:
         self.campaigns: Campaigns = Campaigns(self._session)
         self.users: Users = Users(self._session)
-        self.leads: Leads = Leads(self._batcher)
+        self.leads: Leads = Leads(self._batcher, self._outbox)
 
     @classmethod
     def from_env(cls, **options: Unpack[_Options]) -> Self:
@@ -191,6 +197,11 @@ class VoisoClient:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.aclose()
+
+
+def _door(outbox: JobStore | None, origin: str, policy: LanePolicy) -> Door:
+    """The door of all lead writes: that of the outbox, which other processes share, or this process's own."""
+    return LocalDoor(origin, policy.cooldown) if outbox is None else outbox.door(origin, policy)
 
 
 def _api_key(given: str | Callable[[], str] | None) -> Secret | Callable[[], str]:

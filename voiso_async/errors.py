@@ -314,8 +314,12 @@ class InputFileError(VoisoError, ValueError):
 
 
 class OutboxError(VoisoError):
-    """An outbox cannot be used: damaged, foreign, full, in use or newer; ``reason`` says which."""
+    """An outbox cannot be used: damaged, foreign, full, in use or newer; ``reason`` says which.
+
+    ``outcomes`` are those of an answer that could not be written down; the outbox holds its rows as doubted.
+    """
 
     def __init__(self, message: str, *, reason: str = "") -> None:
         super().__init__(message)
         self.reason = reason
+        self.outcomes: tuple[Any, ...] = ()

@@ -3,27 +3,38 @@
 from collections import deque
 from collections.abc import Iterator
 
+from attrs import frozen
+
 from voiso_async.ingest.batch import Batch
-from voiso_async.ingest.call import Call
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.ingest.row import Operation, Row
 from voiso_async.ingest.suspects import Suspects
+from voiso_async.ingest.waiting import WaitingCall
 
-__all__ = ["Agenda"]
+__all__ = ["Agenda", "Plan"]
+
+
+@frozen
+class Plan:
+    """What goes next: a batch as it is, or one to be filled from the calls of an operation."""
+
+    operation: Operation
+    batch: Batch | None = None
 
 
 class Agenda:
     """Batches and calls in the order in which they go."""
 
     def __init__(self) -> None:
-        self._waiting: dict[Operation, deque[Call]] = {operation: deque() for operation in Operation}
+        self._waiting: dict[Operation, deque[WaitingCall]] = {operation: deque() for operation in Operation}
+        self._planned: Plan | None = None
         self._repeat: Batch | None = None
         self._left: deque[Batch] = deque()
         self._searches: deque[tuple[Operation, Suspects]] = deque()
         self._suspects_next = False
         self._last = Operation.UPDATE
 
-    def offer(self, call: Call) -> None:
+    def offer(self, call: WaitingCall) -> None:
         """Queue a call that has rows to offer, once."""
         if call.offers and not call.queued:
             call.queued = True
@@ -54,14 +65,15 @@ class Agenda:
         """Drop every batch and every call: their rows are settled elsewhere."""
         for waiting in self._waiting.values():
             waiting.clear()
-        self._repeat = None
+        self._repeat = self._planned = None
         self._left.clear()
         self._searches.clear()
 
     @property
     def urgent(self) -> bool:
         """Whether something is to be sent that no source can make fuller."""
-        return bool(self._repeat or self._left or self._searches)
+        planned = self._planned is not None and self._planned.batch is not None
+        return bool(planned or self._repeat or self._left or self._searches)
 
     @property
     def empty(self) -> bool:
@@ -83,33 +95,67 @@ class Agenda:
         """Whether a caller is filling its buffer at this moment."""
         return any(call.reading for call in self.calls())
 
-    def calls(self) -> Iterator[Call]:
+    def waiting_for(self, operation: Operation) -> list[WaitingCall]:
+        """The calls of one operation, in the order in which they come."""
+        return [call for call in self._waiting[operation] if call.offers]
+
+    def calls(self) -> Iterator[WaitingCall]:
         """The calls that have rows to offer."""
         for waiting in self._waiting.values():
             yield from waiting
 
-    def next(self, max_rows: int, max_bytes: int) -> Batch | None:
-        """Give the next batch without the rows of departed calls, or ``None`` if nothing is left."""
+    def plan(self) -> Plan | None:
+        """Decide what goes next, or ``None`` if nothing is left; asked again, it stands until it is taken."""
+        if self._planned is None or not self._stands(self._planned):
+            self._planned = self._decide()
+        return self._planned
+
+    def take(self, max_rows: int, max_bytes: int) -> Batch | None:
+        """Give the batch that was planned, or ``None`` if nobody waits for it any more: then plan anew."""
+        plan, self._planned = self._planned, None
+        if plan is None or not self._stands(plan):
+            return None
+        return plan.batch or self._fill(plan.operation, max_rows, max_bytes)
+
+    def _stands(self, plan: Plan) -> bool:
+        """Whether somebody still waits for what was planned."""
+        if plan.batch is None:
+            return any(call.offers for call in self._waiting[plan.operation])
+        if _without_departed(plan.batch):
+            return True
+        if plan.batch.suspects and not plan.batch.attempts:
+            plan.batch.suspects.posts_left += 1
+        return False
+
+    def _decide(self) -> Plan | None:
+        self._planned = None
         while not self.empty:
-            batch = self._pick(max_rows, max_bytes)
-            if batch and _without_departed(batch):
-                return batch
-            if batch and batch.suspects and not batch.attempts:
-                batch.suspects.posts_left += 1
+            plan = self._pick()
+            if plan is not None and self._stands(plan):
+                return plan
+            if not self.urgent:
+                self._forget_silent()
         return None
 
-    def _pick(self, max_rows: int, max_bytes: int) -> Batch | None:
-        if self._repeat:
-            batch, self._repeat = self._repeat, None
-            return batch
-        if self._left:
-            return self._left.popleft()
+    def _pick(self) -> Plan | None:
+        batch = self._repeat or (self._left.popleft() if self._left else None)
+        self._repeat = None
+        if batch:
+            return Plan(batch.operation, batch)
         fresh = any(self._waiting.values())
         if self._searches and (self._suspects_next or not fresh):
             self._suspects_next = False
-            return self._suspect()
+            batch = self._suspect()
+            return Plan(batch.operation, batch) if batch else None
         self._suspects_next = True
-        return self._fill(max_rows, max_bytes)
+        return Plan(self._turn_of())
+
+    def _forget_silent(self) -> None:
+        """Take calls that have nothing to offer out of the line."""
+        for operation, waiting in self._waiting.items():
+            for call in waiting:
+                call.queued = call.offers
+            self._waiting[operation] = deque(call for call in waiting if call.offers)
 
     def _suspect(self) -> Batch | None:
         operation, suspects = self._searches[0]
@@ -123,18 +169,17 @@ class Agenda:
         if suspects.parts and (operation, suspects) not in self._searches:
             self._searches.append((operation, suspects))
 
-    def _fill(self, max_rows: int, max_bytes: int) -> Batch | None:
+    def _fill(self, operation: Operation, max_rows: int, max_bytes: int) -> Batch | None:
         """Fill a batch from all waiting calls of one operation, one row per call and round."""
-        operation = self._turn_of()
         waiting, size = self._waiting[operation], 2
         rows: list[Row] = []
         phones = self._pending_phones() if operation is Operation.UPDATE else set()
-        deferred: dict[Call, list[Row]] = {}
+        deferred: dict[WaitingCall, list[Row]] = {}
         left = 2 * max_rows  # looks at rows: many with one phone must not hold the loop
         while waiting and len(rows) < max_rows and left:
             left -= 1
             call = waiting.popleft()
-            if not call.offers:
+            if not (call.offers and call.waiting):
                 call.queued = False
                 continue
             row = call.waiting.popleft()
@@ -149,7 +194,7 @@ class Agenda:
                 rows.append(row)
                 size += len(row.body) + 1
                 call.hold(row)
-            if call.offers:
+            if call.offers and call.waiting:
                 waiting.append(call)
             else:
                 call.queued = False
@@ -168,7 +213,7 @@ class Agenda:
         parts = [part for _, suspects in self._searches for part in suspects.parts]
         return {row.phone for rows in [*batches, *parts] for row in rows}
 
-    def _give_back(self, operation: Operation, deferred: dict[Call, list[Row]]) -> None:
+    def _give_back(self, operation: Operation, deferred: dict[WaitingCall, list[Row]]) -> None:
         for call, rows in deferred.items():
             call.waiting.extendleft(reversed(rows))
             if not call.queued:

@@ -6,11 +6,11 @@ from typing import NamedTuple
 from attrs import Factory, define, frozen
 
 from voiso_async.ingest.answer import Answer
-from voiso_async.ingest.outcome import Outcome
+from voiso_async.ingest.outcome import LeadOutcome, Outcome
 from voiso_async.ingest.row import Operation, Row
 from voiso_async.ingest.suspects import Suspects
 
-__all__ = ["Batch", "Reconciled", "RowResult", "cut", "reconcile"]
+__all__ = ["Batch", "Reconciled", "RowResult", "cut", "outcome_of", "reconcile", "tell"]
 
 
 @define(slots=True, eq=False)
@@ -38,7 +38,7 @@ class Batch:
         """Note that an attempt may have been applied although no usable answer came."""
         self.doubts += 1
         for row in self.rows:
-            row.doubted = True
+            row.doubts += 1
 
     def waits(self, now: float, *, busy: bool = False, unsent: bool = False) -> float:
         """Note how an attempt ended; give the seconds since it first ended so without a break."""
@@ -56,6 +56,24 @@ class RowResult(NamedTuple):
     outcome: Outcome
     reason: str | None = None
     detail: str | None = None
+
+
+def tell(results: Iterable[RowResult]) -> None:
+    """Hand each final word to whoever waits for it."""
+    for result in results:
+        result.row.owner.settle(result.row, result.outcome, result.reason, result.detail)
+
+
+def outcome_of(result: RowResult) -> LeadOutcome:
+    """Give a final word as a value."""
+    return LeadOutcome(
+        index=result.row.index,
+        outcome=result.outcome,
+        phone=result.row.phone,
+        key=result.row.key,
+        reason=result.reason,
+        detail=result.detail,
+    )
 
 
 @frozen(kw_only=True)

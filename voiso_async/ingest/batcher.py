@@ -2,22 +2,27 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from contextvars import Context
 
 import anyio
 from anyio.lowlevel import checkpoint
 
-from voiso_async.errors import ClientClosedError, ConfigurationError
+from voiso_async.errors import ClientClosedError, ConfigurationError, VoisoError
 from voiso_async.events import EventHook
 from voiso_async.ingest.call import Call
 from voiso_async.ingest.door import Door
+from voiso_async.ingest.drain import Drain
 from voiso_async.ingest.ingestion import Ingestion
 from voiso_async.ingest.lane import Lane, Post, Quiet
+from voiso_async.ingest.outcome import IngestReport
 from voiso_async.ingest.policy import LanePolicy
 from voiso_async.ingest.reckoning import Explain
 from voiso_async.ingest.row import Operation
 from voiso_async.ingest.source import Leads, Source
 from voiso_async.ingest.status import LaneStatus
+from voiso_async.ingest.store import Store
 from voiso_async.wire import positive_id
 
 __all__ = ["LeadBatcher"]
@@ -52,6 +57,7 @@ class LeadBatcher:
         self._quiet = quiet
         self._clock = clock
         self._lanes: dict[int, Lane] = {}
+        self._leaving: set[asyncio.Task[None]] = set()
         self._closed = False
 
     def ingest(
@@ -68,15 +74,49 @@ class LeadBatcher:
         _check_timeout(timeout)
 
         def begin(streamed: bool) -> tuple[Call, Lane]:  # noqa: FBT001 - called by Ingestion alone
-            self._guard()
-            if self._closed:
-                raise ClientClosedError("the client is closed; make a new one. Nothing was sent")
+            self._ensure_open()
             lane = self._lane(campaign)
             call = Call(operation, self._policy, self._clock, dedupe=dedupe, streamed=streamed)
             lane.submit(call)
             return call, lane
 
         return Ingestion(begin, Source(leads), timeout)
+
+    async def drain(
+        self, store: Store, job_id: str | None = None, *, more: Callable[[], bool] = lambda: False
+    ) -> IngestReport:
+        """Send what waits in a store, of one job or of all, until nothing does and no ``more`` comes."""
+        async with self._draining(store, job_id) as drain:
+            return await drain.until_empty(more)
+
+    async def run(self, store: Store) -> None:
+        """Send what comes into a store until cancelled."""
+        async with self._draining(store, None) as drain:
+            await drain.until_stopped()
+
+    @asynccontextmanager
+    async def _draining(self, store: Store, job_id: str | None) -> AsyncIterator[Drain]:
+        """Give back, however a drain ends, what it has not sent; after a cancellation in a task of our own."""
+        drain = Drain(
+            store,
+            self._lane,
+            policy=self._policy,
+            clock=self._clock,
+            guard=self._ensure_open,
+            job_id=job_id,
+        )
+        try:
+            yield drain
+        except BaseException:
+            self._leave_soon(drain)
+            raise
+        await asyncio.shield(self._leave_soon(drain))
+
+    def _leave_soon(self, drain: Drain) -> asyncio.Task[None]:
+        task = asyncio.create_task(_left(drain), name="voiso drain leaves", context=Context())
+        self._leaving.add(task)
+        task.add_done_callback(self._leaving.discard)
+        return task
 
     def lanes(self) -> list[LaneStatus]:
         """Every lane that was ever used, by campaign."""
@@ -98,7 +138,12 @@ class LeadBatcher:
                     await asyncio.wait(tasks)
         finally:
             ending = [task for lane in self._lanes.values() if (task := lane.end(error))]
-            await asyncio.gather(*ending, return_exceptions=True)
+            await asyncio.gather(*ending, *self._leaving, return_exceptions=True)
+
+    def _ensure_open(self) -> None:
+        self._guard()
+        if self._closed:
+            raise ClientClosedError("the client is closed; make a new one. Nothing was sent")
 
     def _lane(self, campaign: int) -> Lane:
         if campaign not in self._lanes:
@@ -113,6 +158,12 @@ class LeadBatcher:
                 clock=self._clock,
             )
         return self._lanes[campaign]
+
+
+async def _left(drain: Drain) -> None:
+    """Leave a drain; what an outbox that fails now still holds is taken back when it is opened again."""
+    with suppress(VoisoError):
+        await drain.leave()
 
 
 def _check_timeout(timeout: float | None) -> None:

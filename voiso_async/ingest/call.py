@@ -35,6 +35,7 @@ class Call:
     ) -> None:
         self.operation = operation
         self.waiting: deque[Row] = deque()
+        self.backlog: int = 0
         self.queued: bool = False
         self.reading: bool = False
         self.ended: bool = False

@@ -9,36 +9,83 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 import anyio
+from attrs import frozen
 
 from voiso_async.ingest.batch import RowResult
+from voiso_async.ingest.row import Carried, Operation, Row, RowOwner
 
-__all__ = ["Door", "Gate", "LocalDoor", "LocalTurn", "Turn"]
+__all__ = ["Door", "Gate", "LocalDoor", "LocalTurn", "Turn", "Wish"]
 
 FOREIGN_PAUSE = 1.0
 """How long to wait at most before looking again whether a holder in another event loop is still alive."""
 
 
+@frozen(kw_only=True)
+class Wish:
+    """What a lane would send in its next turn, as it stands when the turn comes.
+
+    ``again`` are rows of earlier turns that go once more. Up to ``room`` durable rows of one ``operation`` (and
+    one ``job``, if given), of at most ``max_bytes`` together, may ride along: they are lent to ``owner``.
+    """
+
+    operation: Operation
+    again: Sequence[Row] = ()
+    owner: RowOwner | None = None
+    room: int = 0
+    max_bytes: int = 0
+    job: str | None = None
+
+
 class Turn(Protocol):
-    """The right to send one POST to one campaign."""
+    """The right to send one POST to one campaign.
+
+    ``rows`` are durable rows that ride along. If ``repeats``, they are a batch whose answer was lost: they go
+    alone and in this order. ``doubts`` are phones among them that a lost answer may have brought to the campaign.
+    """
+
+    @property
+    def rows(self) -> "Sequence[Row]":
+        """Durable rows lent for this turn."""
+        ...
+
+    @property
+    def repeats(self) -> bool:
+        """Whether ``rows`` are an old batch."""
+        ...
+
+    @property
+    def doubts(self) -> frozenset[str]:
+        """Phones of ``rows`` that a lost answer once carried, in whatever job."""
+        ...
+
+    def in_time(self) -> bool:
+        """Whether a POST begun now would end before anybody else may take the turn for abandoned."""
+        ...
 
     def landed(self) -> None:
         """Note that the attempt is over: the cooldown counts from now."""
         ...
 
-    async def close(self, results: Iterable[RowResult], hold: float | None) -> None:
-        """End the turn and shut the gate for the cooldown, or ``hold`` if longer; ``None`` if nothing was sent."""
+    async def close(
+        self, results: Iterable[RowResult], hold: float | None, carried: Carried | None = None
+    ) -> None:
+        """End the turn and shut the gate for the cooldown, or ``hold`` if longer; ``None`` if nothing was sent.
+
+        A durable turn writes down the results first, and of its other rows the doubts they have by now: those stay
+        with the lane. A result of NOT_SENT puts a row back in line, one of UNKNOWN parks it.
+        """
         ...
 
 
 class Door(Protocol):
     """Where a lane asks for its turns."""
 
-    async def open(self, campaign: int) -> Turn:
-        """Wait until this lane may write."""
+    async def open(self, campaign: int, wish: Callable[[], Wish]) -> Turn:
+        """Wait until this lane may write; ``wish`` is asked as often as the gate might open."""
         ...
 
     def opens_in(self, campaign: int) -> float:
@@ -173,7 +220,7 @@ class LocalDoor:
         self._cooldown = cooldown
         self._clock = clock
 
-    async def open(self, campaign: int) -> "LocalTurn":
+    async def open(self, campaign: int, wish: Callable[[], Wish] | None = None) -> "LocalTurn":
         """Wait, in order of arrival, until this lane may write."""
         gate, waiter = _gate_of(self._origin, campaign), _Waiter()
         gate.join(waiter)
@@ -183,6 +230,8 @@ class LocalDoor:
         except BaseException:
             gate.leave(waiter)
             raise
+        if wish is not None:
+            wish()
         return LocalTurn(gate, waiter, self._cooldown, self._clock)
 
     def opens_in(self, campaign: int) -> float:
@@ -200,11 +249,35 @@ class LocalTurn:
         self._clock = clock
         self._landed_at: float | None = None
 
+    @property
+    def rows(self) -> Sequence[Row]:
+        """No rows are kept here."""
+        return ()
+
+    @property
+    def repeats(self) -> bool:
+        """No batch is kept here."""
+        return False
+
+    @property
+    def doubts(self) -> frozenset[str]:
+        """The lane itself remembers doubts."""
+        return frozenset()
+
+    def in_time(self) -> bool:
+        """Nobody takes a turn away within a process."""
+        return True
+
     def landed(self) -> None:
         """Note that the attempt is over."""
         self._landed_at = self._clock()
 
-    async def close(self, results: Iterable[RowResult], hold: float | None) -> None:  # noqa: ARG002 - nothing durable here
+    async def close(
+        self,
+        results: Iterable[RowResult],  # noqa: ARG002 - nothing is written down here
+        hold: float | None,
+        carried: Carried | None = None,  # noqa: ARG002
+    ) -> None:
         """Give the gate back: shut for the cooldown or longer, or as it was if nothing was sent."""
         if hold is None:
             self._gate.release(self._waiter, None)

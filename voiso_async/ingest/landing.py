@@ -7,7 +7,7 @@ from attrs import Factory, define, frozen
 from voiso_async.errors import VoisoError
 from voiso_async.ingest.batch import RowResult
 from voiso_async.ingest.outcome import Outcome
-from voiso_async.ingest.row import Operation, Row, RowOwner
+from voiso_async.ingest.row import Carried, Operation, Row, RowOwner
 from voiso_async.ingest.status import LaneState
 
 __all__ = ["Landing", "Stop"]
@@ -35,6 +35,7 @@ class Landing:
     rows: int = 0
     owners: tuple[RowOwner, ...] = ()
     anomalies: int = 0
+    carried: Carried | None = None
     hold: float | None = None
     pause: float = 0.0
     state: LaneState = "waiting"

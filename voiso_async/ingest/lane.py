@@ -10,17 +10,20 @@ from contextvars import Context
 
 import anyio
 
-from voiso_async.errors import ClientClosedError, IngestError, VoisoError
+from voiso_async.errors import ClientClosedError, IngestError, OutboxError, VoisoError
 from voiso_async.events import BatchAnswered, BatchSent, EventHook, LaneStopped, logger
 from voiso_async.ingest.agenda import Agenda
-from voiso_async.ingest.batch import Batch
-from voiso_async.ingest.call import Call
-from voiso_async.ingest.door import Door, Turn
+from voiso_async.ingest.batch import Batch, RowResult, outcome_of, tell
+from voiso_async.ingest.boarding import Boarding
+from voiso_async.ingest.door import Door, Turn, Wish
+from voiso_async.ingest.durable import DurableCall
 from voiso_async.ingest.landing import Landing, Stop
+from voiso_async.ingest.outcome import Outcome
 from voiso_async.ingest.policy import LanePolicy
 from voiso_async.ingest.reckoning import Explain, Reckoning
 from voiso_async.ingest.row import Carried, Operation
 from voiso_async.ingest.status import LaneMeter, LaneState, LaneStatus
+from voiso_async.ingest.waiting import WaitingCall
 from voiso_async.wire import Response
 
 __all__ = ["Lane", "Post", "Quiet"]
@@ -61,25 +64,27 @@ class Lane:
         self._policy = policy
         self._hook = hook
         self._clock = clock
-        self._calls: dict[Call, None] = {}
+        self._calls: dict[WaitingCall, None] = {}
         self._agenda = Agenda()
+        self._boarding = Boarding(self._agenda, policy.max_rows)
         self._reckoning = Reckoning(self._agenda, policy, explain, self.doubts, clock)
         self._wake = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
         self._in_flight: Batch | None = None
+        self._landed = asyncio.Event()
         self._state: LaneState = "idle"
         self._reason: str | None = None
         self._meter = LaneMeter(policy, clock)
 
     # What callers do
 
-    def submit(self, call: Call) -> None:
+    def submit(self, call: WaitingCall) -> None:
         """Take part in this call's life until it is finished."""
         self._loop = asyncio.get_running_loop()
         self._calls[call] = None
 
-    def offer(self, call: Call) -> None:
+    def offer(self, call: WaitingCall) -> None:
         """Look at a call anew: it has rows, it has ended, or its outcomes were read."""
         self._agenda.offer(call)
         self._wake.set()
@@ -88,13 +93,13 @@ class Lane:
         if self._task is None and not self._agenda.empty:
             self._start()
 
-    def withdraw(self, call: Call) -> None:
+    def withdraw(self, call: WaitingCall) -> None:
         """The caller goes: what was not sent stays here, a POST in flight goes on."""
         if not call.finished:
             call.leave()
             self.offer(call)
 
-    def withdraw_soon(self, call: Call) -> None:
+    def withdraw_soon(self, call: WaitingCall) -> None:
         """The same from a finalizer, which may run in any thread, and after the loop's end."""
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self.withdraw, call)
@@ -116,20 +121,28 @@ class Lane:
         self._calls.clear()
         return None
 
+    def carries(self, call: WaitingCall) -> bool:
+        """Whether a POST with rows of this call is in flight."""
+        return self._in_flight is not None and any(row.owner is call for row in self._in_flight.rows)
+
+    async def landing(self) -> None:
+        """Wait until no POST is in flight."""
+        await self._landed.wait()
+
     def task(self) -> asyncio.Task[None] | None:
         """The lane's task, while it has one."""
         return self._task
 
     def status(self) -> LaneStatus:
         """Tell how this lane stands."""
-        waiting = [call for call in self._calls if call.waiting]
+        waiting = [call for call in self._calls if call.waiting or call.backlog]
         now = self._clock()
         return LaneStatus(
             campaign=self.campaign,
             state="idle" if self._state == "waiting" and self._agenda.empty else self._state,
             reason=self._reason,
-            rows_waiting=sum(len(call.waiting) for call in waiting),
-            oldest_age=max((now - call.waiting[0].entered for call in waiting), default=0.0),
+            rows_waiting=sum(len(call.waiting) + call.backlog for call in waiting),
+            oldest_age=max((now - call.waiting[0].entered for call in waiting if call.waiting), default=0.0),
             opens_in=self._door.opens_in(self.campaign),
             rows_in_doubt=len(self.doubts),
             ceiling_share=self._meter.ceiling_share,
@@ -166,25 +179,49 @@ class Lane:
 
     async def _take_turn(self) -> float:
         """Send one batch, write down what it led to, then tell; give the seconds to stay away."""
-        turn = await self._door.open(self.campaign)
-        landing = Landing()
+        turn = await self._door.open(self.campaign, self._wish)
+        landing, spare = Landing(), list[RowResult]()
         try:
-            batch = self._agenda.next(self._policy.max_rows, self._reckoning.max_bytes)
-            if batch is not None:
+            self.doubts.update(turn.doubts)
+            batch, spare = self._boarding.batch(turn)
+            if batch is not None and turn.in_time():
                 landing.hold = self._policy.settle_wait(batch.doubts + 1)  # holds if this attempt is cut short
                 landing = await self._attempt(batch, turn)
+            elif batch is not None:
+                self._agenda.repeat(batch)
+        except BaseException:
+            self._doubt_in_flight()
+            raise
         finally:
-            await turn.close(landing.results, landing.hold)
-        for result in landing.results:
-            result.row.owner.settle(result.row, result.outcome, result.reason, result.detail)
+            landing.results.extend(spare)
+            await self._close(turn, landing)
+        tell(landing.results)
         self._in_flight = None
+        self._landed.set()
         if landing.stop is not None:
             self._stop(landing.stop)
         self._sweep()
         return 0.0 if landing.stop else landing.pause
 
+    def _wish(self) -> Wish:
+        return self._boarding.wish(self._reckoning.max_bytes)
+
+    async def _close(self, turn: Turn, landing: Landing) -> None:
+        """Close a turn; what an outbox could not write down stays doubted there, all else is told."""
+        try:
+            await turn.close(landing.results, landing.hold, landing.carried)
+        except OutboxError as error:
+            tell(result for result in landing.results if not isinstance(result.row.owner, DurableCall))
+            error.outcomes = tuple(
+                outcome_of(result)
+                for result in landing.results
+                if isinstance(result.row.owner, DurableCall) and result.outcome is not Outcome.NOT_SENT
+            )
+            raise
+
     async def _attempt(self, batch: Batch, turn: Turn) -> Landing:
         self._state, self._in_flight = "sending", batch
+        self._landed.clear()
         batch.attempts += 1
         began = self._clock()
         answer = await self._answer(batch)
@@ -213,7 +250,7 @@ class Lane:
 
     def _note(self, batch: Batch, landing: Landing, seconds: float) -> None:
         self._meter.note(len(landing.results), seconds)
-        carried = Carried(
+        landing.carried = carried = Carried(
             fresh=batch.attempts == 1,
             seconds=seconds,
             busy=landing.state == "busy",
@@ -251,6 +288,7 @@ class Lane:
         if self._in_flight is not None:
             self._reckoning.doubt(self._in_flight)
             self._in_flight = None
+            self._landed.set()
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
         """Resolve every waiting call, however the task ended; a call that only pauses starts it again."""

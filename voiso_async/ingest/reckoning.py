@@ -137,7 +137,7 @@ class Reckoning:
         """Rows that the answer does not mention ride once more with their like, unless nothing is sent twice."""
         self._doubts.update(row.phone for row in rows)
         for row in rows:
-            row.doubted = row.left_out = True
+            row.doubts, row.left_out = max(row.doubts, 1), True
         if self._policy.on_doubt == "resend":
             self._agenda.later(Batch(batch.operation, rows))
         else:

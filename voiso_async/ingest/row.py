@@ -13,7 +13,7 @@ from voiso_async.ingest.outcome import LeadOutcome, Outcome
 from voiso_async.models.leads import Lead, LeadSource, LeadUpdate
 from voiso_async.phone import PhoneFault, canonical
 
-__all__ = ["HEADER_NAME", "Carried", "InvalidLead", "Operation", "Row", "RowOwner", "prepare"]
+__all__ = ["HEADER_NAME", "Carried", "FileRow", "InvalidLead", "Operation", "Row", "RowOwner", "prepare"]
 
 LONGEST_NAME = 1000
 LONGEST_URL = 2083
@@ -50,6 +50,19 @@ class InvalidLead:
 
 
 @frozen(kw_only=True)
+class FileRow:
+    """A lead with the place it was read from: its ``row`` in the file, the ``cells`` of that row as they were.
+
+    ``campaign`` is what a column of the file says, if one splits it over campaigns.
+    """
+
+    lead: Any = attrs.field(repr=False)
+    row: int
+    cells: tuple[str, ...] = attrs.field(default=(), repr=False)
+    campaign: int | str | None = None
+
+
+@frozen(kw_only=True)
 class Carried:
     """One POST in an owner's books: the first of its batch or a repeat, how long it took, what it said."""
 
@@ -82,7 +95,7 @@ class RowOwner(Protocol):
 class Row:
     """A lead inside the engine; ``body`` is its exact JSON, ``entered`` when it came, by the lane's clock.
 
-    ``doubted`` says that a lost answer once carried it, ``left_out`` that an answer did not mention it.
+    ``doubts`` counts the lost answers that carried it, ``left_out`` says that an answer did not mention it.
     """
 
     index: int
@@ -91,8 +104,13 @@ class Row:
     key: str | None = attrs.field(repr=False)
     owner: RowOwner = attrs.field(repr=False)
     entered: float = 0.0
-    doubted: bool = False
+    doubts: int = 0
     left_out: bool = False
+
+    @property
+    def doubted(self) -> bool:
+        """Whether it may be in the campaign because of us although no answer said so."""
+        return self.doubts > 0
 
 
 class _Invalid(Exception):  # noqa: N818 - not an error: the way out of a checker
@@ -106,6 +124,8 @@ def prepare(lead: Any, index: int, operation: Operation, owner: RowOwner) -> Row
     Never raises for any input; the outcome names the field, a reason code and what to do.
     """
     phone = key = None
+    if isinstance(lead, FileRow):
+        lead = lead.lead
     if isinstance(lead, InvalidLead):
         return _refused(index, lead, None, lead.key)
     try:

@@ -1,12 +1,17 @@
 """Leads of campaigns: added and updated in bulk (contract 6 and 7)."""
 
+import asyncio
+from datetime import timedelta
 from typing import Literal
 
-from voiso_async.errors import APIError
+from voiso_async.errors import APIError, ConfigurationError, VoisoError
 from voiso_async.ingest.batcher import LeadBatcher
 from voiso_async.ingest.ingestion import Ingestion
+from voiso_async.ingest.jobs import Job, JobSource
+from voiso_async.ingest.outcome import IngestReport
 from voiso_async.ingest.row import Operation
 from voiso_async.ingest.source import Leads as AnyLeads
+from voiso_async.ingest.store import JobStore
 from voiso_async.session import Session
 from voiso_async.wire import Request, Response
 
@@ -41,8 +46,9 @@ class LeadWrites:
 class Leads:
     """``voiso.leads``: hand over leads in any number, from any number of tasks."""
 
-    def __init__(self, batcher: LeadBatcher) -> None:
+    def __init__(self, batcher: LeadBatcher, outbox: JobStore | None = None) -> None:
         self._batcher = batcher
+        self._outbox = outbox
 
     def add(
         self,
@@ -74,3 +80,58 @@ class Leads:
         or 405, make the client with ``update_verb="PUT"``. An answer without lists leaves rows UNREPORTED.
         """
         return self._batcher.ingest(Operation.UPDATE, campaign_id, updates, dedupe=False, timeout=timeout)
+
+    async def drain(self, job_id: str | None = None) -> IngestReport:
+        """Send what waits in the client's outbox, of one job or of all, until nothing waits.
+
+        Campaigns go side by side, each at its own pace. The report counts what this call has written down; the
+        outcome of each row is in the outbox. A campaign that the server refuses for good is given up, others go
+        on, and its error is raised at the end with ``.report``; its rows stay in the outbox. Cancelled, it gives
+        back what was not sent. ``OutboxError`` if the outbox fails.
+        """
+        return await self._batcher.drain(self._durable(), job_id)
+
+    async def run(self) -> None:
+        """Send what comes into the client's outbox until cancelled or closed.
+
+        A campaign that was given up is tried again every five minutes.
+        """
+        await self._batcher.run(self._durable())
+
+    async def push(
+        self,
+        campaign_id: int | str | None,
+        leads: AnyLeads,
+        *,
+        operation: Operation = Operation.ADD,
+        name: str = "",
+        expires_in: float | timedelta | None = None,
+        source: JobSource | None = None,
+    ) -> Job:
+        """Put leads into the client's outbox as one job, and send them while they are still being read.
+
+        Gives the job once none of its rows waits; ``outbox.outcomes(job.id)`` has each row. What ends it early
+        raises with the job's report as ``.report``: the job stays in the outbox, and ``drain(job.id)`` goes on.
+        ``campaign_id`` may be ``None`` if each lead is a ``FileRow`` that names its own.
+
+        >>> job = await voiso.leads.push(3, leads, name="summer")      # doctest: +SKIP
+        >>> print(job.report)                                          # doctest: +SKIP
+        created 2 981 · duplicate 12 · rejected 7
+        """
+        outbox = self._durable()
+        job = await outbox.begin(operation=operation, name=name, expires_in=expires_in, source=source)
+        loading = asyncio.create_task(outbox.load(job.id, campaign_id, leads))
+        try:
+            await self._batcher.drain(outbox, job.id, more=lambda: not loading.done())
+            await loading
+        except VoisoError as error:
+            raise error.with_report((await outbox.job(job.id)).report) from error.__cause__
+        finally:
+            loading.cancel()
+            await asyncio.wait({loading})
+        return await outbox.job(job.id)
+
+    def _durable(self) -> JobStore:
+        if self._outbox is None:
+            raise ConfigurationError("the client has no outbox: make it with outbox=; nothing was sent")
+        return self._outbox

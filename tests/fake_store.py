@@ -1,0 +1,221 @@
+"""An outbox in memory, as strict as a real one about what may leave."""
+
+import asyncio
+import json
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from attrs import Factory, define, field
+from fake_campaign import ORIGIN, FakeCampaigns, explain
+
+from voiso_async.errors import OutboxError
+from voiso_async.ingest.batch import RowResult
+from voiso_async.ingest.batcher import LeadBatcher
+from voiso_async.ingest.door import LocalDoor, LocalTurn, Wish
+from voiso_async.ingest.jobs import Backlog
+from voiso_async.ingest.outcome import Outcome
+from voiso_async.ingest.policy import LanePolicy
+from voiso_async.ingest.row import Carried, Operation, Row, RowOwner
+from voiso_async.ingest.store import StoredRow
+from voiso_async.wire import Response
+
+
+@define(eq=False)
+class Kept:
+    """A row as the store has it: in line, lent, in flight under a turn, parked or final."""
+
+    id: int
+    campaign: int
+    operation: Operation
+    phone: str
+    job: str = "j"
+    lent: bool = False
+    flying: "MemoryTurn | None" = None
+    doubts: int = 0
+    left_out: bool = False
+    group: int | None = None
+    outcome: Outcome | None = None
+
+    @property
+    def body(self) -> bytes:
+        lead: dict[str, Any] = {"phone_number": self.phone}
+        if self.operation is Operation.UPDATE:
+            lead["priority"] = 1
+        return json.dumps(lead, separators=(",", ":")).encode()
+
+
+@define(eq=False)
+class MemoryStore:
+    """Rows by id; ``fail_closing`` and ``late`` script what goes wrong."""
+
+    rows: list[Kept] = Factory(list)
+    suspended: dict[int, str | None] = Factory(dict)
+    fail_closing: int = 0
+    late: int = 0
+    turns: int = 0
+    _local: LocalDoor | None = None
+    _news: asyncio.Event = field(factory=asyncio.Event)
+
+    def put(
+        self, campaign: int, phones: Iterable[str], operation: Operation = Operation.ADD, job: str = "j"
+    ) -> None:
+        for phone in phones:
+            self.rows.append(Kept(len(self.rows), campaign, operation, phone, job))
+        self._news.set()
+
+    def outcomes(self) -> list[Outcome | None]:
+        return [row.outcome for row in self.rows]
+
+    # As the lanes see it
+
+    def door(self, origin: str, policy: LanePolicy, clock: Callable[[], float] | None = None) -> "MemoryStore":
+        self._local = LocalDoor(origin, policy.cooldown, asyncio.get_running_loop().time)
+        return self
+
+    async def open(self, campaign: int, wish: Callable[[], Wish]) -> "MemoryTurn":
+        assert self._local is not None
+        local = await self._local.open(campaign)
+        await asyncio.sleep(0.001)
+        asked = wish()
+        turn = MemoryTurn(self, local)
+        for row in asked.again:
+            if isinstance(row, StoredRow):
+                assert self.rows[row.id].lent
+                self.rows[row.id].flying = turn
+        if asked.owner is not None and not asked.again:
+            turn.claim(campaign, asked, asked.owner)
+        self.turns += 1
+        await asyncio.sleep(0.001)
+        return turn
+
+    def opens_in(self, campaign: int) -> float:
+        assert self._local is not None
+        return self._local.opens_in(campaign)
+
+    async def backlog(self, job_id: str | None = None) -> list[Backlog]:
+        await asyncio.sleep(0.001)
+        open_ = [row for row in self.rows if row.outcome is None and job_id in (None, row.job)]
+        keys = sorted({(row.campaign, row.operation) for row in open_})
+        return [
+            Backlog(
+                campaign=campaign,
+                operation=operation,
+                rows=sum(not row.lent for row in open_ if (row.campaign, row.operation) == (campaign, operation)),
+                lent=sum(row.lent for row in open_ if (row.campaign, row.operation) == (campaign, operation)),
+            )
+            for campaign, operation in keys
+        ]
+
+    async def changed(self, timeout: float) -> None:  # noqa: ASYNC109
+        self._news.clear()
+        try:
+            await asyncio.wait_for(self._news.wait(), timeout)
+        except TimeoutError:
+            return
+
+    async def release(self, campaign: int, operation: Operation) -> None:
+        await asyncio.sleep(0.001)
+        for row in self.rows:
+            if (row.campaign, row.operation) == (campaign, operation) and row.flying is None:
+                row.lent = False
+
+    async def suspend(self, campaign: int, reason: str | None) -> None:
+        self.suspended[campaign] = reason
+
+
+class MemoryTurn:
+    """A turn that remembers which rows may leave."""
+
+    def __init__(self, store: MemoryStore, local: LocalTurn) -> None:
+        self.rows: list[Row] = []
+        self.repeats: bool = False
+        self.doubts: frozenset[str] = frozenset()
+        self._store = store
+        self._local = local
+
+    def claim(self, campaign: int, wish: Wish, owner: RowOwner) -> None:
+        line = [
+            row
+            for row in self._store.rows
+            if row.outcome is None
+            and not row.lent
+            and (row.campaign, row.operation) == (campaign, wish.operation)
+            and wish.job in (None, row.job)
+        ]
+        groups = [row.group for row in line if row.group is not None]
+        if groups:
+            self.repeats = True
+            line = [row for row in line if row.group == min(groups)]
+        else:
+            line = line[: wish.room]
+        for row in line:
+            row.lent, row.flying = True, self
+            self.rows.append(
+                StoredRow(
+                    row.id,
+                    row.phone,
+                    row.body,
+                    None,
+                    owner,
+                    doubts=row.doubts,
+                    left_out=row.left_out,
+                    id=row.id,
+                )
+            )
+        doubted = {row.phone for row in self._store.rows if row.doubts and row.campaign == campaign}
+        self.doubts = frozenset(doubted & {row.phone for row in line})
+
+    def in_time(self) -> bool:
+        self._store.late -= 1
+        return self._store.late < 0
+
+    def landed(self) -> None:
+        self._local.landed()
+
+    async def close(
+        self, results: Iterable[RowResult], hold: float | None, carried: Carried | None = None
+    ) -> None:
+        store = self._store
+        flown = [row for row in store.rows if row.flying is self]
+        handed = {row.id: row for row in self.rows if isinstance(row, StoredRow)}
+        given = {result.row.id: result for result in results if isinstance(result.row, StoredRow)}
+        await asyncio.sleep(0.001)
+        try:
+            if store.fail_closing:
+                store.fail_closing -= 1
+                raise OutboxError("the disk is full", reason="full")
+            for row in flown:
+                row.flying = None
+                result = given.get(row.id)
+                if result is None:
+                    continue
+                row.doubts, row.left_out = result.row.doubts, result.row.left_out
+                if result.outcome is Outcome.NOT_SENT:
+                    row.lent = False
+                else:
+                    row.outcome = result.outcome
+            for id_, lent in handed.items():
+                if id_ not in given:
+                    store.rows[id_].doubts = lent.doubts
+            store._news.set()
+        finally:
+            await self._local.close([], hold)
+
+
+def durable_engine(server: FakeCampaigns, store: MemoryStore, **policy: Any) -> LeadBatcher:
+    """A batcher whose door is the store; nothing durable leaves that the store does not know to be in flight."""
+    clock = asyncio.get_running_loop().time
+    settings = LanePolicy(**policy)
+
+    async def post(campaign: int, operation: Operation, body: bytes) -> Response:
+        phones = {lead["phone_number"] for lead in json.loads(body)}
+        known = [row for row in store.rows if (row.campaign, row.operation) == (campaign, operation)]
+        waiting = {row.phone for row in known if row.outcome is None and row.flying is None}
+        flying = {row.phone for row in known if row.flying is not None}
+        final = {row.phone for row in known if row.outcome is not None}
+        assert not phones & (waiting - flying), "a row leaves before that is written down"
+        assert not phones & (final - flying), "a settled row leaves again"
+        return await server.post(campaign, operation, body)
+
+    door = store.door(ORIGIN, settings)
+    return LeadBatcher(post, door, explain, policy=settings, clock=clock)

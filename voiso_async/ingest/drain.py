@@ -1,0 +1,119 @@
+"""Draining an outbox: its campaigns' lanes are told what waits, until nothing does or somebody stops it."""
+
+from collections.abc import Callable
+
+from voiso_async.errors import ClientClosedError, OutboxError, VoisoError
+from voiso_async.ingest.books import Books
+from voiso_async.ingest.durable import DurableCall
+from voiso_async.ingest.jobs import Backlog
+from voiso_async.ingest.lane import Lane
+from voiso_async.ingest.outcome import IngestReport
+from voiso_async.ingest.policy import LanePolicy
+from voiso_async.ingest.row import Operation
+from voiso_async.ingest.store import Store
+
+__all__ = ["Drain"]
+
+POLL = 0.5
+"""Seconds between two looks at the outbox, for rows that another process has put there."""
+TRY_AGAIN = 300.0
+"""Seconds after which a campaign that was given up is tried again, while the drain runs on."""
+
+
+class Drain:
+    """One drain of a store, of one job or of all; each campaign goes at its own pace.
+
+    A campaign whose lane stops is given up with its reason, and others go on. The ``report`` counts what this
+    drain has written down; what becomes of each row is in the outbox.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        lane: Callable[[int], Lane],
+        *,
+        policy: LanePolicy,
+        clock: Callable[[], float],
+        guard: Callable[[], None],
+        job_id: str | None = None,
+    ) -> None:
+        self._store = store
+        self._lane = lane
+        self._policy = policy
+        self._clock = clock
+        self._guard = guard
+        self._job_id = job_id
+        self._books = Books()
+        self._calls: dict[tuple[int, Operation], DurableCall] = {}
+        self._given_up: dict[tuple[int, Operation], tuple[float, VoisoError]] = {}
+        self._began = clock()
+
+    @property
+    def report(self) -> IngestReport:
+        """What was written down so far."""
+        elapsed = self._clock() - self._began
+        return self._books.report(elapsed=elapsed, policy=self._policy, open_rows=())
+
+    async def until_empty(self, more: Callable[[], bool] = lambda: False) -> IngestReport:
+        """Go on until nothing waits and no ``more`` comes; then raise what the first campaign was given up for."""
+        while await self._look() or more():
+            await self._store.changed(POLL)
+        for _, error in self._given_up.values():
+            raise error.with_report(self.report)
+        return self.report
+
+    async def until_stopped(self) -> None:
+        """Go on until cancelled or closed; a campaign that was given up is tried again every five minutes."""
+        while True:
+            await self._look()
+            await self._store.changed(POLL)
+
+    async def leave(self) -> None:
+        """Take no more rows, wait for the POSTs in flight, and give back what was not sent."""
+        calls = list(self._calls.values())
+        for call in calls:
+            self._lane(call.campaign).withdraw(call)
+        for call in calls:
+            while self._lane(call.campaign).carries(call):
+                await self._lane(call.campaign).landing()
+            await self._store.release(call.campaign, call.operation)
+        self._calls.clear()
+
+    async def _look(self) -> bool:
+        """Tell the lanes what waits; say whether there is anything to wait for."""
+        self._guard()
+        for call in [call for call in self._calls.values() if call.error is not None]:
+            await self._give_up(call)
+        backlog = await self._store.backlog(self._job_id)
+        awaited = [item for item in backlog if not self._rests((item.campaign, item.operation))]
+        for item in awaited:
+            self._offer(item)
+        return any(item.rows or item.lent for item in awaited)
+
+    def _offer(self, item: Backlog) -> None:
+        key, lane = (item.campaign, item.operation), self._lane(item.campaign)
+        if key not in self._calls:
+            self._calls[key] = DurableCall(item.campaign, item.operation, self._books, self._job_id)
+            lane.submit(self._calls[key])
+        self._calls[key].stock(item.rows)
+        lane.offer(self._calls[key])
+
+    def _rests(self, key: tuple[int, Operation]) -> bool:
+        """Whether a campaign that was given up is left alone for now; when its time has come it is forgiven."""
+        if key not in self._given_up:
+            return False
+        if self._clock() < self._given_up[key][0]:
+            return True
+        del self._given_up[key]
+        return False
+
+    async def _give_up(self, call: DurableCall) -> None:
+        """Take the rows of a stopped lane back; an outbox or a client that cannot go on ends the drain."""
+        key, error = (call.campaign, call.operation), call.error
+        del self._calls[key]
+        if isinstance(error, OutboxError | ClientClosedError):
+            raise error.with_report(self.report)
+        await self._store.release(*key)
+        if error is not None:
+            await self._store.suspend(call.campaign, str(error))
+            self._given_up[key] = (self._clock() + TRY_AGAIN, error)

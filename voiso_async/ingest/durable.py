@@ -1,0 +1,92 @@
+"""The rows of an outbox as one more waiting call of a lane: lent for a turn, written down when it closes."""
+
+from collections import deque
+
+from voiso_async.errors import VoisoError
+from voiso_async.ingest.books import Books
+from voiso_async.ingest.outcome import Outcome
+from voiso_async.ingest.row import Carried, Operation, Row
+
+__all__ = ["DurableCall"]
+
+
+class DurableCall:
+    """One campaign's rows of one operation in an outbox, of one job or of all.
+
+    ``backlog`` is how many wait there, by the last look; ``waiting`` are those lent for the present turn. What has
+    become of a row is in the outbox before it is told here, so this call only keeps the ``books`` of its drain.
+    """
+
+    def __init__(self, campaign: int, operation: Operation, books: Books, job_id: str | None = None) -> None:
+        self.campaign = campaign
+        self.operation = operation
+        self.job_id = job_id
+        self.waiting: deque[Row] = deque()
+        self.backlog: int = 0
+        self.queued: bool = False
+        self.reading: bool = False
+        self.departed: bool = False
+        self.error: VoisoError | None = None
+        self._books = books
+        self._held: set[int] = set()
+
+    @property
+    def offers(self) -> bool:
+        """Whether a turn may bring rows."""
+        return self.error is None and not self.departed and bool(self.backlog or self.waiting)
+
+    @property
+    def ready(self) -> bool:
+        """What is in an outbox waits for nothing but its turn."""
+        return True
+
+    @property
+    def idle(self) -> bool:
+        """Whether the lane has no row of it."""
+        return not self._held and not self.waiting
+
+    @property
+    def finished(self) -> bool:
+        """Whether the lane has done with it."""
+        return self.idle and (self.departed or self.error is not None)
+
+    def stock(self, rows: int) -> None:
+        """Note how many rows wait in the outbox."""
+        self.backlog = rows
+
+    def lend(self, rows: list[Row]) -> None:
+        """Take the rows of a turn; one that brings none has nothing more to bring for now."""
+        self.backlog = max(0, self.backlog - len(rows)) if rows else 0
+        self.waiting.extend(rows)
+
+    def hold(self, row: Row) -> None:
+        """Note that a row is on its way."""
+        self._held.add(id(row))
+
+    def carried(self, attempt: Carried) -> None:
+        """Note a POST."""
+        self._books.note(attempt)
+
+    def settle(self, row: Row, outcome: Outcome, reason: str | None = None, detail: str | None = None) -> None:  # noqa: ARG002 - the outbox has it
+        """Count a row that has been written down; one that went back in line counts as nothing."""
+        self._held.discard(id(row))
+        if outcome is Outcome.NOT_SENT or (self.departed and outcome is Outcome.UNKNOWN):
+            return
+        self._books.rows += 1
+        self._books.doubted += row.doubted
+        self._books.count(outcome, reason)
+
+    def leave(self) -> None:
+        """Take no more rows; those that wait in the lane are left out of later turns."""
+        self.departed = True
+
+    def seal(self, error: VoisoError) -> None:
+        """Take no more rows; those in the lane still go."""
+        self.error = self.error or error
+
+    def stop(self, error: VoisoError) -> None:
+        """The lane gave up: its rows are still in the outbox."""
+        self.error = self.error or error
+        self.departed = True
+        self.waiting.clear()
+        self._held.clear()

@@ -1,0 +1,49 @@
+"""What a lane asks of a call that waits in it, whether its rows come from a caller or from an outbox."""
+
+from collections import deque
+from typing import Protocol
+
+from voiso_async.errors import VoisoError
+from voiso_async.ingest.row import Row, RowOwner
+
+__all__ = ["WaitingCall"]
+
+
+class WaitingCall(RowOwner, Protocol):
+    """A call as its lane sees it: ``waiting`` rows to send, ``backlog`` more that a turn may bring along."""
+
+    waiting: deque[Row]
+    backlog: int
+    queued: bool
+    reading: bool
+
+    @property
+    def offers(self) -> bool:
+        """Whether the lane may take rows now."""
+        ...
+
+    @property
+    def ready(self) -> bool:
+        """Whether waiting longer would not make its batch fuller."""
+        ...
+
+    @property
+    def finished(self) -> bool:
+        """Whether every row that came has its outcome and no more will come."""
+        ...
+
+    def hold(self, row: Row) -> None:
+        """Note that the lane has taken a row."""
+        ...
+
+    def leave(self) -> None:
+        """Withdraw what was not sent."""
+        ...
+
+    def seal(self, error: VoisoError) -> None:
+        """Take no more rows; what waits still goes, then the caller gets ``error``."""
+        ...
+
+    def stop(self, error: VoisoError) -> None:
+        """The lane gave up on it."""
+        ...
