@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from attrs import Factory, define, field
@@ -113,10 +113,11 @@ class MemoryStore:
         except TimeoutError:
             return
 
-    async def release(self, campaign: int, operation: Operation) -> None:
+    async def release(self, rows: Collection[Row]) -> None:
+        ids = {row.id for row in rows if isinstance(row, StoredRow)}
         await asyncio.sleep(0.001)
         for row in self.rows:
-            if (row.campaign, row.operation) == (campaign, operation) and row.flying is None:
+            if row.id in ids and row.flying is None:
                 row.lent = False
 
     async def suspend(self, campaign: int, reason: str | None) -> None:

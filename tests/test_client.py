@@ -137,6 +137,7 @@ def test_a_cluster_and_a_base_url_contradict_each_other() -> None:
         VoisoClient("key", cluster="a", base_url="https://b.example.com")
 
 
+@pytest.mark.row(186)
 @pytest.mark.parametrize(
     "key",
     [
@@ -178,6 +179,7 @@ def test_a_good_key_is_not_shown_either_when_something_else_is_wrong() -> None:
         assert CANARY not in everything_shown(caught.value, skip=__file__)
 
 
+@pytest.mark.row(187)
 @pytest.mark.parametrize(
     "cluster",
     ["evil.com#", "evil.com/", "a@b", "127.0.0.1:80/", "[::1]/", "c1\n", "..", "x" * 64, "CC", "xn--a", "", " "],
@@ -191,6 +193,7 @@ def test_a_hostile_cluster_is_refused(monkeypatch: pytest.MonkeyPatch, cluster: 
         VoisoClient("key")
 
 
+@pytest.mark.row(188)
 @pytest.mark.parametrize(
     "base_url",
     [
@@ -302,6 +305,9 @@ async def test_a_client_may_be_made_outside_of_the_loop_that_uses_it(sandbox: Sa
 
 # Used wrongly
 
+DURABLE = ("drain", "run", "push")
+"""What ``leads`` can do only with an outbox."""
+
 
 def test_the_table_of_calls_is_complete() -> None:
     voiso = VoisoClient("key", cluster="a")
@@ -314,9 +320,20 @@ def test_the_table_of_calls_is_complete() -> None:
     }
     silent = {"aclose", "from_env", "lanes"}
     public |= {n for n, _ in inspect.getmembers(voiso, inspect.ismethod) if not n.startswith("_")} - silent
-    assert public == {name.partition(",")[0] for name in CALLS}
+    assert public - {f"leads.{name}" for name in DURABLE} == {name.partition(",")[0] for name in CALLS}
 
 
+@pytest.mark.parametrize("name", DURABLE)
+async def test_without_an_outbox_nothing_is_durable(sandbox: Sandbox, name: str) -> None:
+    voiso = client_of(sandbox)
+    arguments = (3, [PHONE]) if name == "push" else ()
+    with pytest.raises(ConfigurationError, match="outbox="):
+        await getattr(voiso.leads, name)(*arguments)
+    assert [] == wire(sandbox)
+    await voiso.aclose()
+
+
+@pytest.mark.row(116)
 @every_call
 async def test_after_closing_every_call_says_so_and_sends_nothing(sandbox: Sandbox, call: Call) -> None:
     voiso = client_of(sandbox)
@@ -328,6 +345,7 @@ async def test_after_closing_every_call_says_so_and_sends_nothing(sandbox: Sandb
     assert [] == voiso.lanes()
 
 
+@pytest.mark.row(116)
 async def test_closing_twice_is_silent(sandbox: Sandbox) -> None:
     async with client_of(sandbox) as voiso:
         await voiso.campaigns.get(3)
@@ -355,6 +373,7 @@ async def _elsewhere(call: Call, voiso: VoisoClient) -> Any:
     return await asyncio.to_thread(lambda: asyncio.run(_to_its_end(call, voiso)))
 
 
+@pytest.mark.row(118)
 @every_call
 async def test_another_loop_is_named_before_anything_is_sent(sandbox: Sandbox, call: Call) -> None:
     async with client_of(sandbox) as voiso:
@@ -408,6 +427,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.row(119)
 async def test_a_forked_child_is_refused_before_any_io_and_the_parent_is_unharmed(sandbox: Sandbox) -> None:
     """Acceptance row 119, with a lead on its way while the process is forked."""
     sandbox.rules = evolve(sandbox.rules, server_time=0.3)
@@ -419,6 +439,7 @@ async def test_a_forked_child_is_refused_before_any_io_and_the_parent_is_unharme
     assert ["GET /campaigns/3", "POST /campaigns/3/leads", "GET /campaigns/3"] == wire(sandbox)
 
 
+@pytest.mark.row(117)
 async def test_a_client_that_was_never_closed_warns_once_and_without_its_key(sandbox: Sandbox) -> None:
     voiso = client_of(sandbox)
     view = voiso.with_options(timeout=5)
@@ -508,6 +529,7 @@ async def test_a_timeout_is_a_number_or_three(sandbox: Sandbox, limit: float | T
             await voiso.campaigns.get(3)
 
 
+@pytest.mark.row(196)
 async def test_a_key_may_be_rotated_while_the_client_runs(sandbox: Sandbox) -> None:
     keys = ["first-key"]
     sandbox.keys.update({"first-key": set(ALL_SCOPES), "second-key": set(ALL_SCOPES)})
@@ -549,6 +571,7 @@ async def test_every_event_of_a_read_is_told(sandbox: Sandbox) -> None:
     assert [503, 200] == [event.status for event in events if isinstance(event, RequestDone)]
 
 
+@pytest.mark.row(197)
 async def test_every_event_of_a_batch_is_told_and_none_holds_a_number(sandbox: Sandbox) -> None:
     events: list[Event] = []
     async with client_of(sandbox, on_event=events.append) as voiso:
@@ -557,6 +580,7 @@ async def test_every_event_of_a_batch_is_told_and_none_holds_a_number(sandbox: S
     assert not any(secret in str(events) for secret in (PHONE, "Okafor", sandbox.key))
 
 
+@pytest.mark.row(93)
 async def test_a_hook_that_raises_is_logged_once_and_breaks_nothing(
     sandbox: Sandbox, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -739,6 +763,7 @@ async def test_request_repeats_a_post_that_was_certainly_refused(sandbox: Sandbo
 # Closed
 
 
+@pytest.mark.row(115)
 async def test_closing_lets_a_post_on_its_way_end(sandbox: Sandbox) -> None:
     sandbox.rules = evolve(sandbox.rules, server_time=0.2)
     voiso = client_of(sandbox)
@@ -763,6 +788,7 @@ async def test_closing_ends_a_post_that_outlasts_the_grace(sandbox: Sandbox) -> 
     assert 1 == len(sandbox.history)
 
 
+@pytest.mark.row(121)
 async def test_the_error_inside_wins_and_everything_is_closed(sandbox: Sandbox) -> None:
     sandbox.faults.add(ApplyThenClose())
     mine = ZeroDivisionError("mine")

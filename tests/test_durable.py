@@ -232,6 +232,24 @@ async def test_a_drain_that_is_cancelled_while_the_server_is_busy_gives_the_batc
     check(server, [report])
 
 
+async def test_a_drain_that_leaves_takes_nothing_from_another() -> None:
+    server, store = stage(600)
+    store.put(3, phones(600, start=10_000), job="k")
+    server.script = [busy(headers={"retry-after": "30"})]
+    batcher = durable_engine(server, store)
+    leaving = asyncio.create_task(batcher.drain(store, "j"))
+    await asyncio.sleep(0.1)
+    staying = asyncio.create_task(batcher.drain(store, "k"))
+    await asyncio.sleep(10)
+    leaving.cancel()
+    report = await staying
+    assert 600 == report.counts[Outcome.CREATED]
+    assert [None] * 600 == store.outcomes()[:600]
+    assert nothing_is_lent(store)
+    await batcher.drain(store)
+    check(server, [report])
+
+
 async def test_a_close_cuts_the_post_short_and_its_rows_are_doubted() -> None:
     server, store = stage(1500, seconds=50.0)
     batcher = durable_engine(server, store)

@@ -1,5 +1,6 @@
 """Draining an outbox: its campaigns' lanes are told what waits, until nothing does or somebody stops it."""
 
+import asyncio
 from collections.abc import Callable
 
 from voiso_async.errors import ClientClosedError, OutboxError, VoisoError
@@ -71,13 +72,15 @@ class Drain:
     async def leave(self) -> None:
         """Take no more rows, wait for the POSTs in flight, and give back what was not sent."""
         calls = list(self._calls.values())
+        self._calls.clear()
         for call in calls:
             self._lane(call.campaign).withdraw(call)
-        for call in calls:
-            while self._lane(call.campaign).carries(call):
-                await self._lane(call.campaign).landing()
-            await self._store.release(call.campaign, call.operation)
-        self._calls.clear()
+        await asyncio.gather(*map(self._leave, calls))
+
+    async def _leave(self, call: DurableCall) -> None:
+        while self._lane(call.campaign).carries(call):
+            await self._lane(call.campaign).landing()
+        await self._store.release(list(call.lent.values()))
 
     async def _look(self) -> bool:
         """Tell the lanes what waits; say whether there is anything to wait for."""
@@ -113,7 +116,7 @@ class Drain:
         del self._calls[key]
         if isinstance(error, OutboxError | ClientClosedError):
             raise error.with_report(self.report)
-        await self._store.release(*key)
+        await self._store.release(list(call.lent.values()))
         if error is not None:
             await self._store.suspend(call.campaign, str(error))
             self._given_up[key] = (self._clock() + TRY_AGAIN, error)

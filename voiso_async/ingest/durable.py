@@ -13,8 +13,9 @@ __all__ = ["DurableCall"]
 class DurableCall:
     """One campaign's rows of one operation in an outbox, of one job or of all.
 
-    ``backlog`` is how many wait there, by the last look; ``waiting`` are those lent for the present turn. What has
-    become of a row is in the outbox before it is told here, so this call only keeps the ``books`` of its drain.
+    ``backlog`` is how many wait there, by the last look; ``waiting`` are those that came with the present turn,
+    and ``lent`` all that are in the lane. What has become of a row is in the outbox before it is told here, so
+    this call only keeps the ``books`` of its drain.
     """
 
     def __init__(self, campaign: int, operation: Operation, books: Books, job_id: str | None = None) -> None:
@@ -27,8 +28,8 @@ class DurableCall:
         self.reading: bool = False
         self.departed: bool = False
         self.error: VoisoError | None = None
+        self.lent: dict[int, Row] = {}
         self._books = books
-        self._held: set[int] = set()
 
     @property
     def offers(self) -> bool:
@@ -41,14 +42,9 @@ class DurableCall:
         return True
 
     @property
-    def idle(self) -> bool:
-        """Whether the lane has no row of it."""
-        return not self._held and not self.waiting
-
-    @property
     def finished(self) -> bool:
         """Whether the lane has done with it."""
-        return self.idle and (self.departed or self.error is not None)
+        return self.departed or (self.error is not None and not self.lent)
 
     def stock(self, rows: int) -> None:
         """Note how many rows wait in the outbox."""
@@ -58,19 +54,24 @@ class DurableCall:
         """Take the rows of a turn; one that brings none has nothing more to bring for now."""
         self.backlog = max(0, self.backlog - len(rows)) if rows else 0
         self.waiting.extend(rows)
+        self.lent.update((id(row), row) for row in rows)
 
     def hold(self, row: Row) -> None:
-        """Note that a row is on its way."""
-        self._held.add(id(row))
+        """Every row of a turn is known here before it goes."""
 
     def carried(self, attempt: Carried) -> None:
         """Note a POST."""
         self._books.note(attempt)
 
     def settle(self, row: Row, outcome: Outcome, reason: str | None = None, detail: str | None = None) -> None:  # noqa: ARG002 - the outbox has it
-        """Count a row that has been written down; one that went back in line counts as nothing."""
-        self._held.discard(id(row))
-        if outcome is Outcome.NOT_SENT or (self.departed and outcome is Outcome.UNKNOWN):
+        """Count a row that has been written down; one that went back in line counts as nothing.
+
+        What is only left out of a turn because this call has gone is still lent: it has to be given back.
+        """
+        if self.departed and outcome in {Outcome.NOT_SENT, Outcome.UNKNOWN}:
+            return
+        self.lent.pop(id(row), None)
+        if outcome is Outcome.NOT_SENT:
             return
         self._books.rows += 1
         self._books.doubted += row.doubted
@@ -89,4 +90,3 @@ class DurableCall:
         self.error = self.error or error
         self.departed = True
         self.waiting.clear()
-        self._held.clear()

@@ -1,6 +1,6 @@
 """What the lanes ask of an outbox: rows kept durably until their campaign has taken them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import timedelta
 from typing import Any, Protocol
 
@@ -39,8 +39,8 @@ class Store(Protocol):
         """Wait until rows may have come, at most so long."""
         ...
 
-    async def release(self, campaign: int, operation: Operation) -> None:
-        """Take back every row lent here that is in no open turn; doubts stay."""
+    async def release(self, rows: Collection[Row]) -> None:
+        """Take back rows that were lent here and are in no open turn; doubts stay."""
         ...
 
     async def suspend(self, campaign: int, reason: str | None) -> None:
