@@ -28,6 +28,7 @@ FLOORS = [
         "decipher",
         "transport",
         "auth",
+        "oauth",
         "session",
     ),
     *("pages", "paginator"),
@@ -55,8 +56,33 @@ FLOORS = [
         "ingest.batcher",
         "ingest",
     ),
+    *("outbox.base", "outbox.loading"),
+    *(
+        "outbox.sqlite.bell",
+        "outbox.sqlite.faults",
+        "outbox.sqlite.owners",
+        "outbox.sqlite.schema",
+        "outbox.sqlite.ledger",
+        "outbox.sqlite.seen",
+        "outbox.sqlite.shares",
+        "outbox.sqlite.worker",
+        "outbox.sqlite.storing",
+        "outbox.sqlite.reading",
+        "outbox.sqlite.keeping",
+        "outbox.sqlite.recovery",
+        "outbox.sqlite.claims",
+        "outbox.sqlite.closing",
+        "outbox.sqlite.door",
+        "outbox.sqlite.taking",
+        "outbox.sqlite.copying",
+        "outbox.sqlite.loader",
+        "outbox.sqlite.housekeeping",
+        "outbox.sqlite.outbox",
+        "outbox.sqlite",
+        "outbox",
+    ),
     *("resources.params", "resources.members", "resources.campaigns", "resources.users", "resources.leads"),
-    *("resources", "client", "testing", "files", "cli"),
+    *("resources", "client", "talkdesk", "testing", "files", "cli"),
 ]
 """Ground floor first: a room stands above all that it imports."""
 
@@ -70,7 +96,10 @@ LIBRARIES = {
     "msgspec": {"convert", "sandbox"},
     "cyclopts": {"cli"},
     "rich": {"cli"},
+    "sqlite3": {f"outbox.sqlite.{name}" for name in ("faults", "ledger", "schema", "seen", "worker")},
     "pytest": {"testing"},
+    "jwt": {"talkdesk", "sandbox"},
+    "cryptography": {"talkdesk"},
 }
 
 

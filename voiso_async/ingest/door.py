@@ -213,19 +213,30 @@ if hasattr(os, "register_at_fork"):
 
 
 class LocalDoor:
-    """The door kept in this process's memory."""
+    """The door kept in this process's memory.
 
-    def __init__(self, origin: str, cooldown: float, clock: Callable[[], float] = time.monotonic) -> None:
+    It opens ``early`` by so many seconds for one who has work to do before, and then waits for ``opens_in``.
+    """
+
+    def __init__(
+        self,
+        origin: str,
+        cooldown: float,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        early: float = 0.0,
+    ) -> None:
         self._origin = origin
         self._cooldown = cooldown
         self._clock = clock
+        self._early = early
 
     async def open(self, campaign: int, wish: Callable[[], Wish] | None = None) -> "LocalTurn":
         """Wait, in order of arrival, until this lane may write."""
         gate, waiter = _gate_of(self._origin, campaign), _Waiter()
         gate.join(waiter)
         try:
-            while wait := gate.admit(waiter, self._clock(), self._cooldown):
+            while wait := gate.admit(waiter, self._clock() + self._early, self._cooldown):
                 await waiter.pause(wait)
         except BaseException:
             gate.leave(waiter)
@@ -279,6 +290,10 @@ class LocalTurn:
         carried: Carried | None = None,  # noqa: ARG002
     ) -> None:
         """Give the gate back: shut for the cooldown or longer, or as it was if nothing was sent."""
+        self.shut(hold)
+
+    def shut(self, hold: float | None) -> None:
+        """Give the gate back at once, from whatever thread."""
         if hold is None:
             self._gate.release(self._waiter, None)
             return

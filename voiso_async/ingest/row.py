@@ -26,7 +26,7 @@ LARGEST_PRIORITY = 1000  # contract 12.5
 
 # Control, bidi, line and paragraph separators, lone surrogates: none of them belongs in one line of text, and
 # header values become SIP headers behind the API.
-_HIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+HIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 _BARE = (str, int, float)
 _URL = re.compile(r"https?://[^\s@/?#\\<>\"]+([/?#][^\s\\<>\"]*)?", re.IGNORECASE)
 HEADER_NAME = re.compile(r"X-[A-Za-z0-9\-_.!~*+]+")  # contract 6.1
@@ -95,7 +95,8 @@ class RowOwner(Protocol):
 class Row:
     """A lead inside the engine; ``body`` is its exact JSON, ``entered`` when it came, by the lane's clock.
 
-    ``doubts`` counts the lost answers that carried it, ``left_out`` says that an answer did not mention it.
+    ``doubts`` counts the lost answers that carried it, ``left_out`` says that an answer did not mention it, and
+    ``over`` that it may not be sent any more.
     """
 
     index: int
@@ -106,6 +107,7 @@ class Row:
     entered: float = 0.0
     doubts: int = 0
     left_out: bool = False
+    over: bool = False
 
     @property
     def doubted(self) -> bool:
@@ -206,7 +208,7 @@ def _text(field: str, value: Any, longest: int) -> str:
     text: str = str.__str__(value)  # of a subclass only the true text counts
     if len(text) > longest:
         raise _Invalid(field, "too_long", f"at most {longest} characters")
-    if not text.isprintable() and _HIDDEN.search(text):
+    if not text.isprintable() and HIDDEN.search(text):
         raise _Invalid(field, "hidden_character", "control or invisible characters stand in it")
     return text
 

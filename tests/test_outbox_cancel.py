@@ -1,0 +1,144 @@
+"""Cancelled at any moment: what was lent comes back, what was answered is written down, nothing hangs."""
+
+import asyncio
+import time
+from pathlib import Path
+
+import pytest
+from outbox_cases import ORIGIN, balanced, leads, results, said, send
+from outbox_child import wish
+
+from voiso_async.errors import OutboxError
+from voiso_async.ingest.outcome import Outcome
+from voiso_async.ingest.policy import LanePolicy
+from voiso_async.outbox import SqliteOutbox
+
+POLICY = LanePolicy(cooldown=0.02, settle=0.02)
+MOMENTS = [moment / 2000 for moment in range(24)]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "leads.db"
+
+
+async def cancelled(task: "asyncio.Task[object]", moment: float, *, times: int = 1) -> bool:
+    """Cancel a task after so many seconds; say whether it was not through."""
+    await asyncio.sleep(moment)
+    for _ in range(times):
+        task.cancel()
+        await asyncio.sleep(0)
+    await asyncio.wait({task}, timeout=20)
+    assert task.done(), "it hangs"
+    return task.cancelled()
+
+
+async def test_a_claim_whose_caller_has_gone_is_given_back(path: Path) -> None:
+    async with SqliteOutbox(path) as outbox:
+        await outbox.put(3, leads(50))
+        door = outbox.door(ORIGIN, POLICY)
+        gone = 0
+        for moment in MOMENTS:
+            task = asyncio.create_task(door.open(3, wish))
+            if await cancelled(task, moment, times=2):
+                gone += 1
+            else:
+                await (await task).close(results((await task).rows, Outcome.NOT_SENT), None)
+        assert gone > 2
+        assert [(50, 0)] == [(item.rows, item.lent) for item in await outbox.backlog()]
+        turn = await asyncio.wait_for(send(door), 10)
+        assert (False, 50, {0}) == (turn.repeats, len(turn.rows), {row.doubts for row in turn.rows})
+        await balanced(outbox)
+
+
+async def test_a_claim_cancelled_just_before_its_gate_opens_is_given_back(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has been lent early, to be ready when the gate opens."""
+    monkeypatch.setattr("voiso_async.outbox.sqlite.door.EARLY", 60)
+    async with SqliteOutbox(path, lease=3600) as outbox:
+        await outbox.put(3, leads(50))
+        door = outbox.door(ORIGIN, LanePolicy(cooldown=240), lambda: clock[0])
+        clock = [0.0]
+        await (await door.open(3, lambda: wish(1))).close([], 0.0)
+        clock[0] = 200.0
+        task = asyncio.create_task(door.open(3, wish))
+        while sum(item.lent for item in await outbox.backlog()) < 50:
+            pass
+        assert await cancelled(task, 0)
+        assert [(49, 1)] == [(item.rows, item.lent) for item in await outbox.backlog()]
+
+
+async def test_a_closing_is_written_down_whoever_waits_for_it(path: Path) -> None:
+    async with SqliteOutbox(path) as outbox:
+        job = await outbox.put(3, leads(len(MOMENTS)))
+        door = outbox.door(ORIGIN, POLICY)
+        for moment in MOMENTS:
+            turn = await door.open(3, lambda: wish(1))
+            await cancelled(asyncio.create_task(turn.close(results(turn.rows), 0.0)), moment / 3, times=2)
+        assert [("created", None)] * len(MOMENTS) == await said(outbox, job.id)
+        await balanced(outbox)
+
+
+async def test_a_closing_outlives_its_loop(path: Path) -> None:
+    def run_and_leave() -> str:
+        async def leave() -> str:
+            outbox = SqliteOutbox(path)
+            job = await outbox.put(3, leads(1))
+            turn = await outbox.door(ORIGIN, POLICY).open(3, wish)
+            closing = asyncio.ensure_future(turn.close(results(turn.rows), 0.0))
+            await asyncio.sleep(0)
+            closing.cancel()
+            await outbox.aclose()
+            return job.id
+
+        return asyncio.run(leave())
+
+    job_id = await asyncio.to_thread(run_and_leave)
+    async with SqliteOutbox(path) as outbox:
+        assert [("created", None)] == await said(outbox, job_id)
+
+
+async def test_a_put_that_was_cancelled_is_there_whole_or_not_at_all(path: Path) -> None:
+    async with SqliteOutbox(path) as outbox:
+        for moment in MOMENTS:
+            await cancelled(asyncio.create_task(outbox.put(3, leads(300))), moment)
+        assert {300} == {job.report.rows for job in await outbox.jobs()}
+        await balanced(outbox)
+
+
+async def test_everything_else_may_be_cancelled_too(path: Path) -> None:
+    async with SqliteOutbox(path) as outbox:
+        job = await outbox.put(3, leads(3000))
+        for moment in MOMENTS[::3]:
+            for step in (outbox.backlog(), outbox.withdraw(job.id), outbox.settle(job.id), outbox.changed(9)):
+                await cancelled(asyncio.create_task(step), moment / 3)
+        await outbox.withdraw(job.id)
+        await balanced(outbox)
+        await cancelled(asyncio.create_task(outbox.purge(job.id)), 0.01)
+    async with SqliteOutbox(path) as outbox:
+        began = time.monotonic()
+        while (await outbox.jobs()) and time.monotonic() - began < 20:
+            with pytest.raises(OutboxError):
+                await outbox.job("none")
+        assert [] == await outbox.jobs(), "a purge that was begun is finished"
+
+
+async def test_closing_the_outbox_may_be_cancelled(path: Path) -> None:
+    for moment in MOMENTS[::4]:
+        outbox = SqliteOutbox(path)
+        await outbox.put(3, leads(3))
+        await cancelled(asyncio.create_task(outbox.aclose()), moment / 5)
+        await outbox.aclose()
+    async with SqliteOutbox(path) as outbox:
+        assert 6 == len(await outbox.jobs())
+    assert [path.name, f"{path.name}-journal"] == sorted(file.name for file in path.parent.iterdir())
+
+
+async def test_two_loops_may_use_one_outbox_one_after_the_other(path: Path) -> None:
+    outbox = SqliteOutbox(path)
+    await outbox.put(3, leads(1))
+    for _ in range(2):
+        await asyncio.to_thread(lambda: asyncio.run(outbox.put(3, leads(1))))
+    assert 3 == len(await outbox.jobs())
+    await outbox.aclose()

@@ -1,0 +1,475 @@
+"""Jobs: put, listed, loaded on, withdrawn, settled, copied and purged, whatever implementation."""
+
+import asyncio
+import itertools
+import time
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import outbox_cases
+import pytest
+from outbox_cases import Make, balanced, door_of, leads, lose, phone, results, said, send, wish, words
+
+from voiso_async.errors import ConfigurationError, OutboxError, SourceError
+from voiso_async.ingest.outcome import Outcome
+from voiso_async.ingest.policy import LanePolicy
+from voiso_async.ingest.row import FileRow, InvalidLead, Operation
+from voiso_async.models.leads import Lead
+from voiso_async.outbox import JobSource, JobState, SqliteOutbox
+
+make = outbox_cases.make
+QUICK = LanePolicy(cooldown=0.0, settle=0.0)
+
+
+async def test_a_put_is_one_job_with_its_books(make: Make) -> None:
+    outbox = make()
+    given = [Lead(phone(1), key="k1"), phone(2), phone(1), "call me", {"phone_number": phone(3), "priority": 0}]
+    before = datetime.now(UTC)
+    job = await outbox.put("3", given, name="summer")
+    assert (JobState.OPEN, "summer", (3,), Operation.ADD, 2) == (
+        job.state,
+        job.name,
+        job.campaigns,
+        job.operation,
+        job.waiting,
+    )
+    assert before <= job.created <= datetime.now(UTC)
+    assert [
+        ("not_sent*", None),
+        ("not_sent*", None),
+        ("repeated", None),
+        ("invalid", "letters"),
+        ("invalid", "out_of_range"),
+    ] == await said(outbox, job.id)
+    rows = await words(outbox, job.id)
+    assert (0, phone(1), "k1", 3) == (rows[2].first, rows[0].phone, rows[0].key, rows[0].campaign)
+    assert ("priority", phone(3)) == (rows[4].field, rows[4].phone)
+    assert rows[4].detail
+    assert job == await outbox.job(job.id)
+    await balanced(outbox)
+
+
+@pytest.mark.parametrize("given", ["441632960001", b"1", {"phone_number": "441632960001"}, 5, None])
+async def test_what_is_no_list_of_leads_is_refused(make: Make, given: Any) -> None:
+    with pytest.raises(ConfigurationError):
+        await make().put(3, given)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"campaign_id": 0},
+        {"campaign_id": "3/leads"},
+        {"expires_in": -1},
+        {"expires_in": float("nan")},
+        {"operation": "delete"},
+        {"source": JobSource(options={"a": object()})},
+    ],
+)
+async def test_wrong_arguments_store_nothing(make: Make, wrong: dict[str, Any]) -> None:
+    outbox = make()
+    with pytest.raises(ConfigurationError):
+        await outbox.put(**_arguments(wrong))
+    assert [] == await outbox.jobs()
+
+
+def _arguments(wrong: dict[str, Any]) -> dict[str, Any]:
+    return {"campaign_id": 3, "leads": leads(1)} | wrong
+
+
+async def test_no_leads_make_a_job_that_is_done(make: Make) -> None:
+    """Row 88."""
+    job = await make().put(3, [])
+    assert (JobState.DONE, 0) == (job.state, job.report.rows)
+    assert job.finished is not None
+
+
+async def test_rows_may_name_their_own_campaign(make: Make) -> None:
+    outbox = make()
+    given = [
+        FileRow(lead=phone(1), row=2, cells=("a", '=1"'), campaign="4"),
+        FileRow(lead=phone(1), row=3, campaign=5),
+        FileRow(lead=phone(1), row=4, campaign="4"),
+        FileRow(lead=phone(1), row=5, campaign="none"),
+        FileRow(lead=InvalidLead(field="x", reason="y", detail="z", key="k"), row=7, campaign=4),
+        FileRow(lead=phone(1), row=8),
+    ]
+    job = await outbox.put(None, given)
+    rows = await words(outbox, job.id)
+    assert [4, 5, 4, None, 4, None] == [row.campaign for row in rows]
+    assert [None, None, None, "bad_campaign", "y", "no_campaign"] == [row.reason for row in rows]
+    assert [2, 3, 4, 5, 7, 8] == [row.row for row in rows]
+    assert (("a", '=1"'), 0, "k") == (rows[0].cells, rows[2].first, rows[4].key)
+    assert (4, 5) == job.campaigns
+    assert [4, 5] == [item.campaign for item in await outbox.backlog()]
+    await balanced(outbox)
+
+
+async def test_texts_that_cannot_be_written_are_stored_all_the_same(make: Make) -> None:
+    outbox = make()
+    lead = InvalidLead(field="\ud800", reason="\ud800", detail="\ud800", key="\ud800")
+    job = await outbox.put(3, [FileRow(lead=lead, row=2, cells=("\ud800",))], name="\ud800")
+    assert [("?", ("?",))] == [(row.key, row.cells) for row in await words(outbox, job.id)]
+
+
+async def test_a_key_makes_put_idempotent(make: Make) -> None:
+    outbox = make()
+    await outbox.put(3, [Lead(phone(1), key="a"), Lead(phone(2), key="b"), phone(3)])
+    again = [
+        Lead(phone(1), key="a"),
+        Lead(phone(2), key="b", name="other"),
+        phone(3),
+        Lead(phone(2), key="c"),
+        Lead(phone(4), key="c"),
+        Lead(phone(2), key="c"),
+    ]
+    job = await outbox.put(3, again)
+    assert [
+        ("repeated", "known"),
+        ("invalid", "key_reused"),
+        ("not_sent*", None),
+        ("not_sent*", None),
+        ("invalid", "key_reused"),
+        ("repeated", "known"),
+    ] == await said(outbox, job.id)
+    other = await outbox.put(4, [Lead(phone(1), key="a")])
+    update = await outbox.put(3, [{"phone_number": phone(1), "name": "x", "key": "a"}], operation=Operation.UPDATE)
+    assert (1, 1) == (other.waiting, update.waiting), "keys belong to a campaign and an operation"
+    await balanced(outbox)
+
+
+async def test_a_key_whose_lead_was_withdrawn_may_be_put_again(make: Make) -> None:
+    outbox = make()
+    job = await outbox.put(3, [Lead(phone(1), key="a")])
+    await outbox.withdraw(job.id)
+    assert 1 == (await outbox.put(3, [Lead(phone(1), key="a", name="new")])).waiting
+
+
+async def test_updates_are_never_repeated(make: Make) -> None:
+    update = {"phone_number": phone(1), "active": False}
+    job = await make().put(3, [update, update], operation=Operation.UPDATE)
+    assert 2 == job.waiting
+
+
+class BrokenError(Exception):
+    """What a source raises."""
+
+
+def breaking(count: int, start: int = 0) -> Iterator[Any]:
+    yield from leads(count, start)
+    raise BrokenError
+
+
+async def test_a_short_put_is_stored_whole_or_not_at_all(make: Make) -> None:
+    outbox = make()
+    with pytest.raises(SourceError) as caught:
+        await outbox.put(3, breaking(5000))
+    assert isinstance(caught.value.__cause__, BrokenError)
+    assert [] == await outbox.jobs()
+    assert 10_000 == (await outbox.put(3, leads(10_000))).report.rows
+
+
+async def test_a_long_put_goes_on_after_its_source_broke(make: Make) -> None:
+    outbox = make()
+    with pytest.raises(SourceError) as caught:
+        await outbox.put(3, breaking(12_000), name="long")
+    [job] = await outbox.jobs(name="long")
+    assert JobState.LOADING == job.state
+    assert 10_000 < job.report.rows == caught.value.report.rows <= 12_000
+    assert [job.waiting] == [item.rows for item in await outbox.backlog()], "they may be sent already"
+    done = await outbox.load(job.id, 3, leads(13_000) + leads(2))
+    assert (JobState.OPEN, 13_002, 13_000) == (done.state, done.report.rows, done.waiting)
+    assert [0, 1] == [row.first for row in (await words(outbox, job.id))[13_000:]]
+    await balanced(outbox)
+
+
+async def test_leads_are_loaded_from_any_iterable_in_growing_parts(make: Make) -> None:
+    outbox = make()
+    job = await outbox.begin(name="file", source=JobSource(path="a.csv", fingerprint="f", header=("a", "b")))
+    assert (JobState.LOADING, 0) == (job.state, job.report.rows)
+    sizes: list[int] = []
+
+    async def source() -> AsyncIterator[Any]:
+        for lead in leads(2500):
+            yield lead
+            sizes.append((await outbox.job(job.id)).report.rows if len(sizes) in {998, 999, 2499} else 0)
+
+    loaded = await outbox.load(job.id, 3, source())
+    assert [0, 1000] == sizes[998:1000], "the first POST need not wait for all"
+    assert 1000 <= sizes[2499] < 2500
+    assert (JobState.OPEN, 2500) == (loaded.state, loaded.waiting)
+    assert JobSource(path="a.csv", fingerprint="f", header=("a", "b")) == loaded.source
+    assert [job.id] == [found.id for found in await outbox.jobs(fingerprint="f")]
+    assert [] == await outbox.jobs(fingerprint="g")
+
+
+async def test_a_job_that_has_all_its_leads_is_given_back(make: Make) -> None:
+    """Row 138."""
+    outbox = make()
+    job = await outbox.put(3, leads(2))
+    assert job == await outbox.load(job.id, 3, breaking(0))
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        leads(999) + leads(1, 5000),
+        leads(900),
+        [{"phone_number": phone(0), "name": "Other"}, *leads(1100)[1:]],
+        [{**lead, "key": "k"} for lead in leads(1100)],
+    ],
+    ids=["other lead", "fewer leads", "other name", "keys"],
+)
+async def test_other_leads_do_not_continue_a_job(make: Make, changed: list[Any]) -> None:
+    """Row 137."""
+    outbox = make()
+    job = await outbox.begin()
+    with pytest.raises(SourceError):
+        await outbox.load(job.id, 3, breaking(1500))
+    for campaign, given in ((3, changed), (4, leads(1100))):
+        with pytest.raises(OutboxError) as caught:
+            await outbox.load(job.id, campaign, given)
+        assert "input_changed" == caught.value.reason
+    assert 1000 == (await outbox.job(job.id)).report.rows
+    assert 1100 == (await outbox.load(job.id, 3, leads(1100))).report.rows
+
+
+async def test_one_loader_at_a_time(make: Make) -> None:
+    """Row 136."""
+    outbox, other = make(), make()
+    job = await outbox.begin()
+    reading, go_on = asyncio.Event(), asyncio.Event()
+
+    async def source() -> AsyncIterator[Any]:
+        yield phone(1)
+        reading.set()
+        await go_on.wait()
+
+    loading = asyncio.create_task(outbox.load(job.id, 3, source()))
+    await reading.wait()
+    for loader in (outbox, other):
+        with pytest.raises(OutboxError) as caught:
+            await loader.load(job.id, 3, leads(1))
+        assert "in_use" == caught.value.reason
+        with pytest.raises(OutboxError) as caught:
+            await loader.purge(job.id, force=True)
+        assert "in_use" == caught.value.reason
+    go_on.set()
+    assert 1 == (await loading).report.rows
+
+
+async def test_a_cancelled_load_can_be_taken_up_at_once(make: Make) -> None:
+    outbox = make()
+    job = await outbox.begin()
+
+    async def source() -> AsyncIterator[Any]:
+        for lead in leads(1500):
+            yield lead
+        await asyncio.Event().wait()
+
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(outbox.load(job.id, 3, source()), 1.5)
+    assert 1600 == (await outbox.load(job.id, 3, leads(1600))).report.rows
+
+
+async def test_a_withdrawn_job_is_loaded_no_further(make: Make) -> None:
+    outbox = make()
+    job = await outbox.begin()
+
+    async def source() -> AsyncIterator[Any]:
+        for number, lead in enumerate(leads(2500)):
+            if number == 1500:
+                await outbox.withdraw(job.id)
+            yield lead
+
+    with pytest.raises(OutboxError) as caught:
+        await outbox.load(job.id, 3, source())
+    assert "withdrawn" == caught.value.reason
+    assert (JobState.DONE, 1000) == ((await outbox.job(job.id)).state, (await outbox.job(job.id)).report.rows)
+
+
+async def test_rows_of_an_expired_job_are_never_sent(make: Make) -> None:
+    outbox = make()
+    job = await outbox.put(3, leads(3), expires_in=timedelta(seconds=0))
+    other = await outbox.put(3, leads(1, 50), expires_in=60)
+    assert other.expires == other.created + timedelta(seconds=60)
+    turn = await send(door_of(outbox, QUICK))
+    assert [phone(50)] == [row.phone for row in turn.rows]
+    assert [("not_sent", "expired")] * 3 == await said(outbox, job.id)
+    assert [] == await outbox.backlog()
+    assert JobState.DONE == (await outbox.job(job.id)).state
+    await balanced(outbox)
+
+
+async def test_doubted_rows_that_expire_are_parked(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    outbox = make()
+    job = await outbox.put(3, leads(3), expires_in=60)
+    turn = await door_of(outbox, QUICK).open(3, wish(1))
+    await lose(turn, turn.rows, 0.0)
+    await outbox.release(turn.rows)
+    later = time.time() + 61
+    monkeypatch.setattr(outbox._clocks, "wall", lambda: later)  # type: ignore[attr-defined]
+    assert [] == await outbox.backlog()
+    assert [("unknown", "expired"), *[("not_sent", "expired")] * 2] == await said(outbox, job.id)
+
+
+async def test_withdrawing_ends_what_waits(make: Make) -> None:
+    outbox = make()
+    job = await outbox.put(3, leads(5))
+    door = door_of(outbox, QUICK)
+    turn = await door.open(3, wish(1))
+    await lose(turn, turn.rows, 0.0)
+    await outbox.release(turn.rows)
+    again = await door.open(3, wish(1))
+    await again.close([], 0.0)
+    await outbox.release(turn.rows)
+    lent = await door.open(3, wish(0, again=again.rows))
+    assert 4 == await outbox.withdraw(job.id)
+    assert [("unknown*", None), *[("not_sent", "withdrawn")] * 4] == await said(outbox, job.id)
+    await lent.close(results(again.rows, Outcome.NOT_SENT), None)
+    assert [] == await outbox.backlog()
+    assert ("unknown", "withdrawn") == (await said(outbox, job.id))[0]
+    assert 0 == await outbox.withdraw(job.id)
+    await balanced(outbox)
+
+
+async def test_settling_puts_parked_rows_back(make: Make) -> None:
+    outbox = make()
+    job = await outbox.put(3, leads(2500))
+    door = door_of(outbox, QUICK)
+    for _ in range(3):
+        await send(door, Outcome.UNKNOWN)
+    assert [] == await outbox.backlog()
+    assert [2500] == [status.parked for status in await outbox.campaigns()]
+    assert 2500 == await outbox.settle(job.id)
+    waiting = await outbox.job(job.id)
+    assert (JobState.OPEN, 2500, 2500, None) == (waiting.state, waiting.waiting, waiting.doubted, waiting.finished)
+    turn = await send(door, Outcome.DUPLICATE)
+    assert (True, 1000) == (turn.repeats, len(turn.doubts))
+    await balanced(outbox)
+
+
+async def test_retry_makes_a_job_of_the_same_rows(make: Make) -> None:
+    outbox = make()
+    given = [FileRow(lead=Lead(phone(n), key=f"k{n}"), row=n + 2, cells=(str(n),)) for n in range(5)]
+    source = JobSource(header=("a",))
+    job = await outbox.put(3, [*given, FileRow(lead="x", row=9), *given[:1]], name="file", source=source)
+    turn = await door_of(outbox, QUICK).open(3, wish())
+    rejected = results(turn.rows[1:3], Outcome.REJECTED, "server_rejected")
+    await turn.close(results(turn.rows[:1]) + rejected + results(turn.rows[3:], Outcome.UNREPORTED), 0.0)
+    copy = await outbox.retry(job.id, [Outcome.REJECTED, Outcome.INVALID, Outcome.REPEATED])
+    rows = await words(outbox, copy.id)
+    assert [(0, 3, "k1", ("1",)), (1, 4, "k2", ("2",))] == [(r.index, r.row, r.key, r.cells) for r in rows]
+    assert ("file", ("a",)) == (copy.name, copy.source and copy.source.header)
+    sent = await send(door_of(outbox, QUICK))
+    assert [row.body for row in turn.rows[1:3]] == [row.body for row in sent.rows]
+    with pytest.raises(OutboxError) as caught:
+        await outbox.retry(job.id, [Outcome.INVALID, Outcome.REPEATED])
+    assert "nothing" == caught.value.reason
+    assert 2 == len(await outbox.jobs())
+    await balanced(outbox)
+
+
+async def test_a_retry_that_was_cut_short_goes_on(make: Make) -> None:
+    outbox = make()
+    job = await outbox.put(3, leads(7000))
+    await outbox.withdraw(job.id)
+    began = asyncio.create_task(outbox.retry(job.id, [Outcome.NOT_SENT]))
+    while len(await outbox.jobs()) < 2:
+        pass
+    began.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await began
+    copy = await outbox.retry(job.id, [Outcome.NOT_SENT])
+    assert (7000, 2) == (copy.waiting, len(await outbox.jobs()))
+    await balanced(outbox)
+
+
+async def test_outcomes_are_filtered_and_come_in_order(make: Make) -> None:
+    outbox = make()
+    job = await outbox.put(3, [lead for pair in zip(leads(2500), itertools.repeat("x")) for lead in pair])
+    await send(door_of(outbox, QUICK))
+    for kind, rows in ((Outcome.CREATED, 1000), (Outcome.INVALID, 2500), (Outcome.NOT_SENT, 1500)):
+        found = await words(outbox, job.id, outcomes=[kind])
+        assert rows == len(found)
+        assert {kind} == {row.outcome for row in found}
+        assert sorted(row.index for row in found) == [row.index for row in found]
+    assert 3500 == len(await words(outbox, job.id, pending=False))
+    assert [] == await words(outbox, job.id, outcomes=[])
+    with pytest.raises(OutboxError):
+        await words(outbox, "none")
+
+
+async def test_jobs_are_listed_the_newest_first(make: Make) -> None:
+    outbox = make()
+    made = [(await outbox.put(3, leads(1), name=name)).id for name in ("a", "b", "a")]
+    assert made[::-1] == [job.id for job in await outbox.jobs()]
+    assert [made[2], made[0]] == [job.id for job in await outbox.jobs(name="a")]
+    assert made[2:] == [job.id for job in await outbox.jobs(limit=1)]
+    assert 3 == len(set(made))
+
+
+@pytest.mark.parametrize("method", ["job", "settle", "withdraw", "purge", "backlog"])
+async def test_an_unknown_job_is_said_to_be_one(make: Make, method: str) -> None:
+    with pytest.raises(OutboxError) as caught:
+        await getattr(make(), method)("none")
+    assert "unknown_job" == caught.value.reason
+
+
+async def test_purge_takes_only_what_is_done(make: Make) -> None:
+    outbox = make()
+    done = await outbox.put(3, leads(1))
+    door = door_of(outbox, QUICK)
+    await send(door)
+    parked = await outbox.put(3, leads(1, 1))
+    await send(door, Outcome.UNKNOWN)
+    waiting, loading = await outbox.put(3, leads(2, 5)), await outbox.begin()
+    assert 0 == await outbox.purge(older_than=timedelta(hours=1))
+    for job in (parked, waiting, loading):
+        with pytest.raises(OutboxError) as caught:
+            await outbox.purge(job.id)
+        assert "not_done" == caught.value.reason
+    assert 1 == await outbox.purge()
+    assert done.id not in {job.id for job in await outbox.jobs()}
+    turn = await door.open(3, wish(1))
+    with pytest.raises(OutboxError) as caught:
+        await outbox.purge(waiting.id, force=True)
+    assert "in_use" == caught.value.reason
+    await turn.close(results(turn.rows, Outcome.NOT_SENT), None)
+    assert 1 == await outbox.purge(waiting.id, force=True)
+    assert 2 == await outbox.purge(force=True)
+    assert ([], []) == (await outbox.jobs(), await outbox.backlog())
+
+
+async def test_what_is_retained_long_enough_goes_at_the_next_opening(make: Make) -> None:
+    outbox = make()
+    job = await outbox.put(3, leads(3000))
+    await outbox.withdraw(job.id)
+    kept = make(retain=timedelta(hours=1))
+    assert 1 == len(await kept.jobs())
+    short = make(retain=timedelta(0))
+    assert [] == await short.jobs()
+
+
+async def test_changed_wakes_for_what_this_instance_does(make: Make) -> None:
+    outbox = make()
+    await outbox.backlog()
+    waiting = asyncio.create_task(outbox.changed(60))
+    await asyncio.sleep(0)
+    await outbox.put(3, leads(1))
+    await asyncio.wait_for(waiting, 10)
+    await outbox.put(3, leads(1))
+    began = time.monotonic()
+    await outbox.changed(60)
+    assert time.monotonic() - began < 30, "it rang while nobody listened"
+    await outbox.backlog()
+    began = time.monotonic()
+    await outbox.changed(0.05)
+    assert time.monotonic() - began >= 0.049
+
+
+async def test_a_path_may_be_text(tmp_path: Path) -> None:
+    async with SqliteOutbox(str(tmp_path / "o.db")) as outbox:
+        assert "SqliteOutbox('o.db')" == repr(outbox)

@@ -1,0 +1,385 @@
+"""Claims and closings: the gate and the rows behind it, whatever implementation."""
+
+import asyncio
+
+import outbox_cases
+import pytest
+from outbox_cases import (
+    ORIGIN,
+    Make,
+    balanced,
+    door_of,
+    indexes,
+    leads,
+    lose,
+    now,
+    phone,
+    results,
+    said,
+    send,
+    wish,
+)
+
+from voiso_async.errors import ConfigurationError, OutboxError
+from voiso_async.ingest.batch import RowResult
+from voiso_async.ingest.outcome import Outcome
+from voiso_async.ingest.policy import LanePolicy
+from voiso_async.ingest.row import Carried, Operation
+from voiso_async.ingest.store import StoredRow
+
+make = outbox_cases.make
+pytestmark = pytest.mark.virtual
+
+
+async def test_a_claim_lends_rows_in_order_and_its_closing_writes_them_down(make: Make) -> None:
+    outbox = make()
+    job = await outbox.put(3, leads(3))
+    turn = await door_of(outbox).open(3, wish())
+    assert [phone(0), phone(1), phone(2)] == [row.phone for row in turn.rows]
+    assert b'{"phone_number":"441632960000","name":"Canary"}' == turn.rows[0].body
+    assert (False, frozenset()) == (turn.repeats, turn.doubts)
+    sure = results(turn.rows[:1]) + results(turn.rows[1:2], Outcome.REJECTED, "server_rejected")
+    last = [RowResult(turn.rows[2], Outcome.UNKNOWN, "no_usable_answer", "sent")]
+    await turn.close(sure + last, 0.0, Carried(fresh=True, seconds=0.5, busy=True, anomalies=2))
+    assert [("created", None), ("rejected", "server_rejected"), ("unknown", "no_usable_answer")] == await said(
+        outbox, job.id
+    )
+    job = await outbox.job(job.id)
+    report = job.report
+    assert ("done", 0) == (job.state, job.waiting)
+    assert (1, 1, 1, 2) == (report.batches, report.attempts, report.busy, report.anomalies)
+    assert {"server_rejected": 1, "no_usable_answer": 1} == report.reasons
+    await balanced(outbox)
+
+
+async def test_the_gate_stays_shut_for_the_cooldown_or_the_longer_hold(make: Make) -> None:
+    outbox = make()
+    door = door_of(outbox)
+    turn = await door.open(3, wish())
+    turn.landed()
+    await asyncio.sleep(1)
+    await turn.close([], 0.0)
+    turn = await door.open(3, wish())
+    assert 2.0 == pytest.approx(now())
+    await turn.close([], 10.0)
+    assert 10.0 == pytest.approx(door.opens_in(3))
+    turn = await door.open(3, wish())
+    assert 12.0 == pytest.approx(now())
+    await turn.close([], None)
+    await door.open(3, wish())
+    assert 12.0 == pytest.approx(now()), "an unused turn leaves the gate as it was"
+
+
+async def test_two_instances_keep_one_gate(make: Make, fresh_gates: dict[object, object]) -> None:
+    """The gate in the file alone: in another process there is no other."""
+    first, second = make(), make()
+    await first.put(3, leads(4))
+    turn = await door_of(first).open(3, wish(2))
+    assert [True] == [status.sending for status in await second.campaigns()]
+    fresh_gates.clear()
+    waiting = asyncio.create_task(door_of(second).open(3, wish()))
+    await asyncio.sleep(5)
+    assert not waiting.done()
+    await turn.close(results(turn.rows), 0.0)
+    other = await waiting
+    assert 7.0 <= now() < 8.0
+    assert [2, 3] == indexes(other)
+
+
+async def test_an_early_claim_opens_no_earlier(make: Make) -> None:
+    outbox = make()
+    door = door_of(outbox)
+    for number in range(20):
+        turn = await door.open(3, wish())
+        assert 2.0 * number <= now() < 2.0 * number + 0.001
+        await turn.close([], 0.0)
+        assert 2.0 == pytest.approx(door.opens_in(3))
+
+
+@pytest.mark.parametrize(("before", "after"), [(1e6, 0.0), (0.0, 1e6)])
+async def test_a_clock_that_jumped_holds_nothing_for_longer_than_was_said(
+    make: Make, fresh_gates: dict[object, object], before: float, after: float
+) -> None:
+    """Row 204: after a reboot the monotonic clock begins anew."""
+    loop = asyncio.get_running_loop()
+    turn = await make().door(ORIGIN, LanePolicy(cooldown=2.0), lambda: loop.time() + before).open(3, wish())
+    await turn.close([], 5.0)
+    fresh_gates.clear()
+    began = now()
+    turn = await make().door(ORIGIN, LanePolicy(cooldown=2.0), lambda: loop.time() + after).open(3, wish())
+    assert now() - began == pytest.approx(5.0 if before else 0.0, abs=0.001)
+    await turn.close([], None)
+
+
+async def test_the_lease_must_hold_a_post(make: Make) -> None:
+    """Row 145."""
+    with pytest.raises(ConfigurationError, match="lease"):
+        make(lease=100).door(ORIGIN, LanePolicy(post_timeout=97, cooldown=2))
+    make(lease=100).door(ORIGIN, LanePolicy(post_timeout=96, cooldown=2))
+
+
+async def test_a_turn_that_was_long_in_coming_sends_nothing(make: Make) -> None:
+    turn = await door_of(make(lease=200)).open(3, wish())
+    assert turn.in_time()
+    await asyncio.sleep(77)
+    assert turn.in_time()
+    await asyncio.sleep(2)
+    assert not turn.in_time()
+
+
+async def test_the_first_claim_fixes_the_origin(make: Make) -> None:
+    """Row 135."""
+    outbox = make()
+    await send(door_of(outbox))
+    other = outbox.door("https://other.example:443", LanePolicy())
+    with pytest.raises(OutboxError) as caught:
+        await other.open(3, wish())
+    assert "mismatch" == caught.value.reason
+    await outbox.put(3, leads(1))
+    assert 1 == len((await send(door_of(outbox))).rows), "its gate is free"
+
+
+async def test_another_campaign_and_operation_have_their_own_rows(make: Make) -> None:
+    outbox = make()
+    await outbox.put(3, leads(2))
+    await outbox.put(4, leads(2, 10))
+    await outbox.put(3, [{"phone_number": phone(5), "active": False}], operation=Operation.UPDATE)
+    door = door_of(outbox)
+    assert [phone(10), phone(11)] == [row.phone for row in (await send(door, campaign=4)).rows]
+    turn = await send(door, Outcome.UPDATED, operation=Operation.UPDATE)
+    assert [phone(5)] == [row.phone for row in turn.rows]
+    assert 2 == len((await send(door)).rows)
+    await balanced(outbox)
+
+
+async def test_small_jobs_ride_along_with_large_ones(make: Make) -> None:
+    outbox = make()
+    await outbox.put(3, leads(50), name="large")
+    await outbox.put(3, leads(50, 50), name="large too")
+    await outbox.put(3, leads(1, 100), name="small")
+    turn = await send(door_of(outbox), room=21)
+    assert [(0, 10), (50, 60), (100, 101)] == [
+        (min(numbers), max(numbers) + 1)
+        for numbers in (
+            [
+                index
+                for index in range(101)
+                if phone(index) in {row.phone for row in turn.rows} and low <= index < high
+            ]
+            for low, high in ((0, 50), (50, 100), (100, 101))
+        )
+    ]
+    assert sorted(row.id for row in turn.rows if isinstance(row, StoredRow)) == [
+        row.id for row in turn.rows if isinstance(row, StoredRow)
+    ]
+
+
+async def test_one_job_alone_may_be_asked_for(make: Make) -> None:
+    outbox = make()
+    await outbox.put(3, leads(2))
+    job = await outbox.put(3, leads(2, 10))
+    turn = await send(door_of(outbox), job=job.id)
+    assert [phone(10), phone(11)] == [row.phone for row in turn.rows]
+    assert [] == await outbox.backlog(job.id)
+    assert [2] == [item.rows for item in await outbox.backlog()]
+    with pytest.raises(OutboxError) as caught:
+        await send(door_of(outbox), job="none")
+    assert "unknown_job" == caught.value.reason
+
+
+async def test_a_batch_keeps_to_its_bytes_but_has_at_least_one_row(make: Make) -> None:
+    outbox = make()
+    await outbox.put(3, leads(5))
+    door = door_of(outbox)
+    turn = await send(door, max_bytes=10)
+    assert [0] == indexes(turn)
+    size = len(turn.rows[0].body)
+    assert [1, 2] == indexes(await send(door, max_bytes=2 * size + 4))
+    assert [3] == indexes(await send(door, max_bytes=2 * size + 3))
+
+
+async def test_phones_in_a_batch_are_distinct(make: Make) -> None:
+    outbox = make()
+    await outbox.put(3, leads(3))
+    await outbox.put(3, leads(3))
+    door = door_of(outbox)
+    assert [0, 1, 2] == indexes(await send(door))
+    assert [0, 1, 2] == indexes(await send(door))
+
+
+async def test_a_second_update_never_overtakes_the_first(make: Make) -> None:
+    outbox = make()
+    updates = [{"phone_number": phone(n), "priority": p} for n, p in ((1, 1), (2, 1), (1, 2), (1, 3), (2, 2))]
+    await outbox.put(3, updates[:3], operation=Operation.UPDATE)
+    await outbox.put(3, updates[3:], operation=Operation.UPDATE)
+    door = door_of(outbox)
+    turn = await door.open(3, wish(operation=Operation.UPDATE))
+    assert [(phone(1), b"1"), (phone(2), b"1")] == [(row.phone, row.body[-2:-1]) for row in turn.rows]
+    await lose(turn, turn.rows)
+    spare = await door.open(3, wish(operation=Operation.UPDATE))
+    assert [] == list(spare.rows), "the first are with the lane"
+    await spare.close([], None)
+    await outbox.release(turn.rows)
+    sent = []
+    for _ in range(3):
+        rows = (await send(door, Outcome.UPDATED, operation=Operation.UPDATE)).rows
+        sent.append([(row.phone, row.body[-2:-1]) for row in rows])
+    assert [[(phone(1), b"1"), (phone(2), b"1")], [(phone(1), b"2"), (phone(2), b"2")], [(phone(1), b"3")]] == sent
+
+
+async def test_a_result_of_not_sent_puts_a_row_back_in_line(make: Make) -> None:
+    outbox = make()
+    job = await outbox.put(3, leads(2))
+    door = door_of(outbox)
+    await send(door, Outcome.NOT_SENT)
+    assert [("not_sent*", None)] * 2 == await said(outbox, job.id)
+    assert [(2, 0)] == [(item.rows, item.lent) for item in await outbox.backlog()]
+    assert [0, 1] == indexes(await send(door))
+
+
+async def test_rows_without_a_result_stay_with_the_lane_and_go_again(make: Make) -> None:
+    outbox = make()
+    job = await outbox.put(3, leads(2))
+    door = door_of(outbox)
+    turn = await door.open(3, wish())
+    rows = list(turn.rows)
+    await lose(turn, rows)
+    assert [(0, 2)] == [(item.rows, item.lent) for item in await outbox.backlog()]
+    assert [("unknown*", None)] * 2 == await said(outbox, job.id)
+    assert 2 == (await outbox.job(job.id)).doubted
+    again = await door.open(3, wish(0, again=rows))
+    assert ([], {phone(0), phone(1)}) == (list(again.rows), set(again.doubts))
+    await again.close(results(rows, Outcome.CONFIRMED), 0.0, Carried(fresh=False, seconds=0.5))
+    report = (await outbox.job(job.id)).report
+    assert (2, 1, 2, 2) == (
+        report.counts[Outcome.CONFIRMED],
+        report.batches,
+        report.attempts,
+        report.doubted,
+    )
+    await balanced(outbox)
+
+
+async def test_released_rows_come_back_as_their_old_batch_alone_and_in_order(make: Make) -> None:
+    outbox = make()
+    await outbox.put(3, leads(5))
+    door = door_of(outbox)
+    turn = await door.open(3, wish(2))
+    await lose(turn, turn.rows)
+    await outbox.release(turn.rows)
+    assert [(5, 0)] == [(item.rows, item.lent) for item in await outbox.backlog()]
+    again = await door.open(3, wish())
+    assert ([0, 1], True, [1, 1]) == (indexes(again), again.repeats, [row.doubts for row in again.rows])
+    assert {phone(0), phone(1)} == again.doubts
+    await again.close(results(again.rows), 0.0)
+    assert ([2, 3, 4], False) == (indexes(rest := await send(door)), rest.repeats)
+
+
+async def test_undoubted_rows_are_released_as_they_were(make: Make) -> None:
+    outbox = make()
+    await outbox.put(3, leads(2))
+    door = door_of(outbox)
+    turn = await door.open(3, wish())
+    await turn.close([], 0.0)
+    await outbox.release(turn.rows)
+    fresh = await send(door)
+    assert ([0, 1], False, [0, 0]) == (indexes(fresh), fresh.repeats, [row.doubts for row in fresh.rows])
+
+
+async def test_release_leaves_an_open_turn_alone(make: Make) -> None:
+    outbox = make()
+    job = await outbox.put(3, leads(2))
+    turn = await door_of(outbox).open(3, wish())
+    await outbox.release(turn.rows)
+    await turn.close(results(turn.rows), 0.0)
+    assert [("created", None)] * 2 == await said(outbox, job.id)
+
+
+async def test_left_out_and_doubts_survive(make: Make) -> None:
+    outbox = make()
+    await outbox.put(3, leads(1))
+    door = door_of(outbox)
+    turn = await door.open(3, wish())
+    turn.rows[0].left_out, turn.rows[0].doubts = True, 4
+    await turn.close([], 0.0)
+    await outbox.release(turn.rows)
+    again = await door.open(3, wish())
+    assert (True, 4) == (again.rows[0].left_out, again.rows[0].doubts)
+
+
+async def test_doubt_belongs_to_campaign_and_phone_until_an_answer_clears_it(make: Make) -> None:
+    outbox = make()
+    await outbox.put(3, leads(1))
+    door = door_of(outbox)
+    turn = await door.open(3, wish())
+    await lose(turn, turn.rows)
+    again = await door.open(3, wish(0, again=turn.rows))
+    await again.close(results(turn.rows, Outcome.CONFIRMED), 0.0)
+    await outbox.put(3, leads(2))
+    later = await door.open(3, wish())
+    assert {phone(0)} == later.doubts, "of another job, and only its phone"
+    await later.close(results(later.rows), 0.0)
+    await outbox.put(3, leads(1))
+    assert frozenset() == (await send(door)).doubts
+
+
+async def test_a_doubt_that_is_too_old_is_parked(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    outbox = make()
+    job = await outbox.put(3, leads(2))
+    door = door_of(outbox)
+    turn = await door.open(3, wish(1))
+    await lose(turn, turn.rows)
+    await outbox.release(turn.rows)
+    monkeypatch.setattr(outbox._clocks, "wall", lambda: 2e9)  # type: ignore[attr-defined]
+    assert [1] == indexes(await send(door))
+    assert [("unknown", "doubt_too_old"), ("created", None)] == await said(outbox, job.id)
+    assert 1 == await outbox.settle(job.id)
+    assert [("unknown*", None), ("created", None)] == await said(outbox, job.id)
+    again = await send(door, Outcome.CONFIRMED)
+    assert ([0], True, [1]) == (indexes(again), again.repeats, [row.doubts for row in again.rows])
+    await balanced(outbox)
+
+
+async def test_a_row_that_somebody_else_has_is_not_sent_again(make: Make) -> None:
+    outbox = make()
+    await outbox.put(3, leads(1))
+    door = door_of(outbox)
+    turn = await door.open(3, wish())
+    await turn.close(results(turn.rows), 0.0)
+    with pytest.raises(OutboxError) as caught:
+        await door.open(3, wish(0, again=turn.rows))
+    assert "fenced" == caught.value.reason
+
+
+async def test_a_turn_is_closed_once(make: Make) -> None:
+    outbox = make()
+    await outbox.put(3, leads(1))
+    turn = await door_of(outbox).open(3, wish())
+    await turn.close(results(turn.rows), 0.0)
+    with pytest.raises(OutboxError) as caught:
+        await turn.close(results(turn.rows, Outcome.REJECTED), 0.0)
+    assert "fenced" == caught.value.reason
+
+
+async def test_rows_of_a_search_are_settled_in_a_later_turn(make: Make) -> None:
+    """A lane may settle rows that it holds and that did not fly in this turn."""
+    outbox = make()
+    job = await outbox.put(3, leads(3))
+    door = door_of(outbox)
+    turn = await door.open(3, wish())
+    await turn.close([], 0.0)
+    part = await door.open(3, wish(0, again=turn.rows[:1]))
+    await part.close(results(turn.rows, Outcome.REJECTED, "not_isolated"), 0.0)
+    assert [("rejected", "not_isolated")] * 3 == await said(outbox, job.id)
+
+
+async def test_a_suspended_campaign_says_why_until_it_takes_leads(make: Make) -> None:
+    outbox = make()
+    await outbox.put(3, leads(1))
+    await outbox.suspend(3, "not live")
+    assert ["not live"] == [status.suspended for status in await outbox.campaigns()]
+    await outbox.suspend(3, None)
+    assert [None] == [status.suspended for status in await outbox.campaigns()]
+    await outbox.suspend(3, "not live")
+    await send(door_of(outbox))
+    assert [None] == [status.suspended for status in await outbox.campaigns()]

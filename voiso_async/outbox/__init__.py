@@ -1,0 +1,7 @@
+"""Outboxes: leads kept durably until their campaign has taken them."""
+
+from voiso_async.ingest.jobs import CampaignStatus, Job, JobOutcome, JobSource, JobState
+from voiso_async.outbox.base import Outbox
+from voiso_async.outbox.sqlite import SqliteOutbox
+
+__all__ = ["CampaignStatus", "Job", "JobOutcome", "JobSource", "JobState", "Outbox", "SqliteOutbox"]

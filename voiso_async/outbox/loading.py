@@ -1,0 +1,218 @@
+"""Leads on their way into an outbox: prepared, numbered, and summed up so that a resumed job can compare them."""
+
+import asyncio
+import zlib
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping
+from hashlib import blake2b
+from typing import Any
+
+import anyio
+import attrs
+from anyio.lowlevel import checkpoint
+from attrs import define
+
+from voiso_async.convert import encode
+from voiso_async.errors import ConfigurationError, SourceError
+from voiso_async.ingest.outcome import LeadOutcome, Outcome
+from voiso_async.ingest.row import FileRow, Operation, Row, RowOwner, prepare
+from voiso_async.ingest.source import BURST, Leads
+from voiso_async.wire import positive_id
+
+__all__ = ["Entry", "LeadReader", "checksum", "storable"]
+
+DIGEST_SIZE = 16
+LINGER = 0.25
+"""Seconds for which leads that were read wait for more, where they are slow in coming."""
+
+
+def checksum(row_id: int, campaign: int, operation: int, phone: int, body: bytes) -> int:
+    """Sum up what will be sent, where to, and in whose place."""
+    return zlib.crc32(b"%d %d %d %d " % (row_id, campaign, operation, phone) + body)
+
+
+def storable(text: str) -> str:
+    """Give a text that can be written as UTF-8: a lone surrogate becomes a question mark."""
+    return text if text.isascii() else text.encode(errors="replace").decode()
+
+
+@define(slots=True, eq=False)
+class Entry:
+    """One lead as it will be stored: with a ``body`` to send, or with the outcome that it has already."""
+
+    index: int
+    campaign: int | None = None
+    phone: int | None = attrs.field(default=None, repr=False)
+    key: str | None = attrs.field(default=None, repr=False)
+    body: bytes | None = attrs.field(default=None, repr=False)
+    row: int | None = None
+    cells: bytes | None = attrs.field(default=None, repr=False)
+    outcome: Outcome | None = None
+    reason: str | None = None
+    field: str | None = None
+    detail: str | None = attrs.field(default=None, repr=False)
+    first: int | None = None
+
+    def refuse(self, field: str, reason: str, detail: str) -> None:
+        """Make it INVALID."""
+        self.outcome = Outcome.INVALID
+        self.field, self.reason, self.detail = storable(field), storable(reason), storable(detail)
+        self.body = None
+
+    def repeats(self, first: int | None = None, reason: str | None = None) -> None:
+        """Make it REPEATED."""
+        self.outcome, self.first, self.reason = Outcome.REPEATED, first, reason
+        self.body = None
+
+
+class _Nobody:
+    """The owner of rows that are only being prepared."""
+
+    operation = Operation.ADD
+    departed = False
+
+    def carried(self, attempt: Any) -> None:
+        """Nothing is sent here."""
+
+    def settle(self, row: Row, outcome: Outcome, reason: str | None = None, detail: str | None = None) -> None:
+        """Nothing is settled here."""
+
+
+_NOBODY: RowOwner = _Nobody()
+
+
+class LeadReader:
+    """Read entries from any iterable or async iterable of leads; ``digest`` sums up all that was read.
+
+    ``campaign`` is where leads go that do not name their own. After ``some`` it reads ahead until ``close``.
+    """
+
+    def __init__(self, leads: Leads, operation: Operation, campaign_id: int | str | None) -> None:
+        self._campaign = None if campaign_id is None else positive_id(campaign_id)
+        self._operation = operation
+        self._sync: Iterator[Any] | None = None
+        self._async: AsyncIterator[Any] | None = None
+        self.read: int = 0
+        self.ended: bool = False
+        self.digest: bytes = b""
+        self._ahead: asyncio.Task[None] | None = None
+        self._found: list[Entry] = []
+        self._room = 0
+        self._asked, self._enough = asyncio.Event(), asyncio.Event()
+        if isinstance(leads, AsyncIterable):
+            self._async = aiter(leads)
+        elif isinstance(leads, Iterable) and not isinstance(leads, str | bytes | Mapping):
+            self._sync = iter(leads)
+        else:
+            raise ConfigurationError(
+                f"leads must be an iterable or async iterable of leads, not {type(leads).__name__}: "
+                "put a single lead into a list; nothing was stored"
+            )
+
+    async def entries(self, most: int) -> list[Entry]:
+        """Read so many leads, or fewer where the source ends; what it raises becomes a ``SourceError``."""
+        found: list[Entry] = []
+        try:
+            while len(found) < most and not self.ended:
+                await self._read(found, min(most - len(found), BURST))
+                await checkpoint()
+        except Exception as error:  # noqa: BLE001 - whatever a caller's source may raise
+            failure = self._failure(error)
+        else:
+            return found
+        raise failure
+
+    async def some(self, most: int) -> list[Entry]:
+        """Read about so many leads, or those that are there where more are slow in coming.
+
+        What the source raises is told once every lead before it has been given.
+        """
+        if self._async is None:
+            return await self.entries(most)
+        self._room = most
+        if self._ahead is None:
+            self._ahead = asyncio.create_task(self._read_ahead())
+            self._ahead.add_done_callback(self._ended)
+        if len(self._found) < most and not self._ahead.done():
+            self._enough.clear()
+            self._asked.set()
+        while not self._enough.is_set() and len(self._found) < most:
+            with anyio.move_on_after(LINGER):
+                await self._enough.wait()
+            if self._found:
+                break
+        found = self._found.copy()
+        self._found.clear()
+        if not found and self._ahead.done() and (error := self._ahead.exception()) is not None:
+            raise self._failure(error)
+        return found
+
+    def close(self) -> None:
+        """Read no further."""
+        if self._ahead is not None:
+            self._ahead.cancel()
+
+    async def _read_ahead(self) -> None:
+        """Read while what was read is being stored, as far as there is room."""
+        while not self.ended:
+            if len(self._found) >= self._room:
+                self._enough.set()
+                self._asked.clear()
+                await self._asked.wait()
+            await self._read(self._found, min(self._room - len(self._found), BURST))
+            await checkpoint()
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        self._enough.set()
+        if not task.cancelled():
+            task.exception()  # told by the next some(), if there is one
+
+    def _failure(self, error: BaseException) -> SourceError:
+        failure = SourceError(f"the source of leads raised {type(error).__name__} after {self.read} leads")
+        failure.__cause__ = error
+        return failure
+
+    async def _read(self, found: list[Entry], most: int) -> None:
+        for _ in range(most):
+            try:
+                if self._sync is not None:
+                    lead = next(self._sync)
+                elif self._async is not None:
+                    lead = await anext(self._async)
+            except (StopIteration, StopAsyncIteration):
+                self.ended = True
+                return
+            found.append(self._entry(lead))
+
+    def _entry(self, lead: Any) -> Entry:
+        entry = Entry(self.read, self._campaign)
+        self.read += 1
+        if isinstance(lead, FileRow):
+            entry.row = lead.row
+            entry.cells = encode([storable(cell) for cell in lead.cells])
+        row = prepare(lead, entry.index, self._operation, _NOBODY)
+        entry.key = None if row.key is None else storable(row.key)
+        entry.phone = None if row.phone is None else int(row.phone)
+        if isinstance(row, LeadOutcome):
+            entry.refuse(row.field or "lead", row.reason or "invalid", row.detail or "")
+        else:
+            entry.body = row.body
+        if isinstance(lead, FileRow) and lead.campaign is not None:
+            self._send_to(entry, lead.campaign)
+        elif entry.campaign is None and entry.body is not None:
+            entry.refuse("campaign", "no_campaign", "neither the lead nor the call names a campaign")
+        self._sum_up(entry)
+        return entry
+
+    @staticmethod
+    def _send_to(entry: Entry, campaign: int | str) -> None:
+        try:
+            entry.campaign = positive_id(campaign)
+        except ConfigurationError:
+            entry.campaign = None
+            entry.refuse("campaign", "bad_campaign", "a campaign id is a positive whole number")
+
+    def _sum_up(self, entry: Entry) -> None:
+        said = entry.body or f"{entry.field} {entry.reason} {entry.detail}".encode()
+        head = f"{entry.campaign} {entry.key!r} ".encode()
+        whole = b"\0".join((self.digest, head, said, entry.cells or b""))
+        self.digest = blake2b(whole, digest_size=DIGEST_SIZE).digest()

@@ -1,0 +1,58 @@
+"""What SQLite and the system say, as an OutboxError that holds none of the data."""
+
+import errno
+import sqlite3
+
+from voiso_async.errors import OutboxError, ResponseError
+
+__all__ = ["DAMAGE", "fault_of", "is_busy"]
+
+DAMAGE = (ResponseError, TypeError, ValueError, LookupError, ArithmeticError)
+"""What reading values raises that nobody wrote so."""
+
+_NOTHING_LOST = "what was stored before is untouched"
+_REASONS: dict[int, tuple[str, str]] = {
+    sqlite3.SQLITE_FULL: ("full", f"the disk is full; {_NOTHING_LOST}: make room, then go on"),
+    sqlite3.SQLITE_READONLY: ("read_only", "the file or its folder cannot be written; nothing was changed"),
+    sqlite3.SQLITE_CORRUPT: ("corrupt", "the file is damaged; nothing is sent from it: restore it from a backup"),
+    sqlite3.SQLITE_NOTADB: ("foreign", "the file is no outbox, or its beginning is damaged; nothing was changed"),
+    sqlite3.SQLITE_CANTOPEN: ("denied", "the file or its folder cannot be opened; nothing was changed"),
+    sqlite3.SQLITE_PERM: ("denied", "the file may not be used; nothing was changed"),
+    sqlite3.SQLITE_BUSY: ("in_use", "another program kept the file locked; nothing was changed: try again"),
+    sqlite3.SQLITE_LOCKED: ("in_use", "another program kept the file locked; nothing was changed: try again"),
+    sqlite3.SQLITE_IOERR: ("io", f"the disk failed or a limit was reached; {_NOTHING_LOST}"),
+}
+_ERRNOS = {
+    errno.ENOSPC: sqlite3.SQLITE_FULL,
+    errno.EDQUOT: sqlite3.SQLITE_FULL,
+    errno.EROFS: sqlite3.SQLITE_READONLY,
+    errno.EACCES: sqlite3.SQLITE_CANTOPEN,
+    errno.EPERM: sqlite3.SQLITE_PERM,
+}
+
+
+def is_busy(error: sqlite3.Error) -> bool:
+    """Whether only a lock of somebody else stood in the way."""
+    return _code(error) == sqlite3.SQLITE_BUSY
+
+
+def fault_of(error: Exception, name: str) -> OutboxError:
+    """Name what went wrong with the outbox in the file ``name``; the error's own text is left out."""
+    if isinstance(error, FileNotFoundError | NotADirectoryError | IsADirectoryError):
+        return OutboxError(f"outbox {name}: its folder does not exist, or a folder has its name", reason="missing")
+    if isinstance(error, DAMAGE):
+        code = sqlite3.SQLITE_CORRUPT
+    elif isinstance(error, OSError):
+        code = _ERRNOS.get(error.errno or 0, sqlite3.SQLITE_IOERR)
+    else:
+        code = _code(error)
+    reason, text = _REASONS.get(code, _REASONS[sqlite3.SQLITE_IOERR])
+    return OutboxError(f"outbox {name}: {text}", reason=reason)
+
+
+def _code(error: Exception) -> int:
+    """The primary code; statements are our own, so that one which fails by itself met a damaged file."""
+    code = getattr(error, "sqlite_errorcode", None)
+    if code is None or code & 0xFF in {sqlite3.SQLITE_ERROR, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_CONSTRAINT}:
+        return sqlite3.SQLITE_CORRUPT
+    return int(code) & 0xFF

@@ -1,0 +1,243 @@
+"""What an outbox can tell: jobs, outcomes, campaigns."""
+
+from collections import Counter, defaultdict
+from datetime import UTC, datetime
+from typing import Any
+
+import attrs
+from attrs import frozen
+
+from voiso_async.convert import decode
+from voiso_async.errors import OutboxError
+from voiso_async.ingest.jobs import Backlog, CampaignStatus, Job, JobOutcome, JobSource, JobState
+from voiso_async.ingest.outcome import IngestReport, Outcome
+from voiso_async.outbox.sqlite.ledger import Ledger, as_json
+from voiso_async.outbox.sqlite.schema import LOADING, OPERATIONS, OUTCOMES, PURGING, ROWS_PER_JOB
+
+__all__ = [
+    "OutcomeWindow",
+    "backlog_of",
+    "campaigns_of",
+    "ensure_there",
+    "job_by_id",
+    "job_of",
+    "jobs_of",
+    "number_of",
+    "outcome_window",
+]
+
+WINDOW = 2000
+"""Rows looked at in one piece of reading."""
+_FIELDS = (
+    "n, id, name, op, state, created, expires, finished, rows, source, batches, attempts, busy, doubted, "
+    "anomalies, began, ended"
+)
+
+
+def number_of(ledger: Ledger, job_id: str) -> int:
+    """Give the number of a job by its id, in the transaction that is open."""
+    number = ledger.value("SELECT n FROM jobs WHERE id = ? AND state <> ?", str(job_id), PURGING)
+    if number is None:
+        raise OutboxError(f"outbox {ledger.path.name}: it has no such job; list its jobs", reason="unknown_job")
+    return int(number)
+
+
+def job_of(ledger: Ledger, number: int) -> Job:
+    """Give a job by its number, in the transaction that is open."""
+    return _jobs(ledger, "n = ?", number)[0]
+
+
+def job_by_id(ledger: Ledger, job_id: str) -> Job:
+    """Look a job up."""
+    with ledger.reading():
+        return job_of(ledger, number_of(ledger, job_id))
+
+
+def jobs_of(ledger: Ledger, name: str | None, fingerprint: str | None, limit: int) -> list[Job]:
+    """List jobs, the newest first."""
+    where, values = f"state <> {PURGING}", list[Any]()
+    if name is not None:
+        where, values = f"{where} AND name = ?", [*values, name]
+    if fingerprint is not None:
+        where, values = f"{where} AND fingerprint = ?", [*values, fingerprint]
+    with ledger.reading():
+        return _jobs(ledger, f"{where} ORDER BY n DESC LIMIT ?", *values, limit)
+
+
+def _jobs(ledger: Ledger, where: str, *values: Any) -> list[Job]:
+    found = ledger.listed(
+        f"SELECT json_group_array(json_array({_FIELDS})) FROM (SELECT * FROM jobs WHERE {where})",  # noqa: S608
+        *values,
+    )
+    numbers = as_json([fields[0] for fields in found])
+    lines, tallies = defaultdict[int, list[Any]](list), defaultdict[int, list[Any]](list)
+    for job, *line in ledger.listed(
+        """SELECT json_group_array(json_array(job, campaign, fresh + old + lent, doubted)) FROM lines
+        WHERE job IN (SELECT value FROM json_each(?))""",
+        numbers,
+    ):
+        lines[job].append(line)
+    for job, *tally in ledger.listed(
+        """SELECT json_group_array(json_array(job, outcome, reason, n)) FROM tallies
+        WHERE job IN (SELECT value FROM json_each(?)) AND n > 0""",
+        numbers,
+    ):
+        tallies[job].append(tally)
+    return [_job(fields, lines[fields[0]], tallies[fields[0]]) for fields in found]
+
+
+def _job(fields: list[Any], lines: list[Any], tallies: list[Any]) -> Job:
+    _, job_id, name, op, state, created, expires, finished, rows, source, *posts, began, ended = fields
+    batches, attempts, busy, doubted, anomalies = posts
+    counts, reasons = Counter[Outcome](), Counter[str]()
+    for outcome, reason, n in tallies:
+        counts[OUTCOMES[outcome]] += n
+        if reason:
+            reasons[reason] += n
+    waiting = sum(line[1] for line in lines)
+    report = IngestReport(
+        rows=rows,
+        counts={outcome: counts[outcome] for outcome in Outcome},
+        batches=batches,
+        attempts=attempts,
+        busy=busy,
+        doubted=doubted,
+        anomalies=anomalies,
+        elapsed=max(0.0, ended - began) if began is not None and ended is not None else 0.0,
+        reasons=dict(reasons),
+    )
+    return Job(
+        id=job_id,
+        name=name,
+        state=JobState.LOADING if state == LOADING else JobState.OPEN if waiting else JobState.DONE,
+        operation=OPERATIONS[op],
+        campaigns=tuple(sorted(line[0] for line in lines)),
+        created=_time(created),
+        expires=None if expires is None else _time(expires),
+        finished=None if finished is None else _time(finished),
+        waiting=waiting,
+        doubted=sum(line[2] for line in lines),
+        report=report,
+        source=None if source is None else _source(source),
+    )
+
+
+def _time(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def _source(text: str) -> JobSource:
+    fields = decode(text.encode())
+    return JobSource(
+        path=fields["path"],
+        fingerprint=fields["fingerprint"],
+        header=tuple(fields["header"]),
+        options=fields["options"],
+    )
+
+
+@frozen(kw_only=True)
+class OutcomeWindow:
+    """Outcomes of neighbouring rows; the next window begins at index ``next``, if there is one."""
+
+    outcomes: list[JobOutcome] = attrs.field(repr=False)
+    next: int | None
+
+
+def outcome_window(
+    ledger: Ledger, job_id: str, start: int, wanted: list[int] | None, *, pending: bool
+) -> OutcomeWindow:
+    """Read the outcomes of ``WINDOW`` rows from index ``start`` on, or those of them that are ``wanted``."""
+    with ledger.reading():
+        number = number_of(ledger, job_id)
+        rows = ledger.value("SELECT rows FROM jobs WHERE n = ?", number)
+        base, end = number * ROWS_PER_JOB, min(start + WINDOW, rows)
+        ensure_there(ledger, base + start, base + end)
+        found = ledger.listed(
+            """SELECT json_group_array(json_array(
+                id, shown, phone, key, reason, field, detail, first, campaign, line, json(cells), state < 2
+            )) FROM (
+                SELECT *, iif(state < 2, iif(doubts > 0, 8, 9), outcome) AS shown FROM rows
+                WHERE id >= ? AND id < ? AND (? OR state > 1) ORDER BY id)
+            WHERE ? IS NULL OR shown IN (SELECT value FROM json_each(?))""",
+            base + start,
+            base + end,
+            pending,
+            None if wanted is None else 1,
+            as_json(wanted or []),
+        )
+    return OutcomeWindow(outcomes=[_outcome(row) for row in found], next=end if end < rows else None)
+
+
+def ensure_there(ledger: Ledger, low: int, high: int) -> None:
+    """Raise as for any damage if a row from id ``low`` to before ``high`` is missing."""
+    if ledger.value("SELECT count(*) FROM rows WHERE id >= ? AND id < ?", low, high) != high - low:
+        raise ValueError
+
+
+def _outcome(row: list[Any]) -> JobOutcome:
+    row_id, outcome, phone, key, reason, field, detail, first, campaign, line, cells, waits = row
+    return JobOutcome(
+        index=row_id % ROWS_PER_JOB,
+        outcome=OUTCOMES[outcome],
+        phone=None if phone is None else str(phone),
+        key=key,
+        reason=reason,
+        field=field,
+        detail=detail,
+        first=first,
+        campaign=campaign,
+        row=line,
+        cells=None if cells is None else tuple(cells),
+        pending=bool(waits),
+    )
+
+
+def backlog_of(ledger: Ledger, job_id: str | None) -> list[Backlog]:
+    """Count what waits, without the rows of jobs whose time is over."""
+    with ledger.reading():
+        number = None if job_id is None else number_of(ledger, job_id)
+        found = ledger.listed(
+            """SELECT json_group_array(json_array(campaign, op, standing, out)) FROM (
+                SELECT campaign, lines.op AS op, sum(iif(coalesce(ends > ?, 1), fresh + old, 0)) AS standing,
+                sum(lent) AS out FROM lines JOIN jobs ON n = job
+                WHERE fresh + old + lent + parked > 0 AND (? IS NULL OR job = ?)
+                GROUP BY campaign, lines.op ORDER BY campaign, lines.op)
+            WHERE standing + out > 0""",
+            ledger.wall(),
+            number,
+            number,
+        )
+    return [
+        Backlog(campaign=campaign, operation=OPERATIONS[op], rows=rows, lent=lent)
+        for campaign, op, rows, lent in found
+    ]
+
+
+def campaigns_of(ledger: Ledger) -> list[CampaignStatus]:
+    """Tell how each campaign stands."""
+    now, wall = ledger.clock(), ledger.wall()
+    with ledger.reading():
+        lines = ledger.listed(
+            """SELECT json_group_array(json_array(campaign, waiting, doubted, parked, oldest)) FROM (
+                SELECT campaign, sum(fresh + old + lent) AS waiting, sum(lines.doubted) AS doubted,
+                sum(parked) AS parked, min(iif(fresh + old + lent > 0, created, NULL)) AS oldest
+                FROM lines JOIN jobs ON n = job WHERE fresh + old + lent + parked > 0 GROUP BY campaign)"""
+        )
+        gates = ledger.listed(
+            "SELECT json_group_array(json_array(campaign, owner IS NOT NULL, due, hold, suspended)) FROM gates"
+        )
+    found = {campaign: CampaignStatus(campaign=campaign) for campaign, *_ in [*lines, *gates]}
+    for campaign, waiting, doubted, parked, oldest in lines:
+        age = 0.0 if oldest is None else max(0.0, wall - oldest)
+        found[campaign] = attrs.evolve(
+            found[campaign], waiting=waiting, doubted=doubted, parked=parked, oldest_age=age
+        )
+    for campaign, held, due, hold, suspended in gates:
+        found[campaign] = attrs.evolve(
+            found[campaign],
+            sending=bool(held),
+            opens_in=min(max(due - now, 0.0), hold),
+            suspended=suspended,
+        )
+    return [found[campaign] for campaign in sorted(found)]

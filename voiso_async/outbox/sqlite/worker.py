@@ -1,0 +1,145 @@
+"""The one thread in which an outbox uses its file, so that the event loop never waits for a disk."""
+
+import asyncio
+import os
+import sqlite3
+import threading
+import weakref
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from voiso_async.errors import ForkedError, OutboxError, VoisoError
+from voiso_async.outbox.sqlite.faults import DAMAGE, fault_of
+from voiso_async.outbox.sqlite.ledger import Ledger
+
+__all__ = ["Begun", "Worker", "result_of"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+Begun = Future[tuple[T | None, VoisoError | None]]
+"""Work that was handed to the thread: its result, or what went wrong."""
+
+
+class Worker:
+    """Open the ledger on the first use, and work on it one piece after the other."""
+
+    def __init__(self, name: str, opening: Callable[[], Ledger]) -> None:
+        self._name = name
+        self._opening = opening
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix="voiso outbox")
+        self._ledger: Ledger | None = None
+        self._pid = os.getpid()
+        self._closing: Begun[None] | None = None
+        self.busy = threading.Lock()
+        _WORKERS.add(self)
+
+    @property
+    def opened(self) -> bool:
+        """Whether the file is open, in this process, and nobody has asked to close it."""
+        return self._ledger is not None and self._pid == os.getpid() and self._closing is None
+
+    def ensure_usable(self) -> None:
+        """Raise before any I/O if it is closed, or another process's."""
+        if self._pid != os.getpid():
+            raise ForkedError("the outbox was made before this process was forked; make a new one here")
+        if self._closing is not None:
+            raise OutboxError(f"outbox {self._name}: it is closed; make a new one", reason="closed")
+
+    def begin(self, work: Callable[Concatenate[Ledger, P], T], *args: P.args, **kwargs: P.kwargs) -> "Begun[T]":
+        """Have this done, whether or not anybody waits for it."""
+        self.ensure_usable()
+        return self._executor.submit(self._guarded, work, args, kwargs)
+
+    async def do(self, work: Callable[Concatenate[Ledger, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Have this done and wait for it; if it has not been begun by a cancellation, it never is."""
+        begun = self.begin(work, *args, **kwargs)
+        del args, kwargs
+        try:
+            return await result_of(begun)
+        except asyncio.CancelledError:
+            begun.cancel()
+            raise
+
+    async def close(self, farewell: Callable[[Ledger], None]) -> None:
+        """Finish what was begun, say ``farewell``, leave the file, end the thread."""
+        if self._pid != os.getpid():
+            return
+        if self._closing is None:
+            self._closing = self._executor.submit(self._guarded, farewell, (), {}, closing=True)
+            self._executor.shutdown(wait=False)
+        await result_of(self._closing)
+
+    def abandon(self) -> None:
+        """Let go without a farewell: nobody closed it."""
+        self._executor.shutdown(wait=True)
+        if self._ledger is not None:
+            self._ledger.abandon()
+
+    def after_fork(self) -> None:
+        """In the child: the thread is gone, the locks are the parent's."""
+        self.busy = threading.Lock()
+        if self._ledger is not None:
+            self._ledger.forget()
+
+    def _guarded(
+        self, work: Callable[..., Any], args: Any, kwargs: Any, *, closing: bool = False
+    ) -> tuple[Any, VoisoError | None]:
+        with self.busy:
+            try:
+                if closing:
+                    self._leave(work)
+                    return None, None
+                if self._ledger is None:
+                    self._ledger = self._opening()
+                return work(self._ledger, *args, **kwargs), None
+            except VoisoError as error:
+                return None, error.with_traceback(None)
+            except (sqlite3.Error, OSError, *DAMAGE) as error:
+                return None, fault_of(error, self._name)
+
+    def _leave(self, farewell: Callable[[Ledger], None]) -> None:
+        if self._ledger is None:
+            return
+        ledger, self._ledger = self._ledger, None
+        try:
+            farewell(ledger)
+            ledger.leave()
+        finally:
+            ledger.abandon()
+
+
+_WORKERS: "weakref.WeakSet[Worker]" = weakref.WeakSet()
+_HELD: list[Worker] = []
+
+
+def _before_fork() -> None:
+    """Nothing is half written while the process is copied: a child that ends would roll it back."""
+    _HELD.extend(_WORKERS)
+    for worker in _HELD:
+        worker.busy.acquire()
+
+
+def _after_fork_in_parent() -> None:
+    while _HELD:
+        _HELD.pop().busy.release()
+
+
+def _after_fork_in_child() -> None:
+    while _HELD:
+        _HELD.pop().after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child
+    )
+
+
+async def result_of(begun: "Begun[T]") -> T:
+    """Wait for what was begun; it goes on if this is cancelled. An error holds none of the data in its frames."""
+    value, fault = await asyncio.shield(asyncio.wrap_future(begun))
+    if fault is None:
+        return value  # type: ignore[return-value]
+    del begun, value
+    raise fault
