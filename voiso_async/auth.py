@@ -1,13 +1,13 @@
 """Who the client is: headers for one request, and a mask for everything that is shown."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NoReturn, Protocol
 
 from voiso_async.errors import ConfigurationError
 from voiso_async.wire import Response
 
-__all__ = ["ApiKey", "Auth", "Secret"]
+__all__ = ["MASK", "ApiKey", "Auth", "Secret", "checked_text", "hidden", "masked", "spellings"]
 
 LONGEST_KEY = 1024
 VISIBLE_ASCII = re.compile(r"[\x21-\x7e]+")
@@ -58,7 +58,7 @@ class ApiKey:
             self._provider = key
             return
         # The plain text leaves this frame before anything can raise in it.
-        key = _hidden(key)
+        key = hidden(key)
         self._use(key)
 
     def __repr__(self) -> str:
@@ -84,17 +84,18 @@ class ApiKey:
     def _use(self, key: Secret) -> None:
         if key != self._used or not key:
             self._used = _checked(key)
-            self._spelled = _spellings(key)
+            self._spelled = spellings(key)
 
 
-def _hidden(key: object) -> Secret:
+def hidden(key: object) -> Secret:
+    """Take text out of sight before anything can raise next to it; what is no text becomes empty."""
     return Secret(key) if isinstance(key, str) else Secret()
 
 
 def _asked(provider: Callable[[], object]) -> Secret:
     failure = ""
     try:
-        return _hidden(provider())
+        return hidden(provider())
     except Exception as error:  # noqa: BLE001 - whatever a key function raises, no request can be sent
         failure = type(error).__name__
     raise ConfigurationError(f"the function that gives the API key raised {failure}; nothing was sent")
@@ -112,8 +113,25 @@ def _checked(key: Secret) -> Secret:
     return key
 
 
-def _spellings(key: str) -> re.Pattern[str]:
+def spellings(key: str, rest: str = "") -> re.Pattern[str]:
     """Write each character in every way: plain, escaped as in JSON, or percent-encoded as in a URL."""
-    return re.compile(
-        "".join(rf"(?:\\?{re.escape(char)}|(?i:\\u00{ord(char):02x}|%{ord(char):02x}))" for char in key)
-    )
+    ways = (rf"(?:\\?{re.escape(char)}|(?i:\\u00{ord(char):02x}|%{ord(char):02x}))" for char in key)
+    return re.compile("".join(ways) + rest)
+
+
+def masked(text: str, spelled: Iterable[re.Pattern[str]]) -> str:
+    """Replace what the patterns find."""
+    for pattern in spelled:
+        text = pattern.sub(MASK, text)
+    return text
+
+
+def checked_text(name: str, value: object, longest: int = LONGEST_KEY, *, without: str = "") -> Secret:
+    """Pass on text that HTTP can carry, or raise ``ConfigurationError`` without showing it."""
+    value = hidden(value)
+    if not value or len(value) > longest or not VISIBLE_ASCII.fullmatch(value) or set(without) & set(value):
+        raise ConfigurationError(
+            f"{name} must be a text of visible ASCII characters, without blanks and not empty; "
+            "check for a line end that was copied with it"
+        )
+    return value

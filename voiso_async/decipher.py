@@ -5,7 +5,7 @@ ends and direction marks, numbers long enough to be a phone's are masked, and it
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,7 +17,7 @@ from voiso_async.errors import APIError, Fields, Proof, ResponseError, error_cla
 from voiso_async.retry import retry_after
 from voiso_async.wire import Request, Response, origin_of
 
-__all__ = ["Complaint", "Explain", "api_error", "clean_text", "decode_json", "explain_voiso"]
+__all__ = ["ADVICE", "Complaint", "Explain", "api_error", "clean_text", "decode_json", "explain_voiso"]
 
 LONGEST_TEXT = 200
 LONGEST_NAME = 80
@@ -33,7 +33,7 @@ OPEN_STATUSES = frozenset({408, *range(500, 600)})
 """Statuses after which the request may have been carried out."""
 ADVICE = {
     401: "the key is missing, wrong or deleted; check VOISO_API_KEY or the api_key argument",
-    403: "the key lacks the scope for this call",
+    403: "the key needs the scope {scope}",
     404: "it does not exist, this key cannot see it, or the base URL is wrong",
     405: "the server does not take this verb here",
     408: "the server gave up waiting; whether it acted is not known",
@@ -49,10 +49,15 @@ NUMBER = re.compile(r"\d(?:[\W_]{0,3}\d){6,}")
 
 @frozen(kw_only=True)
 class Complaint:
-    """What a vendor's error body says: one line for people, and the messages by field."""
+    """What a vendor's error body says: one line for people, the messages by field, and what a program can use.
+
+    ``code`` is the vendor's own, as text; ``retry_after`` the seconds it asks for where no header says so.
+    """
 
     message: str = ""
     fields: Fields = Factory(dict)
+    code: str = ""
+    retry_after: float | None = None
 
 
 Explain = Callable[[bytes], Complaint | None]
@@ -109,15 +114,26 @@ def _texts(part: Any, path: str = "", depth: int = 0) -> Iterator[tuple[str, str
         yield from _texts(value, name, depth + 1)
 
 
-def api_error(request: Request | str, response: Response, explain: Explain = explain_voiso) -> APIError:
-    """Name the error of a complete answer that says no, with what is certain and what to do about it."""
+def api_error(
+    request: Request | str,
+    response: Response,
+    explain: Explain = explain_voiso,
+    advice: Mapping[int, str] = ADVICE,
+) -> APIError:
+    """Name the error of a complete answer that says no, with what is certain and what to do about it.
+
+    ``advice`` has a sentence for each status, ``{scope}`` standing for what the request needs.
+    """
     complaint = explain(response.body)
     seconds = retry_after(response.headers)
+    if seconds is None and complaint is not None:
+        seconds = complaint.retry_after
     return error_class(response.status)(
-        _message(request, response, complaint, seconds),
+        _message(complaint, _advice(request, response, seconds, advice)),
         status=response.status,
         request=str(request),
         fields=complaint.fields if complaint else {},
+        code=complaint.code if complaint else "",
         headers={name: value for name, value in response.headers.items() if name not in SECRET_HEADERS},
         body=_readable(response.body),
         retry_after=seconds,
@@ -138,26 +154,22 @@ def _readable(body: bytes) -> Any:
         return body.decode("utf-8", "replace")
 
 
-def _message(
-    request: Request | str, response: Response, complaint: Complaint | None, seconds: float | None
-) -> str:
+def _message(complaint: Complaint | None, advice: str) -> str:
     said = complaint.message if complaint else ""
-    advice = _advice(request, response, seconds)
     return "; ".join(filter(None, [said, advice])) or "the request was refused, without a reason that can be read"
 
 
-def _advice(request: Request | str, response: Response, seconds: float | None) -> str:
+def _advice(request: Request | str, response: Response, seconds: float | None, advice: Mapping[int, str]) -> str:
     """What the status itself means, and what its reader can do."""
     status = response.status
     scope = request.scope if isinstance(request, Request) else ""
-    if status == 403 and scope:
-        return f"the key needs the scope {scope}"
     if status == 429 and seconds:
         return f"the server asks for {seconds:g} s of quiet"
     if 300 <= status < 400:
         target = _target(response.headers.get("location", ""))
         return f"redirect to {target} not followed, nothing was sent there; check the base URL"
-    return ADVICE.get(status, "the server failed; whether it acted is not known" if status >= 500 else "")
+    otherwise = "the server failed; whether it acted is not known" if status >= 500 else ""
+    return advice.get(status, otherwise).format(scope=scope or "for this call")
 
 
 def _target(location: str) -> str:

@@ -172,7 +172,8 @@ class APIError(_RequestError):
     """A complete answer that says no (contract section 3).
 
     ``message`` is the server's text, cleaned and cut; ``fields`` its field errors; ``body`` the parsed body,
-    or the raw text if it was not JSON; ``retry_after`` the seconds the server asked for.
+    or the raw text if it was not JSON; ``retry_after`` the seconds the server asked for. ``code`` is the vendor's
+    own where there is one (Talkdesk's have leading zeros, so it is text).
     """
 
     def __init__(
@@ -186,6 +187,7 @@ class APIError(_RequestError):
         body: Any = None,
         retry_after: float | None = None,
         proof: Proof = "refused",
+        code: str = "",
     ) -> None:
         super().__init__(message, request=request)
         self.status = status
@@ -194,6 +196,7 @@ class APIError(_RequestError):
         self.body = body
         self.retry_after = retry_after
         self.proof: Proof | None = proof
+        self.code = code
 
     def __str__(self) -> str:
         return f"{self.request or 'request'} -> {self.status}: {self.message}"

@@ -5,13 +5,14 @@ import math
 import os
 import re
 import warnings
+from collections.abc import Mapping
 from copy import copy
 
 import anyio
 from attrs import define, evolve
 
 from voiso_async.auth import Auth
-from voiso_async.decipher import Explain, api_error, explain_voiso
+from voiso_async.decipher import ADVICE, Explain, api_error, explain_voiso
 from voiso_async.errors import (
     APIError,
     ClientClosedError,
@@ -47,6 +48,7 @@ class _Shared:
     leads: Transport
     hook: EventHook
     explain: Explain
+    advice: Mapping[int, str]
     loop: asyncio.AbstractEventLoop | None = None
     pid: int | None = None
     closed: bool = False
@@ -94,6 +96,7 @@ class Session:
         lead_timeout: Timeout | None = None,
         retry: RetryPolicy | None = None,
         explain: Explain = explain_voiso,
+        advice: Mapping[int, str] = ADVICE,
         hook: EventHook | None = None,
     ) -> None:
         self._base_url = base_url.rstrip("/")
@@ -106,6 +109,7 @@ class Session:
             leads=Transport(session, fresh=True),
             hook=hook or EventHook(),
             explain=explain,
+            advice=advice,
         )
 
     @property
@@ -222,7 +226,7 @@ class Session:
 
     def api_error(self, request: Request, response: Response) -> APIError:
         """Name the error of a complete answer that says no; see ``decipher.api_error``."""
-        return api_error(request, response, self._shared.explain)
+        return api_error(request, response, self._shared.explain, self._shared.advice)
 
     def _url(self, request: Request) -> str:
         url = f"{self._base_url}{request.target}"

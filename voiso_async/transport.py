@@ -135,7 +135,7 @@ class Transport:
         answer = await self._session().request(
             request.method,
             url,
-            headers={**_own_headers(), **headers},
+            headers={**_own_headers(), **dict(request.headers), **headers},
             data=body,
             allow_redirects=False,
             raise_for_status=False,

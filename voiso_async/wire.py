@@ -11,7 +11,16 @@ from attrs import Attribute, field, frozen
 
 from voiso_async.errors import ConfigurationError
 
-__all__ = ["Request", "Response", "base_url_of", "id_text", "origin_of", "positive_id", "positive_number"]
+__all__ = [
+    "Request",
+    "Response",
+    "base_url_of",
+    "checked_url",
+    "id_text",
+    "origin_of",
+    "positive_id",
+    "positive_number",
+]
 
 API_PATH = "/api/v4"  # contract 1
 CLUSTER = re.compile(r"(?!xn--)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")  # contract 1: one DNS label
@@ -28,6 +37,7 @@ class Request:
     """One call of the API: a verb, a route template, and the path with its ids filled in.
 
     ``route`` is what errors, events and logs show; ``scope`` is what the key needs (contract 2), for hints.
+    ``headers`` stand in place of the usual ones of the same name, where a vendor wants another format.
     """
 
     method: str
@@ -36,6 +46,7 @@ class Request:
     params: Params = field(default=(), repr=False)
     body: bytes | None = field(default=None, repr=False)
     scope: str = ""
+    headers: Params = field(default=(), repr=False)
 
     def __str__(self) -> str:
         return f"{self.method} {self.route}"
@@ -55,6 +66,7 @@ class Request:
         params: Iterable[tuple[str, str]] = (),
         body: bytes | None = None,
         scope: str = "",
+        headers: Params = (),
     ) -> "Request":
         """Fill ``ids`` into the route template; a hostile id raises ``ConfigurationError`` before any I/O."""
         texts = {name: id_text(value, name) for name, value in (ids or {}).items()}
@@ -65,6 +77,7 @@ class Request:
             params=tuple(params),
             body=body,
             scope=scope,
+            headers=headers,
         )
 
 
@@ -117,25 +130,26 @@ def base_url_of(cluster: str | None, base_url: str | None) -> str:
                 "lower-case letters, digits and '-'"
             )
         return f"https://{cluster}.voiso.com{API_PATH}"
-    parts = _checked(base_url)
+    parts = checked_url(base_url)
     path = parts.path.rstrip("/")
     return f"{parts.scheme}://{parts.netloc}{path or API_PATH}"
 
 
-def _checked(url: str) -> SplitResult:
+def checked_url(url: str, name: str = "base_url", such_as: str = "https://cc-ams03.voiso.com") -> SplitResult:
+    """Split an address that requests may go to: HTTPS, or HTTP on a loopback address, and nothing hidden in it."""
     parts = _split(url)
     if parts is None:
-        raise ConfigurationError("base_url is not a URL, such as https://cc-ams03.voiso.com")
+        raise ConfigurationError(f"{name} is not a URL, such as {such_as}")
     host = parts.hostname or ""
     if not BASE_URL.fullmatch(url) or parts.port == 0 or "//" in parts.path:
         raise ConfigurationError(
-            "base_url must be scheme, host and optional port and path, without user, query, fragment or dots "
-            "in the path, such as https://cc-ams03.voiso.com"
+            f"{name} must be scheme, host and optional port and path, without user, query, fragment or dots "
+            f"in the path, such as {such_as}"
         )
     if NUMERIC_HOST.fullmatch(host) and not _is_address(host):
-        raise ConfigurationError("base_url names its host by a number that is not a plain IPv4 address")
+        raise ConfigurationError(f"{name} names its host by a number that is not a plain IPv4 address")
     if parts.scheme == "http" and not _is_loopback(host):
-        raise ConfigurationError("base_url must begin with https://; http:// is for loopback addresses only")
+        raise ConfigurationError(f"{name} must begin with https://; http:// is for loopback addresses only")
     return parts
 
 

@@ -33,9 +33,11 @@ from voiso_async.sandbox.scopes import ALL_SCOPES
 from voiso_async.sandbox.serve import serve
 from voiso_async.sandbox.server import Sandbox
 from voiso_async.sandbox.state import Campaign, User
+from voiso_async.sandbox.talkdesk import TALKDESK_SCOPES, Talkdesk, TalkdeskRules
 
 __all__ = [
     "ALL_SCOPES",
+    "TALKDESK_SCOPES",
     "ApplyThenClose",
     "ApplyThenReset",
     "Busy",
@@ -60,6 +62,8 @@ __all__ = [
     "Sandbox",
     "Stall",
     "Status",
+    "Talkdesk",
+    "TalkdeskRules",
     "Truncate",
     "User",
     "WrongType",

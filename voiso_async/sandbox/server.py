@@ -17,6 +17,9 @@ from voiso_async.sandbox.rules import Rules
 from voiso_async.sandbox.sample import CAMPAIGNS, USERS
 from voiso_async.sandbox.scopes import ALL_SCOPES
 from voiso_async.sandbox.state import Campaign, User
+from voiso_async.sandbox.talkdesk import Talkdesk
+from voiso_async.sandbox.talkdesk_sample import fill_talkdesk
+from voiso_async.sandbox.talkdesk_visit import TALKDESK_ROOT, TalkdeskVisit
 from voiso_async.sandbox.visit import ROOT, Visit
 
 __all__ = ["Sandbox"]
@@ -38,7 +41,8 @@ class Sandbox:
             ...  # talk to sandbox.url with sandbox.key, then look at sandbox.history
 
     ``port`` 0 takes a free one, which a later ``start`` takes again, with all data kept. ``sample`` fills in a
-    dozen campaigns and 25 users. ``clock`` is what the two-second rule and the history go by.
+    dozen campaigns and 25 users, and ``talkdesk``, the Talkdesk account, with agents of whom some are among them.
+    ``clock`` is what the two-second rule and the history go by.
     ``history_limit`` bounds how many exchanges, bodies included, are remembered.
     """
 
@@ -62,6 +66,7 @@ class Sandbox:
             keys={key: set(ALL_SCOPES)},
             history=History(history_limit),
         )
+        self.talkdesk: Talkdesk = Talkdesk(clock=clock)
         self._host, self._port, self._ssl = host, port, ssl_context
         self._runner: web.ServerRunner | None = None
         if sample:
@@ -72,12 +77,18 @@ class Sandbox:
             self.add_user(**user)
         for campaign in CAMPAIGNS:
             self.add_campaign(**campaign)
+        fill_talkdesk(self.talkdesk)
 
     @property
     def url(self) -> str:
         """The bare origin; ``/api/v4`` is below it. The port is known once the sandbox has started."""
         host = f"[{self._host}]" if ":" in self._host else self._host
         return f"{'https' if self._ssl else 'http'}://{host}:{self._port}"
+
+    @property
+    def talkdesk_url(self) -> str:
+        """The root of the Talkdesk account; its tokens are had at ``/oauth/token`` below it."""
+        return f"{self.url}{TALKDESK_ROOT}"
 
     @property
     def rules(self) -> Rules:
@@ -196,7 +207,12 @@ class Sandbox:
         path = path.removeprefix(ROOT) if path.startswith(ROOT + "/") else path
         fault = self.faults.take(request.method, path)
         name = None if fault is None else type(fault).__name__
-        visit = Visit(request, self._centre, path=path, fault=name)
+        if path.startswith(TALKDESK_ROOT + "/"):
+            visit: Visit = TalkdeskVisit(
+                request, self._centre, path=path, fault=name, talkdesk=self.talkdesk, origin=self.url
+            )
+        else:
+            visit = Visit(request, self._centre, path=path, fault=name)
         try:
             return await (visit.play() if fault is None else fault.play(visit))
         except ConnectionError:

@@ -1,6 +1,6 @@
 """One request on its way through the sandbox, and the book that is kept of it."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 import aiohttp
@@ -55,7 +55,7 @@ class Visit:
             query=dict(request.query),
             headers=_headers_without_key(request.headers),
             authorization_count=len(authorizations),
-            key_right=key in centre.keys,
+            key_right=key in self._keys(),
             connection=request.protocol.number if isinstance(request.protocol, Line) else 0,
             began=began,
             fault=fault,
@@ -71,7 +71,11 @@ class Visit:
         self.exchange = self._centre.history.note(self.exchange, **changes)
 
     def _shows_key(self, texts: Iterable[str]) -> bool:
-        return any(key in text for text in texts for key in self._centre.keys)
+        return any(key in text for text in texts for key in self._keys())
+
+    def _keys(self) -> Collection[str]:
+        """What must stand in ``Authorization`` and nowhere else."""
+        return self._centre.keys
 
     def _arrive(self, key: str | None) -> None:
         scopes = scopes_of(key, self._centre.keys)
@@ -112,7 +116,7 @@ class Visit:
         except (OSError, aiohttp.ClientError, web.RequestPayloadError):
             raise ConnectionResetError from None
         self._size = size
-        shown = any(key.encode() in body for key in self._centre.keys)
+        shown = any(key.encode() in body for key in self._keys())
         self._note(body=bytes(body), key_elsewhere=self.exchange.key_elsewhere or shown)
 
     async def process(self, first: int | None = None) -> Answer:

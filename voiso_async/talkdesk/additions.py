@@ -1,0 +1,105 @@
+"""RecordAddition: what ``record_lists.add`` gives; the twin of ``Ingestion``."""
+
+import math
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import anyio
+
+from voiso_async.errors import DeadlineExceededError, UsageError, VoisoError
+from voiso_async.ingest.outcome import IngestReport, LeadOutcome, Outcome
+from voiso_async.talkdesk.push import RecordCall
+
+__all__ = ["RecordAddition"]
+
+T = TypeVar("T")
+Begin = Callable[[bool], Coroutine[Any, Any, RecordCall]]
+
+
+class RecordAddition(AsyncIterator[LeadOutcome]):
+    """One ``add()``: await it for the report, or iterate it for each record's outcome.
+
+    Nothing happens before one of the two. ``report`` is valid at any time, also after an error or a cancellation:
+    a request that is cancelled in flight leaves its records UNKNOWN, the rest is NOT_SENT. As an async context
+    manager it reads and sends nothing more on leaving.
+
+    Raises only if the call had to stop, if the source raised (``SourceError``) and at the deadline
+    (``DeadlineExceededError``); each error carries ``.report``.
+    """
+
+    def __init__(self, begin: Begin, timeout: float | None = None) -> None:
+        self._begin = begin
+        self._timeout = timeout
+        self._deadline = math.inf
+        self._call: RecordCall | None = None
+        self._started = self._over = False
+
+    def __await__(self) -> Generator[Any, None, IngestReport]:
+        return self._whole().__await__()
+
+    async def __anext__(self) -> LeadOutcome:
+        if self._over:
+            raise StopAsyncIteration
+        call = self._call or await self._start(streamed=True)
+        while not call.ledger.unread and not call.over:
+            await self._timely(call.step())
+        if call.ledger.unread:
+            return call.ledger.unread.popleft()
+        self._finish(call)
+        raise StopAsyncIteration
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._call is not None and not self._call.over:
+            await self._call.close()
+
+    @property
+    def report(self) -> IngestReport:
+        """What is known by now; the books balance once the call is over."""
+        if self._call is None:
+            return IngestReport(counts=dict.fromkeys(Outcome, 0), reasons={})
+        return self._call.ledger.report()
+
+    async def _whole(self) -> IngestReport:
+        call = await self._start(streamed=False)
+        while not call.over:
+            await self._timely(call.step())
+        self._finish(call)
+        return call.ledger.report()
+
+    async def _start(self, *, streamed: bool) -> RecordCall:
+        if self._started:
+            raise UsageError("an addition is awaited or iterated once; call add() anew")
+        self._started = True
+        self._deadline = math.inf if self._timeout is None else anyio.current_time() + self._timeout
+        try:
+            self._call = await self._timely(self._begin(streamed))
+        except VoisoError as error:
+            self._over = True
+            raise error.with_report(self.report) from None
+        return self._call
+
+    async def _timely(self, step: Coroutine[Any, Any, T]) -> T:
+        """Run one step of the caller's; at the deadline the rest is settled by what is proved."""
+        with anyio.CancelScope(deadline=self._deadline):
+            return await step
+        if self._call is not None:
+            await self._call.close()
+        self._over = True
+        error = DeadlineExceededError(
+            f"the deadline of {self._timeout:g} s passed before every record was settled; a request under way "
+            "leaves its records UNKNOWN in .report, the rest is NOT_SENT"
+        )
+        raise error.with_report(self.report)
+
+    def _finish(self, call: RecordCall) -> None:
+        self._over = True
+        if call.error is not None:
+            error = call.error.with_report(call.ledger.report())
+            error.__cause__ = call.error.__cause__
+            raise error

@@ -1,0 +1,121 @@
+"""Records of Talkdesk in the vendor's words; a field that is ``None`` was absent or ``null``.
+
+Everything but ``id`` may be absent. What is not known here is kept in ``extra``, the links (``_links``) too.
+"""
+
+from datetime import datetime
+from typing import Any, Self
+
+from attrs import field, frozen
+
+from voiso_async.models.enums import OpenEnum
+
+__all__ = [
+    "CampaignUser",
+    "IdentifierType",
+    "RecordList",
+    "RecordListStatus",
+    "TalkdeskCampaign",
+    "TalkdeskStatus",
+    "TalkdeskUser",
+]
+
+
+class _Shouted(OpenEnum):
+    """An open enum whose listed words are found in any case (contract 10, row 10)."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self | None:
+        if isinstance(value, str) and value.upper() in cls.__members__:
+            return cls[value.upper()]
+        return super()._missing_(value)
+
+
+class TalkdeskStatus(_Shouted):
+    """Where a campaign stands (contract 5.2)."""
+
+    INCOMPLETE = "INCOMPLETE"
+    READY = "READY"
+    RUNNING = "RUNNING"
+    PAUSED = "PAUSED"
+
+
+class RecordListStatus(_Shouted):
+    """Where a record list stands (contract 9.1)."""
+
+    INCOMPLETE = "INCOMPLETE"
+    UPLOADED = "UPLOADED"
+    VALIDATION_STARTED = "VALIDATION_STARTED"
+    ACCEPTED = "ACCEPTED"
+    REJECTED = "REJECTED"
+    CORRUPTED = "CORRUPTED"
+
+
+class IdentifierType(_Shouted):
+    """By what a record list tells its records apart (contract 9.1)."""
+
+    PHONE_NUMBER = "PHONE_NUMBER"
+    EXTERNAL = "EXTERNAL"
+    NOTHING = "NOTHING"
+
+
+@frozen(kw_only=True)
+class TalkdeskCampaign:
+    """A campaign (contract 5.2); ``extra`` keeps the fields this package does not know."""
+
+    id: str
+    name: str | None = None
+    status: TalkdeskStatus | None = None
+    dialing_mode: str | None = None
+    priority: int | None = None
+    run_once: bool | None = None
+    action_required: bool | None = None
+    created_at: datetime | None = None
+    extra: dict[str, Any] = field(factory=dict, eq=False, repr=False)
+
+    def __hash__(self) -> int:
+        return hash((type(self), self.id))
+
+
+@frozen(kw_only=True)
+class CampaignUser:
+    """A user assigned to a campaign: the API says no more of one than the id (contract 4.2)."""
+
+    id: str
+    extra: dict[str, Any] = field(factory=dict, eq=False, repr=False)
+
+    def __hash__(self) -> int:
+        return hash((type(self), self.id))
+
+
+@frozen(kw_only=True)
+class TalkdeskUser:
+    """A user of the account (contract 7); the repr shows nothing personal."""
+
+    id: str
+    name: str | None = field(default=None, repr=False)
+    email: str | None = field(default=None, repr=False)
+    active: bool | None = None
+    gender: str | None = field(default=None, repr=False)
+    extension: int | str | None = field(default=None, repr=False)
+    external_phone_number: str | None = field(default=None, repr=False)
+    created_at: datetime | None = None
+    extra: dict[str, Any] = field(factory=dict, eq=False, repr=False)
+
+    def __hash__(self) -> int:
+        return hash((type(self), self.id))
+
+
+@frozen(kw_only=True)
+class RecordList:
+    """A list of records, which campaigns dial (contract 9)."""
+
+    id: str
+    name: str | None = None
+    unique_identifier_type: IdentifierType | None = None
+    status: RecordListStatus | None = None
+    created_at: datetime | None = None
+    extra: dict[str, Any] = field(factory=dict, eq=False, repr=False)
+
+    def __hash__(self) -> int:
+        return hash((type(self), self.id))

@@ -1,0 +1,264 @@
+"""One call that adds records to a list: chunk by chunk, and what each answer led to.
+
+A list has no pace to keep, so there is no lane here: requests follow each other, one at a time for each list. The
+rows, the batches, the search for what makes a chunk be refused and the books are those of the lanes.
+"""
+
+import random
+from collections import deque
+from collections.abc import Awaitable, Callable
+from copy import copy
+
+import anyio
+
+from voiso_async.errors import APIError, SourceError, VoisoError
+from voiso_async.ingest.batch import Batch
+from voiso_async.ingest.outcome import Outcome
+from voiso_async.ingest.policy import LanePolicy
+from voiso_async.ingest.row import Carried, Row
+from voiso_async.ingest.suspects import Refusal, Suspects
+from voiso_async.ingest.verdict import Busy, Fatal, InDoubt, NotSent, Refused, TooLarge
+from voiso_async.retry import RetryPolicy
+from voiso_async.talkdesk.bulk import Answered, Said, Taken, matched, said_of, verdict_of
+from voiso_async.talkdesk.feed import Feed
+from voiso_async.talkdesk.ledger import Ledger
+from voiso_async.talkdesk.models import IdentifierType
+from voiso_async.talkdesk.records import RecordRow
+from voiso_async.wire import Response
+
+__all__ = ["REPEATABLE", "RecordCall"]
+
+OUTAGE = 2
+"""Chunks in a row without a usable answer that end a call: one is a bad chunk, two are an outage."""
+REPEATABLE = (IdentifierType.PHONE_NUMBER, IdentifierType.EXTERNAL)
+"""Lists that tell records apart, so that a chunk may be sent twice (contract 9.4)."""
+
+Answer = Response | VoisoError
+Post = Callable[[bytes], Awaitable[Response]]
+Explain = Callable[[Response], APIError]
+
+_ADVICE_LATER = "what is NOT_SENT may be added again later"
+_ADVICE_OUTAGE = "two requests in a row got no usable answer; what is UNKNOWN may be in the list or not"
+_ADVICE_FATAL = "the same records would be refused again: mend the cause, then add what is NOT_SENT"
+
+
+class RecordCall:
+    """Sends what a feed gives, at most one request a ``step``, until it is ``over``.
+
+    ``doubts`` holds what a lost answer ever carried into this list, for the life of the client.
+    """
+
+    def __init__(
+        self,
+        feed: Feed,
+        ledger: Ledger,
+        post: Post,
+        explain: Explain,
+        *,
+        kind: IdentifierType | None,
+        policy: LanePolicy,
+        retry: RetryPolicy,
+        doubts: set[str],
+        clock: Callable[[], float],
+    ) -> None:
+        self.ledger = ledger
+        self.over: bool = False
+        self.error: VoisoError | None = None
+        self._feed = feed
+        self._post = post
+        self._explain = explain
+        self._kind = kind
+        self._policy = policy
+        self._retry = retry
+        self._doubts = doubts
+        self._clock = clock
+        self._repeats = kind in REPEATABLE and policy.on_doubt == "resend"
+        self._todo: deque[Batch] = deque()
+        self._later: list[Row] = []
+        self._search: Suspects | None = None
+        self._size = policy.max_rows
+        self._accepted = False
+        self._lost_in_a_row = 0
+        self._pause = 0.0
+
+    async def step(self) -> None:
+        """Send the next request, if there is one; what ends the call early settles every row by what is proved."""
+        batch = None
+        try:
+            await anyio.sleep(self._pause)
+            self._pause = 0.0
+            batch = self._repeated() or await self._filled()
+            if batch is not None:
+                self._judge(batch, await self._answer(batch))
+        except BaseException:
+            if batch is not None:
+                self._doubt(batch)
+            await self.close()
+            raise
+        if self.error is not None or (batch is None and self._feed.ended and not self._todo):
+            await self.close()
+
+    async def close(self) -> None:
+        """End the call: nothing more is read or sent, and every row has its outcome."""
+        self.ledger.close()
+        self.over = True
+        await self._feed.aclose()
+
+    def _repeated(self) -> Batch | None:
+        """What is to be sent again, or a part of a chunk that was refused."""
+        if self._todo or self._search is None:
+            return self._todo.popleft() if self._todo else None
+        part = self._search.next_part()
+        if part is not None:
+            return Batch(self.ledger.operation, part, suspects=self._search)
+        search, self._search = self._search, None
+        for row in list(search.rest()):
+            self.ledger.settle(row, Outcome.REJECTED, "not_isolated", search.refusal.text)
+        return None
+
+    async def _filled(self) -> Batch | None:
+        """Read the next chunk; a source that keeps it waiting does not keep what has come."""
+        rows: list[Row] = []
+        while len(rows) < self._size and not self._feed.ended:
+            try:
+                found = await self._feed.next(self._policy.stall if rows else None)
+            except Exception as error:  # noqa: BLE001 - whatever a caller's source may raise
+                self._source_failed(error)
+                return None
+            if found is None or (row := self.ledger.enter(found[0])) is None:
+                if found is None or len(self.ledger.unread) >= self._size:
+                    break  # the source is slow, or there are outcomes to be read first
+                continue
+            rows.append(row)
+        if not rows and self._feed.ended:
+            rows, self._later = self._later[: self._size], self._later[self._size :]
+        return Batch(self.ledger.operation, rows) if rows else None
+
+    def _source_failed(self, error: Exception) -> None:
+        failure = SourceError(
+            f"the source of records raised {type(error).__name__}; what had been sent is in .report"
+        )
+        failure.__cause__ = error
+        self.error = failure
+
+    async def _answer(self, batch: Batch) -> Answer:
+        batch.attempts += 1
+        began = self._clock()
+        try:
+            answer: Answer = await self._post(b'{"records":[' + b",".join(row.body for row in batch.rows) + b"]}")
+        except VoisoError as error:
+            answer = error
+        busy = isinstance(answer, Response) and answer.status == 429
+        self.ledger.carried(Carried(fresh=batch.attempts == 1, seconds=self._clock() - began, busy=busy))
+        return answer
+
+    def _judge(self, batch: Batch, answer: Answer) -> None:
+        verdict = verdict_of(answer)
+        waited = batch.waits(self._clock(), busy=isinstance(verdict, Busy), unsent=isinstance(verdict, NotSent))
+        match verdict:
+            case NotSent():
+                wait = self._policy.unsent_wait(batch.unsents, random.random())  # noqa: S311 - jitter
+                self._again(batch, answer, None if waited + wait > self._policy.unsent_for else wait)
+            case Busy():
+                self._again(batch, answer, self._retry.delay(self._error(answer), batch.busies))
+            case InDoubt():
+                self._in_doubt(batch, answer)
+            case Taken(records):
+                self._taken(batch, records)
+            case TooLarge():
+                self._too_large(batch, answer)
+            case Refused(refusal):
+                self._refused(batch, answer, refusal)
+            case Fatal():
+                self._stop(answer, _ADVICE_FATAL)
+
+    def _again(self, batch: Batch, answer: Answer, wait: float | None) -> None:
+        """Send the same chunk after a while; ``None`` gives up."""
+        self._todo.appendleft(batch)
+        self._pause = wait or 0.0
+        if wait is None:
+            self._stop(answer, _ADVICE_LATER)
+
+    def _in_doubt(self, batch: Batch, answer: Answer) -> None:
+        self._doubt(batch)
+        self._pause = self._policy.settle_wait(batch.doubts)
+        if self._repeats and batch.doubts < self._policy.doubt_attempts:
+            self._todo.appendleft(batch)
+            return
+        for row in batch.rows:
+            self.ledger.settle(row, Outcome.UNKNOWN, "no_usable_answer", "sent, and no usable answer came")
+        self._lost_in_a_row += 1
+        if self._lost_in_a_row >= OUTAGE:
+            self._stop(answer, _ADVICE_OUTAGE)
+
+    def _taken(self, batch: Batch, records: Answered) -> None:
+        self._lost_in_a_row, self._accepted = 0, True
+        if batch.suspects is not None:
+            batch.suspects.accepted()
+        rows = [row for row in batch.rows if isinstance(row, RecordRow)]
+        found, strangers = matched(rows, records, self._kind)
+        self.ledger.strangers(strangers)
+        for row, about in zip(rows, found, strict=True):
+            said = {said_of(record) for record in about}
+            if len(said) == 1:
+                self._settled(row, said.pop())
+            else:
+                self._left_out(row, "conflicting" if said else "unaccounted")
+
+    def _settled(self, row: RecordRow, said: Said) -> None:
+        outcome, reason, field, detail = said.outcome, said.reason, said.field, said.detail
+        if outcome is Outcome.CREATED:
+            self._doubts.discard(row.identity)
+        if outcome is Outcome.DUPLICATE and not self._proves_presence(row):
+            outcome, reason, detail = Outcome.REJECTED, "not_unique", "a number of it is in the list already"
+        elif outcome is Outcome.DUPLICATE and (row.doubted or row.identity in self._doubts):
+            outcome = Outcome.CONFIRMED
+        self.ledger.settle(row, outcome, reason, detail, field=field)
+
+    def _proves_presence(self, row: RecordRow) -> bool:
+        """Whether "not unique" says that this record is there: of several numbers one may be somebody else's."""
+        return self._kind is IdentifierType.EXTERNAL or (self._kind in REPEATABLE and row.phones == 1)
+
+    def _left_out(self, row: RecordRow, reason: str) -> None:
+        """What the answer does not mention rides once more with its like, if the list tells records apart."""
+        if row.left_out or not self._repeats:
+            self.ledger.settle(row, Outcome.UNREPORTED, reason)
+            return
+        row.left_out, row.doubts = True, max(row.doubts, 1)
+        self._doubts.add(row.identity)
+        self._later.append(row)
+
+    def _too_large(self, batch: Batch, answer: Answer) -> None:
+        rows = batch.rows
+        if len(rows) > 1:
+            self._size = min(self._size, (len(rows) + 1) // 2)
+            parts = [rows[at : at + self._size] for at in range(0, len(rows), self._size)]
+            operation = self.ledger.operation
+            self._todo.extendleft(Batch(operation, part, batch.suspects) for part in reversed(parts))
+        elif isinstance(answer, Response) and answer.status == 413:
+            self.ledger.settle(rows[0], Outcome.REJECTED, "too_large", "the server refused it for its size")
+        else:
+            self._stop(answer, _ADVICE_FATAL)
+
+    def _refused(self, batch: Batch, answer: Answer, refusal: Refusal) -> None:
+        """Search a refused chunk for the records that are the cause."""
+        suspects = batch.suspects
+        if suspects is None and len(batch.rows) > 1:
+            self._search = Suspects(batch.rows, refusal, self._policy.max_extra_posts)
+        elif suspects is None or suspects.refused(batch.rows, refusal):
+            for row in batch.rows:
+                self.ledger.settle(row, Outcome.REJECTED, "server_refused", refusal.text)
+        if suspects is not None and not self._accepted and suspects.call_is_at_fault():
+            self._stop(answer, _ADVICE_FATAL)
+
+    def _doubt(self, batch: Batch) -> None:
+        batch.doubt()
+        self._doubts.update(row.identity for row in batch.rows if isinstance(row, RecordRow))
+
+    def _stop(self, answer: Answer, advice: str) -> None:
+        error = self._error(answer)
+        self.error = copy(error)
+        self.error.message = f"{error.message}; {advice}"
+
+    def _error(self, answer: Answer) -> VoisoError:
+        return answer if isinstance(answer, VoisoError) else self._explain(answer)
