@@ -4,19 +4,33 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from attrs import field, frozen
 
+from voiso_async import LanePolicy
 from voiso_async.cli.app import run
 from voiso_async.sandbox import Sandbox
+from voiso_async.testing import COOLDOWN
 
 COMMAND = (sys.executable, "-m", "voiso_async.cli")
 CANARY_KEY = "canary-key-5f1c"
-SETTINGS = ("VOISO_API_KEY", "VOISO_API_KEY_FILE", "VOISO_BASE_URL", "VOISO_CLUSTER")
+QUICK = f"""
+import functools, sys, voiso_async.client as client
+client.LanePolicy = functools.partial(client.LanePolicy, cooldown={COOLDOWN}, settle={COOLDOWN})
+from voiso_async.cli import main
+main()
+"""
+"""The command at the pace of the sandbox of these tests; the shell itself has no such option."""
+SETTINGS = (
+    *("VOISO_API_KEY", "VOISO_API_KEY_FILE", "VOISO_BASE_URL", "VOISO_CLUSTER"),
+    *("VOISO_OUTBOX", "VOISO_ACCOUNT", "XDG_STATE_HOME"),
+)
 PATIENCE = 40
 
 
@@ -59,24 +73,48 @@ class Shell:
         out, err = self.capture.readouterr()
         return Ended(int(code), out, err)
 
-    def use(self, sandbox: Sandbox) -> None:
-        """Point the environment at a sandbox."""
-        for name, value in settings_for(sandbox).items():
+    def use(self, sandbox: Sandbox, state: Path) -> None:
+        """Point the environment at a sandbox, and keep outboxes in a folder of the test."""
+        for name, value in settings_for(sandbox, state).items():
             self.env.setenv(name, value)
 
 
-def settings_for(sandbox: Sandbox) -> dict[str, str]:
-    """Where a sandbox is, and its key."""
-    return {"VOISO_BASE_URL": sandbox.url, "VOISO_API_KEY": sandbox.key}
+def settings_for(sandbox: Sandbox, state: Path) -> dict[str, str]:
+    """Where a sandbox is, its key, and the folder of the outboxes."""
+    return {"VOISO_BASE_URL": sandbox.url, "VOISO_API_KEY": sandbox.key, "XDG_STATE_HOME": str(state)}
 
 
-def begin(*arguments: object, env: Mapping[str, str], **options: Any) -> "subprocess.Popen[str]":
-    """Start the command in a process of its own."""
+def begin(
+    *arguments: object, env: Mapping[str, str], quick: bool = False, **options: Any
+) -> "subprocess.Popen[str]":
+    """Start the command in a process of its own; a quick one keeps the pace of the sandbox of these tests."""
     inherited = {name: value for name, value in os.environ.items() if name not in SETTINGS}
     streams = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    command = (sys.executable, "-c", QUICK) if quick else COMMAND
     return subprocess.Popen(  # noqa: S603 - our own command
-        [*COMMAND, *map(str, arguments)], text=True, env={**inherited, **env}, **{**streams, **options}
+        [*command, *map(str, arguments)], text=True, env={**inherited, **env}, **{**streams, **options}
     )
+
+
+def eventually(holds: Callable[[], object]) -> None:
+    """Wait for what another process does."""
+    deadline = time.monotonic() + PATIENCE
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def posts(sandbox: Sandbox) -> int:
+    """How many calls that write leads a sandbox has seen."""
+    return sum(exchange.path.endswith("/leads") for exchange in sandbox.history)
+
+
+def report_of(ended: Ended) -> dict[str, Any]:
+    """The last line of a command with --json: its books balance."""
+    report: dict[str, Any] = ended.lines[-1]
+    assert ("report", True) == (report["event"], report["balanced"])
+    assert report["rows"] == sum(report["counts"].values()) + report["waiting"]
+    return report
 
 
 def end(process: "subprocess.Popen[str]", given: str | None = None) -> Ended:
@@ -101,19 +139,22 @@ def write_leads(path: Path, rows: Sequence[str], header: str = "phone_number") -
 
 
 @pytest.fixture
-def shell(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Shell:
-    """The command line without any setting."""
+def shell(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Shell:
+    """The command line without any setting, at the pace of the sandbox of these tests."""
     for name in SETTINGS:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    quick = partial(LanePolicy, cooldown=COOLDOWN, settle=COOLDOWN)
+    monkeypatch.setattr("voiso_async.client.LanePolicy", quick)
     return Shell(capsys, monkeypatch)
 
 
 @pytest.fixture
-def sandbox_shell(shell: Shell, voiso_sandbox: Sandbox) -> Shell:
+def sandbox_shell(shell: Shell, voiso_sandbox: Sandbox, tmp_path: Path) -> Shell:
     """The command line, pointed at a sandbox with the campaign 3 and three users, two of them in it."""
     for number, name in enumerate(("Ada Moss", "Ben Tanaka", "Chidi Obi"), start=1):
         voiso_sandbox.add_user(id=number, name=name)
     voiso_sandbox.add_campaign(id=3, name="Summer", user_ids=[1, 2])
-    shell.use(voiso_sandbox)
+    shell.use(voiso_sandbox, tmp_path / "state")
     return shell

@@ -1,6 +1,5 @@
 """`voiso demo` and `voiso sandbox`: what a newcomer sees first."""
 
-import csv
 import json
 import re
 import signal
@@ -14,7 +13,7 @@ import pytest
 from cli_runner import Shell, begin, end, shell
 
 from voiso_async.cli.sample import AREA_CODES, write_sample
-from voiso_async.files import Columns
+from voiso_async.files import open_leads
 from voiso_async.ingest.row import InvalidLead
 from voiso_async.phone import PhoneFault, canonical
 from voiso_async.sandbox import Sandbox
@@ -26,15 +25,13 @@ URL = re.compile(r"http://127\.0\.0\.1:\d+")
 
 
 @pytest.mark.parametrize("size", [100, 3000, 50_000])
-def test_the_sample_is_made_of_numbers_for_fiction(tmp_path: Path, size: int) -> None:
+async def test_the_sample_is_made_of_numbers_for_fiction(tmp_path: Path, size: int) -> None:
     sample = write_sample(tmp_path / "leads.csv", size)
-    with (tmp_path / "leads.csv").open(encoding="utf-8", newline="") as file:
-        header, *rows = csv.reader(file)
-    columns = Columns.of(header)
-    leads = [columns.lead(cells, row, international=False) for row, cells in enumerate(rows, start=2)]
+    async with await open_leads(tmp_path / "leads.csv") as file:
+        leads = [row.lead async for row in file]
     found = [canonical(lead["phone_number"]) for lead in leads if not isinstance(lead, InvalidLead)]
     phones = [phone for phone in found if not isinstance(phone, PhoneFault)]
-    assert ((), size, size) == (columns.unused, len(rows), sample.rows)
+    assert ((), size, size) == (file.columns.unused, len(leads), sample.rows)
     assert all(FICTION.fullmatch(phone) for phone in phones)
     assert set(sample.known) <= set(phones)
     assert int(size * 0.02) == len(phones) - len(set(phones))

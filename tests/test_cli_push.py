@@ -1,20 +1,21 @@
-"""`voiso leads push`: what is sent, what is printed, and how it ends."""
+"""`voiso leads push` and `update`: what is sent, what is printed, and how it ends."""
 
-import json
-import shlex
-import shutil
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
-from uuid import uuid4
 
 import attrs
 import pytest
-from cli_runner import PATIENCE, Ended, Shell, begin, end, phones, sandbox_shell, settings_for, shell, write_leads
+from cli_runner import (
+    Shell,
+    begin,
+    end,
+    phones,
+    posts,
+    report_of,
+    sandbox_shell,
+    settings_for,
+    shell,
+    write_leads,
+)
 
 from voiso_async.sandbox import ApplyThenClose, Sandbox, Status
 
@@ -23,24 +24,123 @@ __all__ = ["sandbox_shell", "shell"]  # fixtures
 PHONE = "441632960123"
 
 
-def posts(sandbox: Sandbox) -> int:
-    return sum(exchange.method == "POST" for exchange in sandbox.history)
+@pytest.mark.row(176, 177, 178)
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "leads.csv: it is empty: there is nothing to send"),
+        (b"phone\n", "leads.csv: it has no rows: nothing to send"),
+        (b"email,name\nx@example.com,Ada\n", "no column holds the phone number; there are 'email', 'name': name"),
+        (b"phone,Name,name\n1,2,3\n", "two columns are named 'name'"),
+        (b"phone,mobile\n1,2\n", "the columns 'phone' and 'mobile' could each be the phone number"),
+        (b'phone,name\n441632960123,"Ada\n441632960124,Ben\n', "row 2: it begins a quote that is never closed"),
+        (b"phone,name\n441632960123,Ada\n441632960124\n", "row 3: it has 1 cells, and the header 2"),
+        (b"phone,name\n441632960123,\xff\n", "row 2: it holds bytes that are not UTF-8"),
+        (b"phone,name\n441632960123,\x00\n", "row 2: it holds a NUL byte"),
+        (b"PK\x03\x04rest", "leads.csv: "),
+    ],
+)
+def test_a_file_that_cannot_be_pushed_is_usage_and_nothing_is_sent(
+    sandbox_shell: Shell, voiso_sandbox: Sandbox, tmp_path: Path, content: bytes, says: str
+) -> None:
+    path = tmp_path / "leads.csv"
+    path.write_bytes(content)
+    ended = sandbox_shell("leads", "push", path, "--campaign", 3)
+    assert (2, "") == (ended.code, ended.out)
+    assert says in ended.complaint
+    assert "4416329601" not in ended.err
+    assert 0 == posts(voiso_sandbox)
+    assert "0 jobs\n" in sandbox_shell("leads", "status").err
 
 
-def eventually(holds: Callable[[], object]) -> None:
-    """Wait for what another process does."""
-    deadline = time.monotonic() + PATIENCE
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [(".", "is a directory"), ("nowhere.csv", "no such file or directory"), ("a\0b", "no usable name")],
+)
+def test_what_is_no_file_is_usage(sandbox_shell: Shell, voiso_sandbox: Sandbox, path: str, says: str) -> None:
+    ended = sandbox_shell("leads", "push", path, "--campaign", 3)
+    assert (2, "") == (ended.code, ended.out)
+    assert says in ended.complaint
+    assert [] == voiso_sandbox.history
 
 
-def report_of(ended: Ended) -> dict[str, Any]:
-    """The last line of a push with --json: its books balance."""
-    report: dict[str, Any] = ended.lines[-1]
-    assert ("report", True) == (report["event"], report["balanced"])
-    assert report["rows"] == sum(report["counts"].values())
-    return report
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ([], "say where the leads go: --campaign 3, or --campaign-column NAME"),
+        (["--campaign", 3, "--campaign-column", "id"], "say where the leads go"),
+        (["--campaign-column", "id", "--wait-live", "1m"], "--wait-live needs --campaign"),
+        (["--campaign", 3, "--map", "Mobile"], "--map takes FIELD=COLUMN"),
+        (["--campaign", 3, "--map", "name="], "--map takes FIELD=COLUMN"),
+        (["--campaign", 3, "--map", "name=a", "--map", "name=b"], "--map names name twice"),
+        (["--campaign", 3, "--map", "shoe_size=tel"], "shoe_size"),
+        (["--campaign", 3, "--map", "name=Nickname"], "Nickname"),
+        (["--campaign", 3, "--key-column", "CRM id"], "no one column is named 'CRM id'"),
+        (["--campaign-column", "list"], "no one column is named 'list'"),
+        (["--campaign", 3, "--region", "GB", "--international"], "give a region or international"),
+        (["--campaign", 3, "--region", "Atlantis"], "the region must be a code of two letters"),
+        (["--campaign", 3, "--delimiter", "||"], "must be one character"),
+        (["--campaign", 3, "--encoding", "klingon"], "no text encoding"),
+        (["--campaign", 3, "--format", "xlsx"], "leads.csv: "),
+        (["--campaign", 3, "--suppress", "nowhere.txt"], "nowhere.txt: it cannot be read"),
+        (["--campaign", 3, "--results", "leads.csv"], "leads.csv: there is such a file already"),
+        (["--campaign", 3, "--rejects", "no/such/rejects.csv"], "rejects.csv: there is no folder"),
+        (["--campaign", 3, "--account", "../x"], "an account's label"),
+    ],
+    ids=str,
+)
+def test_an_option_that_cannot_be_is_usage_and_nothing_is_sent(
+    sandbox_shell: Shell, voiso_sandbox: Sandbox, tmp_path: Path, options: list[object], says: str
+) -> None:
+    write_leads(tmp_path / "leads.csv", phones(2), "tel")
+    sandbox_shell.env.chdir(tmp_path)
+    ended = sandbox_shell("leads", "push", "leads.csv", *options)
+    assert (2, "") == (ended.code, ended.out)
+    assert says in ended.complaint
+    assert 0 == posts(voiso_sandbox)
+
+
+@pytest.mark.parametrize(("campaign", "code"), [("../3", 2), ("0", 2), ("three", 2), ("99", 1)])
+def test_a_campaign_that_cannot_be(
+    sandbox_shell: Shell, voiso_sandbox: Sandbox, tmp_path: Path, campaign: str, code: int
+) -> None:
+    path = write_leads(tmp_path / "leads.csv", phones(2))
+    ended = sandbox_shell("leads", "push", path, "--campaign", campaign)
+    assert (code, "") == (ended.code, ended.out)
+    assert ended.complaint
+    assert 0 == posts(voiso_sandbox)
+
+
+def test_without_a_key_nothing_is_begun(sandbox_shell: Shell, tmp_path: Path) -> None:
+    sandbox_shell.env.delenv("VOISO_API_KEY")
+    path = write_leads(tmp_path / "leads.csv", phones(2))
+    assert "there is no API key" in sandbox_shell("leads", "push", path, "--campaign", 3).complaint
+    assert not (tmp_path / "state").exists()
+
+
+def test_a_refusal_of_everything_prints_the_books_and_what_to_do(
+    sandbox_shell: Shell, voiso_sandbox: Sandbox, tmp_path: Path
+) -> None:
+    voiso_sandbox.faults.add(Status(403, {"error": "Forbidden"}), method="POST")
+    path = write_leads(tmp_path / "leads.csv", phones(2))
+    ended = sandbox_shell("leads", "push", path, "--campaign", 3)
+    assert 1 == ended.code
+    assert "-> 403: Forbidden" in ended.complaint
+    assert "  waiting  2  are still to be sent\n" in ended.out
+    assert "Go on: voiso leads resume " in ended.out
+
+
+def test_a_campaign_that_is_given_up_can_go_on(
+    sandbox_shell: Shell, voiso_sandbox: Sandbox, tmp_path: Path
+) -> None:
+    voiso_sandbox.faults.add(Status(404, {"error": "Not found"}), method="POST")
+    path = write_leads(tmp_path / "leads.csv", phones(2))
+    ended = sandbox_shell("leads", "push", path, "--campaign", 3, "--json")
+    report = report_of(ended)
+    assert (4, 2, "open") == (ended.code, report["waiting"], report["state"])
+    assert "-> 404" in report["error"]
+    assert 0 == sandbox_shell(*report["next"].split()[1:]).code
+    assert phones(2) == list(voiso_sandbox.campaigns[3].leads)
 
 
 def test_a_file_whose_leads_all_arrive(sandbox_shell: Shell, voiso_sandbox: Sandbox, tmp_path: Path) -> None:
@@ -49,9 +149,11 @@ def test_a_file_whose_leads_all_arrive(sandbox_shell: Shell, voiso_sandbox: Sand
     path = write_leads(tmp_path / "leads.csv", [row], header)
     ended = sandbox_shell("leads", "push", path, "--campaign", 3)
     assert 0 == ended.code
-    assert "columns without a meaning here: shoe size\n" == ended.err
+    unused, job = ended.err.splitlines()
+    assert "columns without a meaning here: shoe size" == unused
+    assert job.startswith('leads.csv → campaign 3 "Summer" (live, active): job ')
     assert ended.out.startswith(
-        'leads.csv → campaign 3 "Summer" (active)\n  created  1  are new in the campaign\n'
+        'leads.csv → campaign 3 "Summer" (live, active)\n  created  1  are new in the campaign\n'
     )
     assert "  rows     1  the books balance\n" in ended.out
     lead = {
@@ -74,115 +176,111 @@ def test_rows_that_are_not_in_the_campaign_are_exit_code_3(
     lines = [f"{row},{'0' if row.endswith('9') else '7'}" for row in rows]
     path = write_leads(tmp_path / "leads.csv", lines, "tel,priority")
     ended = sandbox_shell("leads", "push", path, "--campaign", 3)
-    assert (3, "") == (ended.code, ended.err)
+    assert 3 == ended.code
     counts = ("created 2", "duplicate 1", "repeated 1", "rejected 1", "invalid 4", "rows 9")
     assert all(count in " ".join(ended.out.split()) for count in counts)
     assert "phone number: empty in row 6\n" in ended.out
     assert "phone number: too short in row 7\n" in ended.out
     assert "phone number: national without region in row 8\n" in ended.out
-    assert "or give --international if they have it already\n" in ended.out
+    assert "or give --region such as GB, or --international if they have it already\n" in ended.out
     assert "rejected in row 9\n" in ended.out
     assert "priority: out of range in row 10\n" in ended.out
+    assert "Try these rows once more: voiso leads retry " in ended.out
     assert not any(phone in ended.out + ended.err for phone in rows if phone)
 
 
-def test_with_json_the_last_line_is_the_report(
+def test_with_json_the_first_line_names_the_job_and_the_last_is_the_report(
     sandbox_shell: Shell, voiso_sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    path = write_leads(
-        tmp_path / "leads.csv", ["k1,441632960001", "k2,letters", ",960123", "k4,441632960001"], "id,phone"
-    )
-    ended = sandbox_shell("leads", "push", path, "--campaign", "3", "--json")
+    rows = ["k1,441632960001", "k2,letters", ",960123", "k4,441632960001"]
+    path = write_leads(tmp_path / "leads.csv", rows, "id,phone")
+    ended = sandbox_shell("leads", "push", path, "--campaign", "3", "--key-column", "id", "--json")
     assert (3, "") == (ended.code, ended.err)
-    first, second, _ = ended.lines
-    problem = {"event": "problem", "outcome": "invalid", "field": "phone_number"}
+    job, first, second, _ = ended.lines
+    problem = {"event": "problem", "outcome": "invalid", "field": "phone_number", "campaign": 3}
     assert problem | {"row": 3, "key": "k2", "reason": "letters"} == {
         k: v for k, v in first.items() if k != "detail"
     }
-    assert (4, "row 4", "too_short") == (second["row"], second["key"], second["reason"])
+    assert (4, "too_short") == (second["row"], second["reason"])
     report = report_of(ended)
-    assert (3, "leads.csv", None, 0) == (report["campaign"], report["file"], report["error"], report["unread"])
+    assert ("job", job["job"]) == (job["event"], report["job"])
+    assert (3, "leads.csv", None, "done") == tuple(report[name] for name in ("campaign", "file", "error", "state"))
+    assert f"voiso leads results {report['job']} --rejects --out rejects.csv" == report["next"]
     assert (1, 1, 2) == tuple(report["counts"][outcome] for outcome in ("created", "repeated", "invalid"))
     assert ["441632960001"] == list(voiso_sandbox.campaigns[3].leads)
 
 
-def test_numbers_may_be_said_to_be_international(
+def test_columns_may_be_mapped(sandbox_shell: Shell, voiso_sandbox: Sandbox, tmp_path: Path) -> None:
+    path = write_leads(tmp_path / "leads.csv", [f"Ada,Moss,{PHONE},7"], "First,Last,Mobile,Id")
+    maps = ("phone_number=Mobile", "name={Last}, {First}", "source.url=https://crm.example.net/{Id}")
+    options = [word for text in maps for word in ("--map", text)]
+    assert 0 == sandbox_shell("leads", "push", path, "--campaign", 3, *options).code
+    lead = voiso_sandbox.campaigns[3].leads[PHONE]
+    assert ("Moss, Ada", {"url": "https://crm.example.net/7"}) == (lead["name"], lead["source"])
+
+
+def test_numbers_may_be_said_to_be_international_or_of_a_region(
     sandbox_shell: Shell, voiso_sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    path = write_leads(tmp_path / "leads.csv", ["4416329601"])
+    path = write_leads(tmp_path / "abroad.csv", ["4416329601"])
     assert 0 == sandbox_shell("leads", "push", path, "--campaign", 3, "--international").code
-    assert ["4416329601"] == list(voiso_sandbox.campaigns[3].leads)
+    path = write_leads(tmp_path / "home.csv", ["(201) 555-0123"])
+    assert 0 == sandbox_shell("leads", "push", path, "--campaign", 3, "--region", "US").code
+    assert ["4416329601", "12015550123"] == list(voiso_sandbox.campaigns[3].leads)
 
 
-def test_delimiter_and_encoding_may_be_named(sandbox_shell: Shell, voiso_sandbox: Sandbox, tmp_path: Path) -> None:
+def test_delimiter_encoding_and_format_may_be_named(
+    sandbox_shell: Shell, voiso_sandbox: Sandbox, tmp_path: Path
+) -> None:
     path = tmp_path / "leads.txt"
     path.write_bytes(f"phone|name\n{PHONE}|Zoë\n".encode("cp1252"))
     options = ("--campaign", 3, "--delimiter", "|", "--encoding", "cp1252")
     assert 0 == sandbox_shell("leads", "push", path, *options).code
     assert "Zoë" == voiso_sandbox.campaigns[3].leads[PHONE]["name"]
-    for wrong in (("--delimiter", "||"), ("--encoding", "klingon"), ("--encoding", "rot13")):
-        ended = sandbox_shell("leads", "push", path, "--campaign", 3, *wrong)
-        assert (2, "") == (ended.code, ended.out)
-        assert "must be one character" in ended.complaint or "no text encoding" in ended.complaint
+    path = tmp_path / "leads.log"
+    path.write_text('{"phone": "441632960124", "name": "Ada"}\n', encoding="utf-8")
+    assert 0 == sandbox_shell("leads", "push", path, "--campaign", 3, "--format", "jsonl").code
+    assert "Ada" == voiso_sandbox.campaigns[3].leads["441632960124"]["name"]
 
 
-def test_standard_input(voiso_sandbox: Sandbox) -> None:
-    voiso_sandbox.add_campaign(id=3)
-    arguments = ("leads", "push", "-", "--campaign", "3", "--json")
-    ended = end(begin(*arguments, env=settings_for(voiso_sandbox)), "phone\n" + "\n".join(phones(1000)))
-    assert (0, "") == (ended.code, ended.err)
+def test_suppressed_numbers_are_left_out_and_spoil_nothing(
+    sandbox_shell: Shell, voiso_sandbox: Sandbox, tmp_path: Path
+) -> None:
+    path = write_leads(tmp_path / "leads.csv", phones(4))
+    lists = [
+        write_leads(tmp_path / f"dnc{place}.txt", [f"+{phone}"], "phone") for place, phone in enumerate(phones(2))
+    ]
+    options = [word for path in lists for word in ("--suppress", path)]
+    ended = sandbox_shell("leads", "push", path, "--campaign", 3, *options)
+    assert 0 == ended.code
+    assert "  suppressed  2  are on the list of numbers that must not be called\n" in ended.out
+    assert "invalid" not in ended.out
+    assert phones(4)[2:] == list(voiso_sandbox.campaigns[3].leads)
+
+
+def test_a_column_may_name_each_row_s_campaign(
+    sandbox_shell: Shell, voiso_sandbox: Sandbox, tmp_path: Path
+) -> None:
+    for number in (4, 5):
+        voiso_sandbox.add_campaign(id=number)
+    lines = [f"{phone},{3 + place % 3}" for place, phone in enumerate(phones(30))]
+    path = write_leads(tmp_path / "leads.csv", [*lines, f"{PHONE},none"], "phone,list")
+    ended = sandbox_shell("leads", "push", path, "--campaign-column", "list", "--json")
     report = report_of(ended)
-    assert ("standard input", 1000) == (report["file"], report["counts"]["created"])
+    assert (3, [3, 4, 5], 30) == (ended.code, report["campaigns"], report["counts"]["created"])
+    assert {"bad_campaign": 1} == report["reasons"]
+    for place in range(3):
+        assert phones(30)[place::3] == list(voiso_sandbox.campaigns[3 + place].leads)
 
 
-@pytest.mark.parametrize(
-    ("content", "says"),
-    [
-        (b"", "leads.csv: it is empty: there is nothing to send"),
-        (b"phone\n", "leads.csv: it has no rows below its header: nothing to send"),
-        (b"email,name\nx@example.com,Ada\n", "no column holds the phone number; there are 'email', 'name': name"),
-        (b"phone,Name,name\n1,2,3\n", "two columns are named 'name'"),
-        (b"phone,mobile\n1,2\n", "the columns 'phone' and 'mobile' could each be the phone number"),
-        (b'phone,name\n441632960123,"Ada\n441632960124,Ben\n', "row 2: it begins a quote that is never closed"),
-        (b"phone,name\n441632960123,Ada\n441632960124\n", "row 3: it has 1 cells, and the header 2"),
-        (b"phone,name\n441632960123,\xff\n", "row 2: it holds bytes that are not UTF-8"),
-        (b"phone,name\n441632960123,\x00\n", "row 2: it holds a NUL byte"),
-        (b"PK\x03\x04rest", "it is an Excel workbook or a zip archive"),
-        (b"441632960123,Ada\n", "the names of the columns are missing"),
-    ],
-)
-def test_a_file_that_cannot_be_pushed_is_usage_and_nothing_is_sent(
-    sandbox_shell: Shell, voiso_sandbox: Sandbox, tmp_path: Path, content: bytes, says: str
-) -> None:
-    path = tmp_path / "leads.csv"
-    path.write_bytes(content)
-    ended = sandbox_shell("leads", "push", path, "--campaign", 3)
-    assert (2, "") == (ended.code, ended.out)
-    assert says in ended.complaint
-    assert "4416329601" not in ended.err
-    assert 0 == posts(voiso_sandbox)
-
-
-@pytest.mark.parametrize(
-    ("path", "says"),
-    [(".", "is a directory"), ("nowhere.csv", "no such file or directory"), ("a\0b", "no usable name")],
-)
-def test_what_is_no_file_is_usage(sandbox_shell: Shell, voiso_sandbox: Sandbox, path: str, says: str) -> None:
-    ended = sandbox_shell("leads", "push", path, "--campaign", 3)
-    assert (2, "") == (ended.code, ended.out)
-    assert says in ended.complaint
-    assert [] == voiso_sandbox.history
-
-
-@pytest.mark.parametrize(("campaign", "code"), [("../3", 2), ("0", 2), ("three", 2), ("99", 1)])
-def test_a_campaign_that_cannot_be(
-    sandbox_shell: Shell, voiso_sandbox: Sandbox, tmp_path: Path, campaign: str, code: int
-) -> None:
+def test_leads_are_updated_by_the_same_path(sandbox_shell: Shell, voiso_sandbox: Sandbox, tmp_path: Path) -> None:
     path = write_leads(tmp_path / "leads.csv", phones(2))
-    ended = sandbox_shell("leads", "push", path, "--campaign", campaign)
-    assert (code, "") == (ended.code, ended.out)
-    assert ended.complaint
-    assert 0 == posts(voiso_sandbox)
+    assert 0 == sandbox_shell("leads", "push", path, "--campaign", 3).code
+    path = write_leads(tmp_path / "leads.csv", [f"{phone},no" for phone in phones(2)], "phone,active")
+    ended = sandbox_shell("leads", "update", path, "--campaign", 3)
+    assert 0 == ended.code
+    assert "  updated  2  were changed\n" in ended.out
+    assert [False, False] == [lead["active"] for lead in voiso_sandbox.campaigns[3].leads.values()]
 
 
 def test_a_key_that_may_not_read_may_push(sandbox_shell: Shell, voiso_sandbox: Sandbox, tmp_path: Path) -> None:
@@ -192,177 +290,42 @@ def test_a_key_that_may_not_read_may_push(sandbox_shell: Shell, voiso_sandbox: S
     assert ended.out.startswith("leads.csv → campaign 3\n")
 
 
-def test_a_refusal_of_everything_still_prints_the_books(
-    sandbox_shell: Shell, voiso_sandbox: Sandbox, tmp_path: Path
-) -> None:
-    voiso_sandbox.faults.add(Status(403, {"error": "Forbidden"}), method="POST")
-    path = write_leads(tmp_path / "leads.csv", phones(2))
-    ended = sandbox_shell("leads", "push", path, "--campaign", 3)
-    assert 1 == ended.code
-    assert "-> 403: Forbidden" in ended.complaint
-    assert "  not sent  2  are not in the campaign: the push ended before\n" in ended.out
-    assert "Push the same file again to finish" in ended.out
-
-
-def test_a_fault_in_the_middle_of_a_pipe_ends_with_the_books(voiso_sandbox: Sandbox) -> None:
-    voiso_sandbox.add_campaign(id=3)
-    given = "\n".join(["phone,name", *(f"{phone},a" for phone in phones(1001)), f'{PHONE},"open'])
-    process = begin("leads", "push", "-", "--campaign", "3", "--json", env=settings_for(voiso_sandbox))
-    ended = end(process, given)
-    assert 1 == ended.code
-    assert "standard input: row 1003: it begins a quote that is never closed; what was sent" in ended.complaint
-    report = report_of(ended)
-    assert 1001 == report["rows"]
-    assert report["counts"]["created"] == len(voiso_sandbox.campaigns[3].leads)
-    assert "SourceError" not in report["error"]
-
-
-def test_the_timeout_is_an_error_with_the_books(voiso_sandbox: Sandbox, tmp_path: Path) -> None:
-    voiso_sandbox.add_campaign(id=3)
-    path = write_leads(tmp_path / "leads.csv", phones(1500))
-    arguments = ("leads", "push", path, "--campaign", 3, "--timeout", 1, "--json")
-    ended = end(begin(*arguments, env=settings_for(voiso_sandbox)))
-    assert 1 == ended.code
-    assert "the 1 s of --timeout were over before every lead was sent" in ended.complaint
-    counts = report_of(ended)["counts"]
-    assert (1000, 500) == (counts["created"], counts["not_sent"])
-
-
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_between_two_posts_withdraws_the_rest(
-    voiso_sandbox: Sandbox, tmp_path: Path, number: signal.Signals, code: int
-) -> None:
-    voiso_sandbox.add_campaign(id=3)
-    path = write_leads(tmp_path / "leads.csv", [*phones(2000), *phones(2000)[:1000]])
-    process = begin("leads", "push", path, "--campaign", 3, env=settings_for(voiso_sandbox))
-    eventually(lambda: len(voiso_sandbox.campaigns[3].leads) == 1000)
-    time.sleep(0.3)
-    process.send_signal(number)
-    began = time.monotonic()
-    ended = end(process)
-    assert code == ended.code
-    assert time.monotonic() - began < 1.5
-    text = " ".join(ended.out.split())
-    assert "created 1 000" in text
-    assert "not sent 1 000" in text
-    assert "the books balance" in text
-    assert "not read" in text or "repeated 1 000" in text
-    assert 1 == posts(voiso_sandbox)
-
-
-def test_a_signal_waits_for_the_answer_to_the_post_in_flight(voiso_sandbox: Sandbox, tmp_path: Path) -> None:
-    voiso_sandbox.add_campaign(id=3)
-    voiso_sandbox.rules = attrs.evolve(voiso_sandbox.rules, server_time=1.0)
-    path = write_leads(tmp_path / "leads.csv", phones(1500))
-    process = begin("leads", "push", path, "--campaign", 3, "--json", env=settings_for(voiso_sandbox))
-    eventually(lambda: posts(voiso_sandbox))
-    time.sleep(0.2)
-    process.send_signal(signal.SIGINT)
-    ended = end(process)
-    assert 130 == ended.code
-    assert "waiting for the answer to the POST in flight (once more to leave at once)\n" == ended.err
-    report = report_of(ended)
-    assert (1000, 500) == (report["counts"]["created"], report["counts"]["not_sent"])
-    assert "stopped by SIGINT" == report["error"]
-
-
-def test_a_second_signal_leaves_at_once_and_says_what_is_not_known(voiso_sandbox: Sandbox, tmp_path: Path) -> None:
-    voiso_sandbox.add_campaign(id=3)
-    voiso_sandbox.rules = attrs.evolve(voiso_sandbox.rules, server_time=20.0)
-    path = write_leads(tmp_path / "leads.csv", phones(1500))
-    process = begin("leads", "push", path, "--campaign", 3, env=settings_for(voiso_sandbox))
-    eventually(lambda: posts(voiso_sandbox))
-    time.sleep(0.2)
-    for _ in range(2):
-        process.send_signal(signal.SIGINT)
-        time.sleep(0.3)
-    began = time.monotonic()
-    ended = end(process)
-    assert time.monotonic() - began < 3
-    assert 130 == ended.code
-    assert "  unknown   1 000  were sent, and no answer came: they may be in the campaign\n" in ended.out
-    assert "  not sent    500  are not in the campaign: the push ended before\n" in ended.out
-
-
-def test_a_signal_ends_the_wait_for_standard_input(voiso_sandbox: Sandbox) -> None:
-    """The thread that reads it cannot be woken, and does not keep the command from leaving."""
-    voiso_sandbox.add_campaign(id=3)
-    process = begin("leads", "push", "-", "--campaign", "3", env=settings_for(voiso_sandbox))
-    assert process.stdin is not None
-    process.stdin.write("phone\n441632960001\n")
-    process.stdin.flush()
-    eventually(lambda: voiso_sandbox.campaigns[3].leads)
-    time.sleep(0.2)
-    process.send_signal(signal.SIGINT)
-    assert 130 == process.wait(timeout=5)
-    ended = end(process)
-    assert "created 1" in " ".join(ended.out.split())
-
-
-@pytest.mark.realtime
-def test_a_lost_answer_is_told_and_settled(voiso_sandbox: Sandbox, tmp_path: Path) -> None:
-    voiso_sandbox.add_campaign(id=3)
+def test_a_lost_answer_is_told_and_settled(sandbox_shell: Shell, voiso_sandbox: Sandbox, tmp_path: Path) -> None:
     voiso_sandbox.faults.add(ApplyThenClose(), method="POST")
-    path = write_leads(tmp_path / "leads.csv", phones(20))
-    ended = end(begin("leads", "push", path, "--campaign", 3, env=settings_for(voiso_sandbox)))
+    ended = sandbox_shell("leads", "push", write_leads(tmp_path / "leads.csv", phones(20)), "--campaign", 3)
     assert 0 == ended.code
-    assert "an answer was lost; the same leads go again in 2 s" in ended.err
+    assert "an answer was lost; the same leads go again in 0 s" in ended.err
     assert "  confirmed  20  are in the campaign; they went twice, as an answer was lost\n" in ended.out
 
 
-@pytest.fixture
-def terminal() -> Iterator["Terminal"]:
-    terminal = Terminal(f"voiso-test-{uuid4().hex[:8]}")
-    yield terminal
-    terminal.tmux("kill-server")
+def test_files_of_results_wait_for_the_end(sandbox_shell: Shell, voiso_sandbox: Sandbox, tmp_path: Path) -> None:
+    voiso_sandbox.faults.add(Status(404), method="POST")
+    path, results = write_leads(tmp_path / "leads.csv", phones(2)), tmp_path / "results.csv"
+    ended = sandbox_shell("leads", "push", path, "--campaign", 3, "--results", results)
+    assert (4, True, False) == (ended.code, "no file was written, as rows wait" in ended.err, results.exists())
+    assert 0 == sandbox_shell("leads", "push", path, "--campaign", 3, "--results", results).code
+    assert 3 == len(results.read_text(encoding="utf-8").splitlines())
 
 
-@attrs.frozen
-class Terminal:
-    """A terminal of 80 by 30 that can be read."""
-
-    name: str
-
-    def tmux(self, *arguments: str) -> str:
-        command = ["tmux", "-L", self.name, "-f", "/dev/null", *arguments]
-        return subprocess.run(command, capture_output=True, text=True, timeout=10, check=False).stdout  # noqa: S603
-
-    def run(self, *arguments: object, env: dict[str, str]) -> None:
-        settings = [f"{name}={value}" for name, value in env.items()]
-        words = ["env", *settings, sys.executable, "-m", "voiso_async.cli", *map(str, arguments)]
-        shown = f"{shlex.join(words)}; echo ended $?; sleep 60"
-        self.tmux("new-session", "-d", "-x", "80", "-y", "30", shown)
-
-    def screen(self) -> str:
-        return self.tmux("capture-pane", "-p", "-J")
-
-
-@pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux stands in for a terminal")
-@pytest.mark.realtime
-def test_three_batches_at_the_real_pace_move_a_bar(
-    terminal: Terminal, voiso_sandbox: Sandbox, tmp_path: Path
-) -> None:
+@pytest.mark.row(179)
+def test_standard_input(voiso_sandbox: Sandbox, tmp_path: Path) -> None:
     voiso_sandbox.add_campaign(id=3)
-    voiso_sandbox.rules = attrs.evolve(voiso_sandbox.rules, cooldown=2.0)
-    rows = [
-        *phones(2000),
-        *(f"1{area}55501{place:02}" for area in (201, 202, 203, 204, 205) for place in range(100)),
-    ]
-    path = write_leads(tmp_path / "leads.csv", rows)
-    terminal.run("leads", "push", path, "--campaign", 3, env=settings_for(voiso_sandbox))
-    eventually(lambda: "40% ━" in terminal.screen())
-    bar, pace, outcomes = terminal.screen().splitlines()[:3]
-    assert "1 000 of 2 500 · " in bar
-    assert bar.rstrip().endswith(" s left")
-    assert "/s · " in pace
-    assert "next batch in " in pace
-    assert "created 1 000 · pending 1 500" in outcomes
-    eventually(lambda: "ended" in terminal.screen())
-    screen = terminal.screen()
-    assert "━" not in screen
-    assert "  created  2 500  are new in the campaign\n" in screen
-    assert "  3 POSTs in 4." in screen
-    assert "ended 0\n" in screen
-    assert 0 == voiso_sandbox.too_early
-    assert 3 == posts(voiso_sandbox)
-    assert json.dumps(sorted(rows)) == json.dumps(sorted(voiso_sandbox.campaigns[3].leads))
+    arguments = ("leads", "push", "-", "--campaign", "3", "--json")
+    ended = end(begin(*arguments, env=settings_for(voiso_sandbox, tmp_path)), "phone\n" + "\n".join(phones(1000)))
+    assert (0, "") == (ended.code, ended.err)
+    report = report_of(ended)
+    assert ("standard input", 1000) == (report["file"], report["counts"]["created"])
+
+
+def test_a_fault_in_the_middle_of_a_pipe_ends_with_the_books(voiso_sandbox: Sandbox, tmp_path: Path) -> None:
+    voiso_sandbox.add_campaign(id=3)
+    given = "\n".join(["phone,name", *(f"{phone},a" for phone in phones(1001)), f'{PHONE},"open'])
+    arguments = ("leads", "push", "-", "--campaign", "3", "--json")
+    ended = end(begin(*arguments, env=settings_for(voiso_sandbox, tmp_path), quick=True), given)
+    assert 1 == ended.code
+    assert "standard input: row 1003: it begins a quote that is never closed; what was read" in ended.complaint
+    report = report_of(ended)
+    assert ("loading", 0) == (report["state"], report["waiting"])
+    assert report["rows"] >= 1000
+    assert report["counts"]["created"] == len(voiso_sandbox.campaigns[3].leads) == report["rows"]
+    assert "SourceError" not in report["error"]

@@ -440,6 +440,7 @@ async def test_a_forked_child_is_refused_before_any_io_and_the_parent_is_unharme
 
 
 @pytest.mark.row(117)
+@pytest.mark.unwatched
 async def test_a_client_that_was_never_closed_warns_once_and_without_its_key(sandbox: Sandbox) -> None:
     voiso = client_of(sandbox)
     view = voiso.with_options(timeout=5)

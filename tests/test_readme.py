@@ -18,6 +18,7 @@ import uvicorn
 from aiohttp import web
 
 from voiso_async import VoisoClient
+from voiso_async.outbox import SqliteOutbox
 from voiso_async.sandbox import Rules, Sandbox
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
@@ -33,7 +34,9 @@ COMMANDS = [
 
 
 @pytest.fixture
-async def sandbox(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Sandbox]:
+async def sandbox(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator[Sandbox]:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     async with Sandbox(rules=Rules(slow_transitions=0.01), sample=True) as sandbox:
         for name, value in environment(sandbox).items():
             monkeypatch.setenv(name, value)
@@ -41,7 +44,14 @@ async def sandbox(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Sandbox]:
 
 
 def environment(sandbox: Sandbox) -> dict[str, str]:
-    return {"VOISO_API_KEY": sandbox.key, "VOISO_BASE_URL": sandbox.url}
+    return {
+        "VOISO_API_KEY": sandbox.key,
+        "VOISO_BASE_URL": sandbox.url,
+        "TALKDESK_BASE_URL": sandbox.talkdesk_url,
+        "TALKDESK_TOKEN_URL": f"{sandbox.talkdesk_url}/oauth/token",
+        "TALKDESK_CLIENT_ID": sandbox.talkdesk.client_id,
+        "TALKDESK_CLIENT_SECRET": sandbox.talkdesk.client_secret,
+    }
 
 
 def compiled(snippet: str) -> CodeType:
@@ -94,7 +104,7 @@ async def test_the_fixture_snippet_is_a_test(voiso_sandbox: Sandbox, voiso_clien
 async def sign_up(address: str) -> Any:
     async with (
         aiohttp.ClientSession() as session,
-        session.post(f"{address}/signup", params={"phone": "441632960777"}) as response,
+        session.post(f"{address}/signup", json={"phone": "441632960777"}) as response,
     ):
         return response.status, await response.json()
 
@@ -122,10 +132,22 @@ async def test_the_aiohttp_snippet_serves(sandbox: Sandbox) -> None:
     await runner.cleanup()
 
 
+JOB = "7f3a"
+"""The id of a job in the README."""
+
+
+async def newest_job(folder: Path) -> str:
+    (path,) = (folder / "state" / "voiso").glob("*.db")
+    async with SqliteOutbox(path) as outbox:
+        return (await outbox.jobs())[0].id
+
+
 async def test_the_commands_run_one_after_the_other(sandbox: Sandbox, tmp_path: Path) -> None:
     (tmp_path / "leads.csv").write_text("phone,name\n+441632960778,R. Okafor\n")
+    (tmp_path / "changes.csv").write_text("phone,active\n+441632960778,no\n")
+    (tmp_path / "crm.csv").write_text("Nr;First;Last;Mobil;List\n7;R.;Okafor;+441632960779;3\n")
     for command in COMMANDS:
-        words = shlex.split(command)
+        words = shlex.split(command.replace(JOB, await newest_job(tmp_path)) if JOB in command else command)
         assert "voiso" == words[0]
         process = await asyncio.create_subprocess_exec(
             sys.executable,

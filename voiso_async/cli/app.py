@@ -16,11 +16,14 @@ from voiso_async import __version__
 from voiso_async.cli.campaigns import campaigns
 from voiso_async.cli.common import Exit
 from voiso_async.cli.demo import demo
+from voiso_async.cli.doctor import doctor
 from voiso_async.cli.leads import leads
 from voiso_async.cli.sandbox import sandbox
 from voiso_async.cli.show import complain
 from voiso_async.cli.signals import SIGNALLED, Signals
+from voiso_async.cli.talkdesk import talkdesk
 from voiso_async.cli.users import users
+from voiso_async.cli.worker import lanes, worker
 from voiso_async.errors import ConfigurationError, InputFileError, TransportError, VoisoError
 
 __all__ = ["app", "main", "run"]
@@ -38,6 +41,10 @@ app: App = App(
 app.command(campaigns)
 app.command(users)
 app.command(leads)
+app.command(worker)
+app.command(lanes)
+app.command(doctor)
+app.command(talkdesk)
 app.command(demo)
 app.command(sandbox)
 

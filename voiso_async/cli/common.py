@@ -1,6 +1,7 @@
 """What every command shares: how to reach the API, and the exit codes."""
 
 import os
+import shlex
 import stat
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -10,14 +11,16 @@ from typing import Annotated
 
 import anyio
 from attrs import frozen
-from cyclopts import Parameter
+from cyclopts import Group, Parameter
 
 from voiso_async.cli.show import note
 from voiso_async.client import VoisoClient
 from voiso_async.errors import ConfigurationError
 from voiso_async.events import Event
+from voiso_async.outbox import Outbox
+from voiso_async.wire import base_url_of
 
-__all__ = ["FROM_ENVIRONMENT", "Connection", "Exit", "Json", "connected"]
+__all__ = ["FROM_ENVIRONMENT", "GROUPS", "Connection", "Exit", "Json", "connected"]
 
 LARGEST_KEY_FILE = 4096
 
@@ -30,14 +33,22 @@ class Exit(IntEnum):
     USAGE = 2
     NOT_ALL = 3
     """It ran to its end, and some leads are not in the campaign or in question."""
+    STOPPED = 4
+    """It was stopped before its end; what waits is in the outbox, and another command goes on."""
 
+
+GROUPS: dict[str, Group] = {
+    name: Group(name, sort_key=place)
+    for place, name in enumerate(("File", "Sending", "Outbox", "Connection", "Output"), start=1)
+}
+"""The groups of options that commands share, in the order of their help."""
 
 Json = Annotated[
-    bool, Parameter(group="Output", negative="", show_default=False, help="Print JSON, one value a line.")
+    bool, Parameter(group=GROUPS["Output"], negative="", show_default=False, help="Print JSON, one value a line.")
 ]
 
 
-@Parameter(name="*", group="Connection")
+@Parameter(name="*", group=GROUPS["Connection"])
 @frozen(kw_only=True)
 class Connection:
     """Where the API is and which key opens it; a key is never an argument, other users could read it."""
@@ -49,16 +60,35 @@ class Connection:
     key_file: Path | None = None
     """File that holds the API key; else VOISO_API_KEY holds the key, or VOISO_API_KEY_FILE names the file."""
 
-    def client(self, on_event: Callable[[Event], object] | None = None) -> VoisoClient:
-        """Make the client, or say which setting is missing."""
-        given = (self.cluster, self.base_url, os.environ.get("VOISO_CLUSTER"), os.environ.get("VOISO_BASE_URL"))
-        if not any(given):
+    @property
+    def words(self) -> str:
+        """The options that were given, for a command that is to be typed next."""
+        options = {"--cluster": self.cluster, "--base-url": self.base_url, "--key-file": self.key_file}
+        return "".join(f" {name} {shlex.quote(str(value))}" for name, value in options.items() if value)
+
+    def address(self) -> str:
+        """The root of every call, or say which setting is missing."""
+        if self.cluster is not None and self.base_url is not None:
+            raise ConfigurationError("give --cluster or --base-url, not both")
+        cluster, base_url = self.cluster, self.base_url
+        if cluster is None and base_url is None:
+            base_url = os.environ.get("VOISO_BASE_URL") or None
+            cluster = None if base_url else os.environ.get("VOISO_CLUSTER") or None
+        if cluster is None and base_url is None:
             raise ConfigurationError(
                 "there is no address: set VOISO_CLUSTER or VOISO_BASE_URL, or give --cluster or --base-url"
             )
-        return VoisoClient(self._key(), cluster=self.cluster, base_url=self.base_url, on_event=on_event)
+        return base_url_of(cluster, base_url)
 
-    def _key(self) -> str:
+    def client(
+        self, on_event: Callable[[Event], object] | None = None, outbox: Outbox | None = None
+    ) -> VoisoClient:
+        """Make the client, or say which setting is missing."""
+        address = self.address()
+        return VoisoClient(self.key(), base_url=address, outbox=outbox, on_event=on_event)
+
+    def key(self) -> str:
+        """Read the key, or say that there is none."""
         key = os.environ.get("VOISO_API_KEY")
         named = os.environ.get("VOISO_API_KEY_FILE")
         if self.key_file is not None:
@@ -77,10 +107,12 @@ FROM_ENVIRONMENT = Connection()
 
 @asynccontextmanager
 async def connected(
-    connection: Connection, on_event: Callable[[Event], object] | None = None
+    connection: Connection,
+    on_event: Callable[[Event], object] | None = None,
+    outbox: Outbox | None = None,
 ) -> AsyncIterator[VoisoClient]:
     """Open a client, and close it whatever happens."""
-    voiso = connection.client(on_event)
+    voiso = connection.client(on_event, outbox)
     try:
         yield voiso
     finally:

@@ -11,15 +11,19 @@ from typing import Annotated
 import anyio
 from cyclopts import Parameter, validators
 
-from voiso_async.cli.common import Exit
-from voiso_async.cli.pushing import Push
+from voiso_async.cli.common import Connection, Exit
+from voiso_async.cli.outboxes import Place
+from voiso_async.cli.reading import leads_of
+from voiso_async.cli.run import Load, Watch
 from voiso_async.cli.sample import FEWEST, MOST, Sample, write_sample
 from voiso_async.cli.sandbox import PORT, advice
+from voiso_async.cli.sending import Trip
 from voiso_async.cli.show import counted, note
 from voiso_async.cli.signals import Signals
 from voiso_async.client import VoisoClient
 from voiso_async.errors import ConfigurationError, VoisoError
-from voiso_async.files import CsvLeads
+from voiso_async.files import open_leads
+from voiso_async.outbox import SqliteOutbox
 
 __all__ = ["demo"]
 
@@ -54,8 +58,8 @@ async def demo(
         sample = _written(path, leads)
         async with _sandbox(server_time) as url:
             note(f"a local Voiso runs on {url}, with the rules of the real one")
-            code = await _pushed(url, path, sample, signals)
-    if code is Exit.ERROR or signals.number is not None:
+            code = await _pushed(url, path, Path(folder) / "demo.db", sample, signals)
+    if code not in (Exit.OK, Exit.NOT_ALL) or signals.number is not None:
         return code
     kept = "" if keep_csv is None else f" ({path} is kept)"
     print(f"\nNow by hand{kept}: run voiso sandbox, and in another shell", flush=True)
@@ -63,19 +67,22 @@ async def demo(
     return Exit.OK
 
 
-async def _pushed(url: str, path: Path, sample: Sample, signals: Signals) -> Exit:
-    job = Push(signals=signals)
-    async with VoisoClient(KEY, base_url=url, on_event=job.meter) as voiso:
+async def _pushed(url: str, path: Path, kept_in: Path, sample: Sample, signals: Signals) -> int:
+    watch = Watch(signals)
+    async with (
+        SqliteOutbox(kept_in) as outbox,
+        VoisoClient(KEY, base_url=url, outbox=outbox, on_event=watch.meter) as voiso,
+        await open_leads(path) as leads,
+    ):
         campaign = await voiso.campaigns.get(CAMPAIGN)
         await voiso.leads.add(CAMPAIGN, sample.known)
         await anyio.sleep(max(lane.opens_in for lane in voiso.lanes()))
         note(f"{counted(len(sample.known))} of the {counted(sample.rows)} leads are in the campaign already")
         note("pushing the file: 1000 leads a call, two seconds apart")
-        async with await CsvLeads.open(path) as source:
-            await source.check()
-            return await job.run(
-                voiso, source, CAMPAIGN, title=f'{path.name} → campaign {CAMPAIGN} "{campaign.name}"'
-            )
+        load = Load(leads=leads_of(leads, keyed=False), campaign=CAMPAIGN, rows=sample.rows)
+        trip = Trip(watch, outbox, Place(outbox=kept_in), Connection(base_url=url), json=False, passing=True)
+        job = await outbox.begin(name=path.name)
+        return await trip.send(voiso, job, f'{path.name} → campaign {CAMPAIGN} "{campaign.name}"', load=load)
 
 
 def _written(path: Path, rows: int) -> Sample:

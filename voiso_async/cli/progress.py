@@ -49,7 +49,7 @@ class PlainLines:
 
     def draw(self, moment: Moment) -> None:
         """Write the line."""
-        note(" · ".join([_progress(moment), *_pace(moment), *_left(moment), str(moment.report)]))
+        note(" · ".join([_progress(moment), *_pace(moment), *_left(moment), *_doubts(moment), str(moment.report)]))
 
     def tell(self, text: str) -> None:
         """Write the sentence."""
@@ -66,6 +66,7 @@ class JsonLines(PlainLines):
             "rows": moment.report.rows,
             "total": moment.total,
             "done": moment.done,
+            "doubted": moment.doubted,
             "counts": {outcome.value: count for outcome, count in moment.report.counts.items() if count},
             "leads_per_second": round(moment.rate, 1),
             "ceiling_share": None if moment.share is None else round(moment.share, 4),
@@ -99,7 +100,7 @@ class Bar:
         bar = ProgressBar(total=moment.total, completed=moment.done, width=BAR_WIDTH, pulse=moment.total is None)
         share = "" if not moment.total else f"{moment.done / moment.total:4.0%}"
         line.add_row(Text(share, style="bold"), bar, Text(" · ".join([_rows(moment), *_left(moment)])))
-        pace = Text(f"     {' · '.join([*_pace(moment), moment.state])}")
+        pace = Text(f"     {' · '.join([*_pace(moment), *_doubts(moment), moment.state])}")
         outcomes = Text(f"     {moment.report}", style="dim", no_wrap=True, overflow="ellipsis")
         self._live.update(Group(line, pace, outcomes), refresh=True)
 
@@ -132,6 +133,10 @@ def _pace(moment: Moment) -> list[str]:
     if moment.share is not None:
         parts.append(f"{moment.share:.1%} of the ceiling")
     return parts
+
+
+def _doubts(moment: Moment) -> list[str]:
+    return [f"{counted(moment.doubted)} in doubt"] if moment.doubted else []
 
 
 def _left(moment: Moment) -> list[str]:

@@ -1,117 +1,165 @@
-"""The books of a push, for people and for programs; rows are named by their place in the file, never by phone."""
+"""The books of a job, for people and for programs; rows are named by their place in the file, never by phone."""
 
-import signal
-from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from attrs import Factory, frozen
 from rich.table import Table
 from rich.text import Text
 
 from voiso_async.cli.common import Exit
+from voiso_async.cli.problems import PROBLEMS, Problems, as_json, problems_of, show_problems
 from voiso_async.cli.show import counted, duration, printable, show, show_json
-from voiso_async.errors import VoisoError
-from voiso_async.files import CsvLeads
-from voiso_async.ingest.outcome import IngestReport, LeadOutcome, Outcome
+from voiso_async.cli.tally import counts_of, fine, suppressed
+from voiso_async.ingest.jobs import Job, JobState
+from voiso_async.ingest.outcome import IngestReport, Outcome
+from voiso_async.outbox import Outbox
 
-__all__ = ["exit_code", "show_report", "show_report_json"]
+__all__ = ["Ending", "job_as_json", "next_command", "print_report", "show_report"]
 
-MOST_EXAMPLES = 5
-MOST_GROUPS = 12
-
-MEANINGS: Mapping[Outcome, str] = {
-    Outcome.CREATED: "are new in the campaign",
-    Outcome.DUPLICATE: "were in the campaign before",
-    Outcome.CONFIRMED: "are in the campaign; they went twice, as an answer was lost",
-    Outcome.REPEATED: "have the phone of an earlier row",
-    Outcome.UPDATED: "were changed",
-    Outcome.REJECTED: "were refused by the server",
-    Outcome.INVALID: "cannot be sent; mend them and push them again",
-    Outcome.UNREPORTED: "were sent, but the answer does not name them",
-    Outcome.UNKNOWN: "were sent, and no answer came: they may be in the campaign",
-    Outcome.NOT_SENT: "are not in the campaign: the push ended before",
-}
-HINTS = {
-    "national_without_region": "write + and the country code, or give --international if they have it already",
-}
-"""What the command line can add to a reason."""
-
-RowOf = Callable[[int], int]
+MOST_PROBLEM_LINES = 10_000
 
 
-def exit_code(report: IngestReport, error: VoisoError | None) -> Exit:
-    """Say how a push ended."""
-    if error is not None:
-        return Exit.ERROR
-    return Exit.OK if report.ok else Exit.NOT_ALL
+@frozen(kw_only=True)
+class Ending:
+    """How a command left a job: ``error`` is what went wrong, ``stop`` why it was stopped on purpose.
+
+    ``words`` are the options that a command which goes on needs as well, ``unread`` about how many rows of a file
+    are still to be read.
+    """
+
+    job: Job
+    title: str
+    error: str | None = None
+    stop: str | None = None
+    words: str = ""
+    passing: bool = False
+    share: float | None = None
+    unread: int | None = None
+    extra: dict[str, Any] = Factory(dict)
+
+    @property
+    def code(self) -> Exit:
+        """The exit code that says so."""
+        if self.stop is not None:
+            return Exit.STOPPED
+        if self.error is not None:
+            return Exit.ERROR
+        if self.job.state is not JobState.DONE:
+            return Exit.STOPPED
+        return Exit.OK if fine(self.job.report) else Exit.NOT_ALL
+
+    @property
+    def next(self) -> str | None:
+        """The command that goes on from here."""
+        return None if self.passing else next_command(self.job, self.words)
 
 
-def show_report(report: IngestReport, leads: CsvLeads, title: str) -> None:
-    """Print the counts, the pace, and why rows are not in the campaign."""
-    show(Text(printable(title), style="bold"), _counts(report, _unread(report, leads)))
-    if report.attempts:
-        show("", _pace(report))
-    if report.problems:
-        show(Text("\nRows to look at", style="bold"), _reasons(report, leads.row_of))
-    if report.counts[Outcome.NOT_SENT] or report.counts[Outcome.UNKNOWN]:
-        show("", "Push the same file again to finish: what has arrived comes back as duplicate.")
+def next_command(job: Job, words: str = "") -> str | None:
+    """Name the command that goes on with a job, if there is something to go on with."""
+    counts = job.report.counts
+    if job.state is not JobState.DONE:
+        return f"voiso leads resume {job.id}{words}"
+    if counts[Outcome.UNKNOWN]:
+        return f"voiso leads settle {job.id}{words}"
+    again = [outcome.value for outcome in (Outcome.REJECTED, Outcome.UNREPORTED) if counts[outcome]]
+    if again:
+        return f"voiso leads retry {job.id} --outcome {','.join(again)}{words}"
+    if counts[Outcome.INVALID] > suppressed(job.report):
+        return f"voiso leads results {job.id} --rejects --out rejects.csv{words}"
+    return None
 
 
-def show_report_json(
-    report: IngestReport,
-    leads: CsvLeads,
-    *,
-    campaign: int,
-    error: VoisoError | None,
-    signal_number: int | None,
-) -> None:
-    """Print each problem, then the report, which is the last line."""
-    for problem in report.problems:
-        show_json({"event": "problem", **_problem(problem, leads.row_of)})
-    end = None if signal_number is None else f"stopped by {signal.Signals(signal_number).name}"
-    books = {"event": "report", "campaign": campaign, "file": leads.name, **report.as_dict()}
-    show_json(books | {"unread": _unread(report, leads), "error": str(error) if error else end})
+async def print_report(outbox: Outbox, ending: Ending, *, json: bool) -> None:
+    """Print how a job stands, and why rows are not in the campaign; as JSON the report is the last line."""
+    total = sum(ending.job.report.counts[outcome] for outcome in PROBLEMS) - suppressed(ending.job.report)
+    if json:
+        await _print_problems(outbox, ending.job.id, total)
+        show_json(_as_json(ending))
+        return
+    show_report(ending, await problems_of(outbox, ending.job.id, total))
 
 
-def _problem(problem: LeadOutcome, row_of: RowOf) -> dict[str, Any]:
-    fields = {
-        "row": row_of(problem.index),
-        "key": problem.key,
-        "outcome": problem.outcome.value,
-        "field": problem.field,
-        "reason": problem.reason,
-        "detail": problem.detail,
+def show_report(ending: Ending, problems: Problems) -> None:
+    """Print the counts, the pace, the reasons, and what to do next."""
+    job = ending.job
+    show(Text(printable(ending.title), style="bold"), _counts(job, ending.unread))
+    if job.report.attempts:
+        show("", _pace(job.report, ending.share))
+    if problems.groups:
+        show(Text("\nRows to look at", style="bold"), show_problems(problems))
+    if ending.next:
+        show("", f"{_purpose(job)}: {ending.next}")
+
+
+def job_as_json(job: Job) -> dict[str, Any]:
+    """Give a job as plain values, without its leads."""
+    times = {"created": job.created, "expires": job.expires, "finished": job.finished}
+    return {
+        "job": job.id,
+        "name": job.name,
+        "state": job.state.value,
+        "operation": job.operation.value,
+        "campaigns": list(job.campaigns),
+        **{name: None if time is None else time.isoformat(timespec="seconds") for name, time in times.items()},
+        "waiting": job.waiting,
+        "in_doubt": job.doubted,
+        **job.report.as_dict(),
+        "balanced": job.report.pending == job.waiting,
+        "ok": job.state is JobState.DONE and fine(job.report),
     }
-    return {name: value for name, value in fields.items() if value is not None}
 
 
-def _unread(report: IngestReport, leads: CsvLeads) -> int:
-    """Count the rows that a push which ended early did not come to."""
-    return max(0, (leads.rows or 0) - report.rows)
+def _as_json(ending: Ending) -> dict[str, Any]:
+    pace = {} if ending.share is None else {"ceiling_share": round(ending.share, 4)}
+    end = {"error": ending.error or ending.stop, "next": ending.next}
+    return {"event": "report", **job_as_json(ending.job), **pace, **ending.extra, **end}
 
 
-def _counts(report: IngestReport, unread: int) -> Table:
+async def _print_problems(outbox: Outbox, job_id: str, total: int) -> None:
+    left = min(total, MOST_PROBLEM_LINES)
+    if not left:
+        return
+    async for row in outbox.outcomes(job_id, outcomes=PROBLEMS, pending=False):
+        if row.reason != "suppressed":
+            show_json({"event": "problem", **as_json(row)})
+            left -= 1
+        if not left:
+            return
+
+
+def _purpose(job: Job) -> str:
+    if job.state is not JobState.DONE:
+        return "Go on"
+    if job.report.counts[Outcome.UNKNOWN]:
+        return "Send those without an answer once more"
+    if job.report.counts[Outcome.REJECTED] or job.report.counts[Outcome.UNREPORTED]:
+        return "Try these rows once more"
+    return "Write these rows to a file"
+
+
+def _counts(job: Job, unread: int | None) -> Table:
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column()
     table.add_column(justify="right")
     table.add_column()
-    for outcome, count in report.counts.items():
-        if count:
-            style = "green" if outcome.ok else "yellow"
-            name = outcome.value.replace("_", " ")
-            table.add_row(Text(f"  {name}", style=style), counted(count), Text(MEANINGS[outcome], style="dim"))
-    total = "the books balance" if report.balanced else f"{counted(report.pending, 'row')} without an outcome"
-    table.add_row(Text("  rows", style="bold"), Text(counted(report.rows), style="bold"), total)
-    if unread:
-        table.add_row("  not read", counted(unread), Text("more rows of the file; none was sent", style="dim"))
+    for line in counts_of(job):
+        style = "green" if line.good else "yellow"
+        table.add_row(Text(f"  {line.name}", style=style), counted(line.number), Text(line.meaning, style="dim"))
+    report = job.report
+    wrong = abs(report.pending - job.waiting)
+    books = f"{counted(wrong, 'row')} without an outcome" if wrong else "the books balance"
+    table.add_row(Text("  rows", style="bold"), Text(counted(report.rows), style="bold"), books)
+    if job.state is JobState.LOADING and unread is not None and unread > 0:
+        table.add_row("  not read", f"~{counted(unread)}", Text("more rows of the file", style="dim"))
     return table
 
 
-def _pace(report: IngestReport) -> str:
+def _pace(report: IngestReport, share: float | None) -> str:
     parts = [f"  {counted(report.attempts, 'POST')} in {_seconds(report.elapsed)}"]
     if report.attempts > 1 and report.leads_per_second:
         parts.append(f"{report.leads_per_second:.0f} leads/s")
-    if report.attempts > 1 and report.ceiling_share is not None:
-        parts.append(f"{report.ceiling_share:.1%} of the ceiling")
+    if report.attempts > 1 and share is not None:
+        parts.append(f"{share:.1%} of the ceiling")
     if report.doubted:
         parts.append(f"{counted(report.doubted, 'row')} went again after a lost answer")
     return " · ".join(parts)
@@ -119,32 +167,3 @@ def _pace(report: IngestReport) -> str:
 
 def _seconds(seconds: float) -> str:
     return f"{seconds:.1f} s" if seconds < 60 else duration(seconds)
-
-
-def _reasons(report: IngestReport, row_of: RowOf) -> Table:
-    groups: dict[tuple[Outcome, str | None, str | None], list[LeadOutcome]] = {}
-    for problem in report.problems:
-        groups.setdefault((problem.outcome, problem.field, problem.reason), []).append(problem)
-    ranked = sorted(groups.values(), key=len, reverse=True)
-    table = Table.grid(padding=(0, 2, 0, 0))
-    table.add_column(justify="right")
-    for group in ranked[:MOST_GROUPS]:
-        table.add_row(f"  {counted(len(group))}", _cause(group, row_of))
-    if len(ranked) > MOST_GROUPS:
-        table.add_row(f"  {counted(sum(map(len, ranked[MOST_GROUPS:])))}", "for other reasons")
-    if report.problems_left_out:
-        table.add_row(f"  {counted(report.problems_left_out)}", "more, which were not kept")
-    return table
-
-
-def _cause(group: Sequence[LeadOutcome], row_of: RowOf) -> Text:
-    """Name a reason and the rows it holds for, and below it what to do."""
-    first = group[0]
-    place = f"{first.field}: " if first.field and first.field != "lead" else ""
-    text = Text(printable(f"{place}{first.reason or first.outcome}".replace("_", " ")), style="yellow")
-    rows = ", ".join(str(row_of(problem.index)) for problem in group[:MOST_EXAMPLES])
-    more = ", …" if len(group) > MOST_EXAMPLES else ""
-    text.append(f" in {'row' if len(group) == 1 else 'rows'} {rows}{more}", style="default")
-    if advice := HINTS.get(first.reason or "") or first.detail:
-        text.append(f"\n{printable(advice)}", style="dim")
-    return text

@@ -46,6 +46,10 @@ class Signals:
             finally:
                 self._steps.remove(step)
 
+    def answered(self) -> None:
+        """Forget the signals: the command has ended as they asked, and as it is meant to."""
+        self.number = None
+
     def _take(self, number: int) -> None:
         self.number = self.number or number
         if self._steps:

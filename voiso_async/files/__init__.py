@@ -1,7 +1,22 @@
-"""Leads out of files, row by row; nothing here is loaded by ``import voiso_async``."""
+"""Files of leads, read and written row by row; nothing here is loaded by ``import voiso_async``."""
 
-from voiso_async.files.columns import Columns
-from voiso_async.files.csvfile import CsvLeads
+from voiso_async.files.columns import Columns, Layout, Wishes
+from voiso_async.files.leadfile import LeadFile
+from voiso_async.files.opening import open_leads
+from voiso_async.files.reading import FileFormat
 from voiso_async.files.rows import DEFAULT_ENCODING
+from voiso_async.files.suppression import Suppression
+from voiso_async.files.writing import write_rejects, write_results
 
-__all__ = ["DEFAULT_ENCODING", "Columns", "CsvLeads"]
+__all__ = [
+    "DEFAULT_ENCODING",
+    "Columns",
+    "FileFormat",
+    "Layout",
+    "LeadFile",
+    "Suppression",
+    "Wishes",
+    "open_leads",
+    "write_rejects",
+    "write_results",
+]

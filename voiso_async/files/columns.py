@@ -1,143 +1,208 @@
-"""Which column of a file is which field of a lead, and what its cells mean."""
+"""Which column of a file is which field of a lead."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
-from attrs import frozen
+from attrs import Factory, frozen
 
 from voiso_async.errors import InputFileError
-from voiso_async.ingest.row import HEADER_NAME, InvalidLead
-from voiso_async.phone import PhoneFault, canonical
+from voiso_async.files.layouts import headerless
+from voiso_async.files.mapping import CAMPAIGN, HEADERS, Template, find_column, templates_of
+from voiso_async.files.names import RESULT_COLUMNS, listed, shown, squeezed, usual_places
+from voiso_async.ingest.row import HEADER_NAME
 
-__all__ = ["Columns"]
+__all__ = ["Columns", "Layout", "Wishes"]
 
-LONGEST_NATIONAL = 10
-"""A number without ``+`` and with no more digits than this may well lack its country code."""
-MOST_SHOWN = 20
-LONGEST_SHOWN = 40
-LONGEST_PRIORITY = 9
+_IGNORED = {squeezed(name) for name in RESULT_COLUMNS}
 
-NAMES: Mapping[str, Sequence[str]] = {
-    "phone_number": (
-        "phonenumber",
-        *("phone", "phoneno", "telephone", "telephonenumber", "tel", "msisdn", "number", "contactnumber"),
-        *("mobile", "mobilephone", "mobilenumber", "cell", "cellphone", "cellnumber"),
-    ),
-    "name": ("name", "fullname", "contactname", "leadname", "displayname"),
-    "first_name": ("firstname", "givenname", "forename"),
-    "last_name": ("lastname", "familyname", "surname"),
-    "source.system": ("sourcesystem", "source", "leadsource", "system"),
-    "source.url": ("sourceurl", "url", "link"),
-    "priority": ("priority",),
-    "active": ("active", "isactive"),
-    "key": ("key", "externalid", "crmid", "leadid", "contactid", "customerid", "id"),
-}
-"""The usual names of each field's column, the preferred one first."""
 
-YES, NO = ("true", "yes", "y", "1", "on"), ("false", "no", "n", "0", "off")
-FLAGS: dict[str, bool] = {word: words is YES for words in (YES, NO) for word in words}
+@frozen(kw_only=True)
+class Wishes:
+    """What a caller says about columns: a mapping, and which ones hold the key and the campaign."""
 
-_DROPPED = str.maketrans("", "", "_-.")
+    mapping: Mapping[str, str] = Factory(dict)
+    key_column: str | None = None
+    campaign_column: str | None = None
+
+
+class Layout(Protocol):
+    """What a file's columns mean, for a plan to show.
+
+    ``layout`` says in a few words how they were found, ``recognised`` which column became which field, ``unused``
+    names the columns that mean nothing here. Those of JSON Lines grow with the objects that were read.
+    """
+
+    @property
+    def layout(self) -> str:
+        """How the columns were found."""
+        ...
+
+    @property
+    def recognised(self) -> Mapping[str, str]:
+        """The column, or the template of columns, of each field."""
+        ...
+
+    @property
+    def unused(self) -> tuple[str, ...]:
+        """The columns that mean nothing here."""
+        ...
 
 
 @frozen(kw_only=True)
 class Columns:
-    """Where the fields stand in a row; ``unused`` names the columns that mean nothing here."""
+    """Where the fields stand in a row: at a place, or in a template of several."""
 
-    places: Mapping[str, int]
-    headers: Mapping[str, int]
-    unused: tuple[str, ...]
+    places: Mapping[str, int | Template]
+    headers: Mapping[str, int | Template]
+    recognised: Mapping[str, str] = Factory(dict)
+    unused: tuple[str, ...] = ()
+    layout: str = "by the names in the first row"
 
     @classmethod
-    def of(cls, header: Sequence[str]) -> "Columns":
-        """Read a header by the usual names, whatever their case, blanks, dashes and underscores.
+    def of(cls, header: Sequence[str], wishes: Wishes | None = None, *, layout: str = "") -> "Columns":
+        """Read a header by a caller's wishes, and for the rest by the usual names, however they are written.
 
         Columns named ``X-…`` become context headers. ``InputFileError`` if two columns have one name, or if it is
         not clear which one holds the phone number.
         """
-        names = [_squeezed(name) for name in header]
+        wishes = wishes or Wishes()
+        names = [squeezed(name) for name in header]
         _refuse_repeats(header, names)
-        places = {field: names.index(found[0]) for field, found in _found(names).items() if found}
-        _check_phone(header, names, places)
-        headers = {_header_name(name): place for place, name in enumerate(header) if _is_header(name)}
+        wanted = _wanted(header, wishes)
+        places: dict[str, int | Template] = {}
+        places.update((field, found[0]) for field, found in usual_places(names).items() if found)
+        places.update((field, place) for field, place in wanted.items() if not field.startswith(HEADERS))
+        if "phone_number" not in wanted:
+            _check_phone(header, names)
         if "name" in places:
             places = {field: place for field, place in places.items() if field not in {"first_name", "last_name"}}
-        used = {*places.values(), *headers.values()}
-        unused = tuple(_shown(name) for place, name in enumerate(header) if place not in used and name.strip())
-        return cls(places=places, headers=headers, unused=unused)
+        headers: dict[str, int | Template] = {}
+        headers.update((_header_name(name), place) for place, name in enumerate(header) if _is_header(name))
+        headers.update(
+            (field.removeprefix(HEADERS), place) for field, place in wanted.items() if field.startswith(HEADERS)
+        )
+        used = _used([*places.values(), *headers.values()])
+        return cls(
+            places=places,
+            headers=headers,
+            recognised=_described(header, places, headers),
+            unused=tuple(
+                shown(name)
+                for place, name in enumerate(header)
+                if place not in used and name.strip() and names[place] not in _IGNORED
+            ),
+            **({"layout": layout} if layout else {}),
+        )
 
-    def lead(self, cells: Sequence[str], row: int, *, international: bool) -> Mapping[str, Any] | InvalidLead:
-        """Make a lead of a row's cells; without a key of its own, its key is ``row N``."""
-        texts = {field: cells[place].strip() for field, place in self.places.items()}
-        key = texts.pop("key", "") or f"row {row}"
-        if not international and _is_national(texts["phone_number"]):
-            detail = f"with at most {LONGEST_NATIONAL} digits the country code may be missing: write it, with a +"
-            return InvalidLead(field="phone_number", reason="national_without_region", detail=detail, key=key)
-        flag = texts.get("active", "").lower()
-        if flag and flag not in FLAGS:
-            detail = "write yes or no, true or false, 1 or 0"
-            return InvalidLead(field="active", reason="not_a_flag", detail=detail, key=key)
-        lead = {
-            "phone_number": texts["phone_number"],
-            "name": texts.get("name") or _joined(texts) or None,
-            "source": _source(texts),
-            "priority": _priority(texts.get("priority", "")),
-            "active": FLAGS.get(flag),
-            "context_headers": {name: text for name, at in self.headers.items() if (text := cells[at].strip())},
-            "key": key,
+    @classmethod
+    def of_first(cls, first: Sequence[str], wishes: Wishes) -> tuple["Columns", tuple[str, ...], bool]:
+        """Read a first row: the columns, their names, and whether that row is a lead already."""
+        if not _names_the_phone(first, wishes) and (names := headerless(first)):
+            columns = cls.of(names, wishes, layout=f"no header: Voiso's {', '.join(names)}")
+            return columns, names, True
+        return cls.of(first, wishes), tuple(first), False
+
+    def texts(self, cells: Sequence[str]) -> dict[str, str]:
+        """Give a row's texts by field, context headers and blank ones left out, without the phone number."""
+        return {
+            field: text
+            for field, place in self.places.items()
+            if field != "phone_number" and (text := _cell(cells, place).strip())
         }
-        return {field: value for field, value in lead.items() if value not in (None, {})}
+
+    def values(self, cells: Sequence[Any]) -> dict[str, Any]:
+        """Give a row's values by field as they are; what is absent or empty is left out."""
+        return {
+            field: value
+            for field, place in self.places.items()
+            if field != "phone_number" and (value := _cell(cells, place)) not in (None, "")
+        }
+
+    def phone(self, cells: Sequence[Any]) -> Any:
+        """Give the cell of the phone number."""
+        return _cell(cells, self.places["phone_number"])
+
+    @property
+    def phone_places(self) -> tuple[int, ...]:
+        """Where the parts of the phone number stand."""
+        place = self.places["phone_number"]
+        return (place,) if isinstance(place, int) else place.places
+
+    def context_headers(self, cells: Sequence[Any]) -> dict[str, Any]:
+        """Give a row's context headers; blank ones are left out."""
+        found = {}
+        for name, place in self.headers.items():
+            value = _cell(cells, place)
+            value = value.strip() if isinstance(value, str) else value
+            if value not in (None, ""):
+                found[name] = value
+        return found
 
 
-def _squeezed(name: str) -> str:
-    return "".join(name.casefold().split()).translate(_DROPPED)
+def _cell(cells: Sequence[Any], place: int | Template) -> Any:
+    return cells[place] if isinstance(place, int) else place.fill(cells)
 
 
-def _found(names: Sequence[str]) -> dict[str, list[str]]:
-    return {field: [name for name in usual if name in names] for field, usual in NAMES.items()}
+def _wanted(header: Sequence[str], wishes: Wishes) -> dict[str, int | Template]:
+    wanted = templates_of(header, wishes.mapping)
+    for field, name in (("key", wishes.key_column), (CAMPAIGN, wishes.campaign_column)):
+        if name is not None:
+            wanted[field] = _column(header, name)
+    return wanted
+
+
+def _column(header: Sequence[str], name: str) -> int:
+    place = find_column(header, name)
+    if place is None:
+        raise InputFileError(
+            f"no one column is named {shown(name)!r}; there are {listed(header)}",
+            row=1,
+            column=shown(name),
+            reason="no_such_column",
+        )
+    return place
+
+
+def _names_the_phone(first: Sequence[str], wishes: Wishes) -> bool:
+    if "phone_number" in wishes.mapping:
+        try:
+            templates_of(first, {"phone_number": wishes.mapping["phone_number"]})
+        except InputFileError:
+            return False
+        return True
+    return bool(usual_places([squeezed(name) for name in first])["phone_number"])
 
 
 def _refuse_repeats(header: Sequence[str], names: Sequence[str]) -> None:
-    for place, name in enumerate(names):
-        if name and name in names[:place]:
+    seen: set[str] = set()
+    for name, title in zip(names, header, strict=True):
+        if name and name in seen:
             raise InputFileError(
-                f"two columns are named {_shown(header[place])!r}: rename or remove one",
+                f"two columns are named {shown(title)!r}: rename or remove one",
                 row=1,
-                column=_shown(header[place]),
+                column=shown(title),
                 reason="duplicate_column",
             )
+        seen.add(name)
 
 
-def _check_phone(header: Sequence[str], names: Sequence[str], places: Mapping[str, int]) -> None:
-    if "phone_number" not in places:
-        raise _no_phone(header)
-    rivals = [name for name in _found(names)["phone_number"] if name in names]
-    if len(rivals) > 1 and "phonenumber" not in rivals:
-        shown = " and ".join(repr(_shown(header[names.index(name)])) for name in rivals)
+def _check_phone(header: Sequence[str], names: Sequence[str]) -> None:
+    rivals = usual_places(names)["phone_number"]
+    if not rivals:
         raise InputFileError(
-            f"the columns {shown} could each be the phone number: name the right one phone_number",
+            f"no column holds the phone number; there are {listed(header)}: name the right one phone_number, "
+            "or map it",
             row=1,
-            column=_shown(header[places["phone_number"]]),
+            reason="no_phone_column",
+        )
+    if len(rivals) > 1 and names[rivals[0]] != "phonenumber":
+        titles = " and ".join(repr(shown(header[place])) for place in rivals)
+        raise InputFileError(
+            f"the columns {titles} could each be the phone number: name the right one phone_number, or map it",
+            row=1,
+            column=shown(header[rivals[0]]),
             reason="ambiguous_phone_column",
         )
-
-
-def _no_phone(header: Sequence[str]) -> InputFileError:
-    if any(not isinstance(canonical(name), PhoneFault) for name in header):
-        return InputFileError(
-            "the first row holds a phone number, so the names of the columns are missing: put a row such as "
-            "phone_number,name above it",
-            row=1,
-            reason="no_header",
-        )
-    seen = [repr(_shown(name)) for name in header if name.strip()]
-    more = f" and {len(seen) - MOST_SHOWN} more" if len(seen) > MOST_SHOWN else ""
-    return InputFileError(
-        f"no column holds the phone number; there are {', '.join(seen[:MOST_SHOWN])}{more}: name the right one "
-        "phone_number",
-        row=1,
-        reason="no_phone_column",
-    )
 
 
 def _is_header(name: str) -> bool:
@@ -145,9 +210,9 @@ def _is_header(name: str) -> bool:
         return False
     if not HEADER_NAME.fullmatch(_header_name(name)):
         raise InputFileError(
-            f"the column {_shown(name)!r} cannot be a context header: after X- come letters, digits, -_.!~*+",
+            f"the column {shown(name)!r} cannot be a context header: after X- come letters, digits, -_.!~*+",
             row=1,
-            column=_shown(name),
+            column=shown(name),
             reason="bad_header_name",
         )
     return True
@@ -157,30 +222,15 @@ def _header_name(name: str) -> str:
     return "X-" + name.strip()[2:]
 
 
-def _shown(name: str) -> str:
-    """Show a column's name in a message: one line, short, and no number that could be a phone's."""
-    text = " ".join("".join(char if char.isprintable() else " " for char in name).split())
-    if sum(char.isdigit() for char in text) >= 7:
-        return "(a number)"
-    return text if len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN - 1]}…"
+def _used(places: Sequence[int | Template]) -> set[int]:
+    return {place for found in places for place in ((found,) if isinstance(found, int) else found.places)}
 
 
-def _is_national(text: str) -> bool:
-    phone = canonical(text)
-    return isinstance(phone, str) and len(phone) <= LONGEST_NATIONAL and "+" not in text
-
-
-def _joined(texts: Mapping[str, str]) -> str:
-    return f"{texts.get('first_name', '')} {texts.get('last_name', '')}".strip()
-
-
-def _source(texts: Mapping[str, str]) -> dict[str, str]:
-    members = {"system": texts.get("source.system"), "url": texts.get("source.url")}
-    return {name: text for name, text in members.items() if text}
-
-
-def _priority(text: str) -> int | str | None:
-    """Read a whole number; any other text stays as it is, and is refused with the reason when it is prepared."""
-    if text.isascii() and text.isdigit() and len(text) <= LONGEST_PRIORITY:
-        return int(text)
-    return text or None
+def _described(
+    header: Sequence[str], places: Mapping[str, int | Template], headers: Mapping[str, int | Template]
+) -> dict[str, str]:
+    fields = dict(places) | {HEADERS + name: place for name, place in headers.items()}
+    return {
+        field: " + ".join(shown(header[at]) for at in ((place,) if isinstance(place, int) else place.places))
+        for field, place in fields.items()
+    }

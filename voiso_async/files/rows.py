@@ -11,12 +11,13 @@ from voiso_async.errors import ConfigurationError, InputFileError
 __all__ = ["DEFAULT_ENCODING", "CsvRows"]
 
 DEFAULT_ENCODING = "utf-8-sig"
+"""UTF-8, or UTF-16 if the file begins with the mark of that."""
 LONGEST_ROW = 1024 * 1024
 """Characters in one row, the line ends inside its cells included."""
 LONGEST_LOOK = 4096
 """Characters of the header that are looked at to find the delimiter."""
 MOST_COLUMNS = 1000
-DELIMITERS = (",", ";", "\t")
+DELIMITERS = (",", ";", "\t", "|")
 
 SIGNATURES = {
     b"PK\x03\x04": "it is an Excel workbook or a zip archive: save the sheet as CSV (UTF-8)",
@@ -33,13 +34,14 @@ class CsvRows(Iterator[tuple[int, list[str]]]):
     """Read a CSV stream: ``header``, then pairs of the row's number and its cells; blank rows are passed over.
 
     The header is row 1, and a row counts as one however many lines its cells have, as in a spreadsheet. Without a
-    ``delimiter`` the header tells comma, semicolon and tab apart. Every fault is an ``InputFileError``.
+    ``delimiter`` the header tells comma, semicolon, tab and bar apart. Every fault is an ``InputFileError``.
     """
 
     def __init__(
         self, stream: io.BufferedReader, *, delimiter: str | None = None, encoding: str = DEFAULT_ENCODING
     ) -> None:
         self.row: int = 0
+        self.total: int | None = None
         self._taken = 0
         self._text = _text(stream, encoding)
         first = self._first_line()
@@ -137,7 +139,10 @@ def _empty() -> InputFileError:
 
 
 def _text(stream: io.BufferedReader, encoding: str) -> io.TextIOWrapper:
-    _refuse_strangers(stream.peek(4)[:4], encoding)
+    start = stream.peek(4)[:4]
+    _refuse_strangers(start)
+    if encoding == DEFAULT_ENCODING and start.startswith(UTF16_MARKS):
+        encoding = "utf-16"
     try:
         return io.TextIOWrapper(stream, encoding=encoding, errors="surrogateescape", newline="")
     except (LookupError, ValueError):
@@ -145,12 +150,10 @@ def _text(stream: io.BufferedReader, encoding: str) -> io.TextIOWrapper:
     raise ConfigurationError(f"there is no text encoding named {encoding!r}; give one such as utf-8 or cp1252")
 
 
-def _refuse_strangers(start: bytes, encoding: str) -> None:
+def _refuse_strangers(start: bytes) -> None:
     for signature, advice in SIGNATURES.items():
         if start.startswith(signature):
             raise InputFileError(f"it is no CSV file; {advice}", reason="not_csv")
-    if encoding == DEFAULT_ENCODING and start.startswith(UTF16_MARKS):
-        raise InputFileError("it is UTF-16 text: save it as CSV (UTF-8), or name that encoding", reason="encoding")
 
 
 def _likely_delimiter(line: str) -> str:

@@ -1,0 +1,240 @@
+"""Pushing the same file again: an outbox remembers what it was given, and where it was kept."""
+
+import asyncio
+import json
+import sqlite3
+import stat
+import threading
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import attrs
+import pytest
+from cli_runner import (
+    PATIENCE,
+    Shell,
+    begin,
+    end,
+    eventually,
+    phones,
+    posts,
+    report_of,
+    sandbox_shell,
+    settings_for,
+    shell,
+)
+from cli_runner import write_leads as write
+
+from voiso_async.cli.reading import leads_of, source_of
+from voiso_async.files import open_leads
+from voiso_async.ingest.row import FileRow
+from voiso_async.outbox import SqliteOutbox
+from voiso_async.sandbox import Sandbox, Status
+
+__all__ = ["sandbox_shell", "shell"]  # fixtures
+
+
+def test_the_outbox_is_one_private_file_for_each_address_and_account(
+    sandbox_shell: Shell, voiso_sandbox: Sandbox, tmp_path: Path
+) -> None:
+    path = write(tmp_path / "leads.csv", phones(2))
+    for account in ((), ("--account", "north"), ("--account", "south")):
+        assert 0 == sandbox_shell("leads", "push", path, "--campaign", 3, *account).code
+    sandbox_shell.env.setenv("VOISO_ACCOUNT", "east")
+    assert 0 == sandbox_shell("leads", "push", path, "--campaign", 3).code
+    folder = tmp_path / "state" / "voiso"
+    host = f"127.0.0.1-{voiso_sandbox.url.rpartition(':')[2]}"
+    assert {f"{host}{end}.db" for end in ("", "-north", "-south", "-east")} == {
+        p.name for p in folder.glob("*.db")
+    }
+    assert 0o700 == stat.S_IMODE(folder.stat().st_mode)
+    assert {0o600} == {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
+
+
+def test_an_outbox_may_be_named(sandbox_shell: Shell, tmp_path: Path) -> None:
+    path = write(tmp_path / "leads.csv", phones(2))
+    ended = sandbox_shell("leads", "push", path, "--campaign", 3, "--outbox", tmp_path / "mine.db")
+    assert (0, True) == (ended.code, (tmp_path / "mine.db").exists())
+    sandbox_shell.env.setenv("VOISO_OUTBOX", str(tmp_path / "mine.db"))
+    assert "1 job\n" == sandbox_shell("leads", "status").err
+    assert not (tmp_path / "state").exists()
+
+
+@pytest.mark.row(133)
+def test_an_outbox_that_cannot_be_made_is_an_error_and_nothing_is_sent(
+    sandbox_shell: Shell, voiso_sandbox: Sandbox, tmp_path: Path
+) -> None:
+    path = write(tmp_path / "leads.csv", phones(2))
+    ended = sandbox_shell("leads", "push", path, "--campaign", 3, "--outbox", path / "below" / "a.db")
+    assert (1, "") == (ended.code, ended.out)
+    assert "of the outbox cannot be made" in ended.complaint
+    assert [] == voiso_sandbox.history
+
+
+@pytest.mark.row(134, 135)
+def test_an_outbox_that_is_none_or_another_account_s_is_an_error_and_nothing_is_sent(
+    sandbox_shell: Shell, voiso_sandbox: Sandbox, tmp_path: Path
+) -> None:
+    path, foreign = write(tmp_path / "leads.csv", phones(2)), tmp_path / "foreign.db"
+    with sqlite3.connect(foreign) as database:
+        database.execute("CREATE TABLE mine (a)")
+    database.close()
+    ended = sandbox_shell("leads", "push", path, "--campaign", 3, "--outbox", foreign)
+    assert (1, "", 0) == (ended.code, ended.out, posts(voiso_sandbox))
+    mine = tmp_path / "mine.db"
+    assert 0 == sandbox_shell("leads", "push", path, "--campaign", 3, "--outbox", mine, "--account", "a").code
+    options = ("--outbox", mine, "--account", "b", "--again")
+    ended = sandbox_shell("leads", "push", path, "--campaign", 3, *options)
+    assert (1, "", 1) == (ended.code, ended.out, posts(voiso_sandbox))
+    assert ended.complaint
+
+
+@pytest.mark.row(138)
+def test_a_file_that_was_pushed_is_not_sent_again(
+    sandbox_shell: Shell, voiso_sandbox: Sandbox, tmp_path: Path
+) -> None:
+    path = write(tmp_path / "leads.csv", [*phones(3), "letters"])
+    first = sandbox_shell("leads", "push", path, "--campaign", 3)
+    sandbox_shell.env.setenv("VOISO_BASE_URL", "http://127.0.0.1:1")
+    sandbox_shell.env.setenv("VOISO_OUTBOX", str(next((tmp_path / "state" / "voiso").glob("*.db"))))
+    again = sandbox_shell("leads", "push", path, "--campaign", 3)
+    assert (3, 3, 1) == (first.code, again.code, posts(voiso_sandbox))
+    assert "nothing was sent; --again pushes it anew" in again.err
+    assert "created  3" in again.out
+    assert 1 == posts(voiso_sandbox)
+
+
+def test_again_makes_a_new_job_whatever_the_keys(
+    sandbox_shell: Shell, voiso_sandbox: Sandbox, tmp_path: Path
+) -> None:
+    path = write(
+        tmp_path / "leads.csv", [f"k{place},{phone}" for place, phone in enumerate(phones(3))], "id,phone"
+    )
+    options = ("--campaign", 3, "--key-column", "id")
+    assert 0 == sandbox_shell("leads", "push", path, *options).code
+    ended = sandbox_shell("leads", "push", path, *options, "--again")
+    assert 0 == ended.code
+    assert "  duplicate  3  were in the campaign before\n" in ended.out
+    assert 2 == posts(voiso_sandbox)
+
+
+def test_a_lead_with_a_key_is_handed_over_once_and_only_a_key_that_was_named_counts(
+    sandbox_shell: Shell, voiso_sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """A column called id is usual; a file that was mended must not be refused for it."""
+    first = write(
+        tmp_path / "first.csv", [f"k{place},{phone}" for place, phone in enumerate(phones(2))], "id,phone"
+    )
+    more = write(tmp_path / "more.csv", [f"k{place},{phone}" for place, phone in enumerate(phones(3))], "id,phone")
+    options = ("--campaign", 3, "--key-column", "id")
+    assert 0 == sandbox_shell("leads", "push", first, *options).code
+    ended = sandbox_shell("leads", "push", more, *options)
+    assert 0 == ended.code
+    assert "  known    2  were handed over before, by their key\n" in ended.out
+    mended = write(tmp_path / "mended.csv", ["k0,441632960500", "k0,441632960501"], "id,phone")
+    assert 0 == sandbox_shell("leads", "push", mended, "--campaign", 3).code
+    assert 5 == len(voiso_sandbox.campaigns[3].leads)
+
+
+def test_another_campaign_or_another_reading_is_another_job(
+    sandbox_shell: Shell, voiso_sandbox: Sandbox, tmp_path: Path
+) -> None:
+    voiso_sandbox.add_campaign(id=4)
+    path = write(tmp_path / "leads.csv", [f"{phone},Ada" for phone in phones(2)], "phone,nick")
+    for options in (("--campaign", 3), ("--campaign", 4), ("--campaign", 3, "--map", "name=nick")):
+        assert 0 == sandbox_shell("leads", "push", path, *options).code
+    assert 3 == posts(voiso_sandbox)
+
+
+def test_an_unfinished_job_goes_on(sandbox_shell: Shell, voiso_sandbox: Sandbox, tmp_path: Path) -> None:
+    path = write(tmp_path / "leads.csv", phones(4))
+    voiso_sandbox.faults.add(Status(404), method="POST")
+    stopped = sandbox_shell("leads", "push", path, "--campaign", 3, "--json")
+    ended = sandbox_shell("leads", "push", path, "--campaign", 3)
+    assert (4, 0) == (stopped.code, ended.code)
+    job = report_of(stopped)["job"]
+    assert f": job {job}, going on: 4 rows read, 4 waiting\n" in ended.err
+    assert "created  4" in ended.out
+    assert "1 job\n" == sandbox_shell("leads", "status").err
+
+
+@pytest.mark.row(136)
+def test_a_file_that_somebody_else_is_reading_is_left_to_them(
+    sandbox_shell: Shell, voiso_sandbox: Sandbox, tmp_path: Path
+) -> None:
+    path, outbox_path = write(tmp_path / "leads.csv", phones(3)), tmp_path / "mine.db"
+    begun, go_on = threading.Event(), threading.Event()
+
+    async def read() -> None:
+        async with SqliteOutbox(outbox_path) as outbox, await open_leads(path) as file:
+            job = await outbox.begin(name=file.name, source=await source_of(file, str(path), 3, keyed=False))
+            await outbox.load(job.id, 3, slowly(leads_of(file, keyed=False)))
+
+    async def slowly(leads: AsyncIterator[FileRow]) -> AsyncIterator[FileRow]:
+        async for lead in leads:
+            begun.set()
+            await asyncio.to_thread(go_on.wait)
+            yield lead
+
+    reader = threading.Thread(target=asyncio.run, args=(read(),))
+    reader.start()
+    try:
+        assert begun.wait(PATIENCE)
+        ended = sandbox_shell("leads", "push", path, "--campaign", 3, "--outbox", outbox_path, "--json")
+    finally:
+        go_on.set()
+        reader.join()
+    assert (1, 0) == (ended.code, posts(voiso_sandbox))
+    assert "somebody else is loading this job" in ended.complaint
+    assert f"voiso leads status {report_of(ended)['job']} --watch shows how it goes" in ended.complaint
+    assert 0 == sandbox_shell("leads", "push", path, "--campaign", 3, "--outbox", outbox_path).code
+
+
+def test_leads_of_a_slow_pipe_are_sent_as_they_come_and_their_job_is_not_read_again(
+    sandbox_shell: Shell, voiso_sandbox: Sandbox, tmp_path: Path
+) -> None:
+    settings = settings_for(voiso_sandbox, tmp_path / "state")
+    process = begin("leads", "push", "-", "--campaign", 3, "--json", env=settings, quick=True)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write("phone\n441632960001\n")
+    process.stdin.flush()
+    job = json.loads(process.stdout.readline())["job"]
+    eventually(lambda: voiso_sandbox.campaigns[3].leads)
+    ended = sandbox_shell("leads", "resume", job)
+    assert (1, "") == (ended.code, ended.out)
+    assert "its leads came through a pipe that is gone; --loaded sends what had been read" in ended.complaint
+    process.stdin.write("441632960002\n")
+    assert 0 == end(process).code
+    assert ["441632960001", "441632960002"] == list(voiso_sandbox.campaigns[3].leads)
+
+
+@pytest.mark.row(137)
+def test_a_file_that_was_changed_while_its_job_was_loading_is_refused(
+    sandbox_shell: Shell, voiso_sandbox: Sandbox, tmp_path: Path
+) -> None:
+    voiso_sandbox.rules = attrs.evolve(voiso_sandbox.rules, server_time=3.0)
+    path = tmp_path / "leads.csv"
+    rows = "".join(f"{phone},{'x' * 900}\n" for phone in phones(2000))
+    with path.open("w", encoding="utf-8") as file:
+        file.write("phone,name\n")
+        for _ in range(20):
+            file.write(rows)
+    process = begin("leads", "push", path, "--campaign", 3, env=settings_for(voiso_sandbox, tmp_path / "state"))
+    eventually(lambda: posts(voiso_sandbox))
+    process.kill()
+    end_of = end(process)
+    assert end_of.code < 0
+    job = sandbox_shell("leads", "status", "--json").lines[0]
+    if job["state"] != "loading":
+        pytest.skip("this machine read the file before the first POST")
+    with path.open("a", encoding="utf-8") as file:
+        file.write("441632960999,new\n")
+    voiso_sandbox.rules = attrs.evolve(voiso_sandbox.rules, server_time=0.0)
+    pushed = sandbox_shell("leads", "push", path, "--campaign", 3)
+    resumed = sandbox_shell("leads", "resume", job["job"])
+    assert (1, 1) == (pushed.code, resumed.code)
+    assert "was changed while job" in pushed.complaint
+    assert "--again pushes it as it is now" in pushed.complaint
+    assert "is not what it was when the job began; --loaded sends what had been read" in resumed.complaint
+    assert 0 == sandbox_shell("leads", "resume", job["job"], "--loaded").code

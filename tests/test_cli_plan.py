@@ -1,0 +1,248 @@
+"""`voiso leads plan`, `--dry-run`, `--max-rejected`, `--wait-live`: what is found out before it is too late."""
+
+from pathlib import Path
+
+import attrs
+import pytest
+from cli_runner import Shell, phones, posts, report_of, sandbox_shell, shell
+from cli_runner import write_leads as write
+
+from voiso_async.cli import standing
+from voiso_async.cli.limit import Limit, bad_share
+from voiso_async.cli.meter import seconds_for
+from voiso_async.cli.units import seconds_of, share_of
+from voiso_async.ingest.outcome import IngestReport, Outcome
+from voiso_async.sandbox import Sandbox, Status
+
+__all__ = ["sandbox_shell", "shell"]  # fixtures
+
+
+@pytest.mark.parametrize(
+    "text", ["", "0", "-1", "1e3", "m", "10 m", "1m2h", "٣", "inf", "nan", "99999d", "1.2.3s"]
+)
+def test_what_is_no_time_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="such as 90, 10m or 2h30m"):
+        seconds_of(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("90", 90), ("0.5", 0.5), ("45s", 45), ("10m", 600), ("2h30m", 9000), ("30d", 2_592_000), ("1M30", 90)],
+)
+def test_a_time_as_people_write_it(text: str, seconds: float) -> None:
+    assert seconds == seconds_of(text)
+
+
+@pytest.mark.parametrize("text", ["", "25", "0.25", "-1%", "101%", "%", "٣%", "1e1%"])
+def test_what_is_no_percentage_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="such as 25%"):
+        share_of(text)
+
+
+def test_a_percentage() -> None:
+    assert (0.25, 0.005, 1.0) == (share_of("25%"), share_of("0.5 %"), share_of("100%"))
+
+
+@pytest.mark.parametrize(
+    ("rows", "server_time", "seconds"),
+    [
+        (0, 0.6, 0),
+        (1, 0.6, 0.6),
+        (1000, 0.6, 0.6),
+        (1001, 0.6, 3.2),
+        (2_000_000, 0.5, 4998),
+        (2_000_000, 5, 13998),
+    ],
+)
+def test_the_floor_of_a_campaign(rows: int, server_time: float, seconds: float) -> None:
+    """B calls of s seconds, and two seconds between them."""
+    assert seconds == pytest.approx(seconds_for(rows, server_time))
+
+
+def report(rows: int, reasons: dict[str, int] | None = None, **counts: int) -> IngestReport:
+    full = {outcome: counts.get(outcome.value, 0) for outcome in Outcome}
+    return IngestReport(rows=rows, counts=full, reasons=reasons or {})
+
+
+@pytest.mark.parametrize(
+    ("books", "share"),
+    [
+        (report(0), 0.0),
+        (report(100, invalid=25), 0.25),
+        (report(100_000, invalid=1000, created=1000), 0.01),  # reading is far ahead of sending
+        (report(100_000, rejected=500, created=500), 0.5),
+        (report(1000, invalid=500, rejected=250, created=250), 0.75),
+        (report(100, {"suppressed": 90}, invalid=90, created=10), 0.0),
+        (report(100, repeated=50, rejected=10, created=10), 0.25),
+    ],
+)
+def test_the_share_of_rows_that_come_to_nothing(books: IngestReport, share: float) -> None:
+    assert share == pytest.approx(bad_share(books))
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [("phone\n", "it has no rows"), ("", "it is empty"), ("a,b\n1,2\n", "no column holds the phone number")],
+)
+def test_a_plan_of_no_leads_is_usage(sandbox_shell: Shell, tmp_path: Path, content: str, says: str) -> None:
+    path = tmp_path / "leads.csv"
+    path.write_text(content, encoding="utf-8")
+    for arguments in (["plan", path], ["push", path, "--dry-run"]):
+        ended = sandbox_shell("leads", *arguments, "--campaign", 3)
+        assert (2, "", True) == (ended.code, ended.out, says in ended.complaint)
+
+
+def test_a_plan_says_what_a_push_would_do_and_sends_nothing(
+    sandbox_shell: Shell, voiso_sandbox: Sandbox, tmp_path: Path
+) -> None:
+    lines = [f"{phone},Ada,9" for phone in [*phones(1500), phones(1)[0], "letters", "", "960123"]]
+    path = write(tmp_path / "leads.csv", lines, "tel,name,size")
+    ended = sandbox_shell("leads", "plan", path, "--campaign", 3, "--server-time", "0.5")
+    assert (3, "") == (ended.code, ended.err)
+    first, columns, unused, campaign, *_ = ended.out.splitlines()
+    assert "leads.csv: 1 504 rows, 1 500 sendable (3 invalid, 1 repeated in the file), 2 batches" == first
+    assert "phone_number ← tel, name ← name (by the names in the first row)" in columns
+    assert "  not used  size" == unused
+    assert '  campaign 3 "Summer"  live, active  1 500 leads  3 s at 0.5 s a call' == campaign
+    assert "phone number: letters in row 1503\n" in ended.out
+    assert ended.out.endswith("\nNothing was sent.\n")
+    assert not any(phone in ended.out for phone in phones(1500))
+    assert {"GET"} == {exchange.method for exchange in voiso_sandbox.history}
+    assert not (tmp_path / "state").exists()
+
+
+def test_a_plan_as_json(sandbox_shell: Shell, voiso_sandbox: Sandbox, tmp_path: Path) -> None:
+    voiso_sandbox.add_campaign(id=4, status="paused", live=False)
+    lines = [f"{phone},{3 if place < 1200 else 4}" for place, phone in enumerate(phones(2000))]
+    path, dnc = write(tmp_path / "leads.csv", lines, "tel,list"), write(tmp_path / "dnc.csv", phones(3))
+    ended = sandbox_shell("leads", "plan", path, "--campaign-column", "list", "--suppress", dnc, "--json")
+    (plan,) = ended.lines
+    assert (0, "", "plan") == (ended.code, ended.err, plan["event"])
+    figures = ("rows", "sendable", "invalid", "suppressed", "repeated", "batches", "seconds")
+    assert [2000, 1997, 0, 3, 0, 3, 3.2] == [plan[name] for name in figures]
+    known = {"sendable": 800, "batches": 1, "seconds": 0.6}
+    assert {"id": 4, "status": "paused", "live": False} | known == plan["campaigns"][1]
+    assert {"phone_number": "tel", "campaign": "list"} == plan["columns"]
+
+
+def test_a_plan_needs_no_key(shell: Shell, tmp_path: Path) -> None:
+    ended = shell("leads", "plan", write(tmp_path / "leads.csv", phones(2)), "--campaign", 3)
+    assert (0, "") == (ended.code, ended.err)
+    assert "  campaign 3    2 leads  1 s at 0.6 s a call\n" in ended.out
+
+
+def test_a_plan_goes_without_a_campaign_that_cannot_be_seen(sandbox_shell: Shell, tmp_path: Path) -> None:
+    ended = sandbox_shell("leads", "plan", write(tmp_path / "leads.csv", phones(2)), "--campaign", 99)
+    assert (0, True) == (ended.code, "campaign 99 cannot be looked at: " in ended.err)
+
+
+def test_a_dry_run_names_each_row_that_cannot_be_sent(
+    sandbox_shell: Shell, voiso_sandbox: Sandbox, tmp_path: Path
+) -> None:
+    path = write(tmp_path / "leads.csv", [*phones(2), *["letters"] * 8])
+    ended = sandbox_shell("leads", "push", path, "--campaign", 3, "--dry-run")
+    assert 3 == ended.code
+    for row in range(4, 12):
+        assert f"row {row}: phone number: letters - letters stand in the phone number\n" in ended.out
+    as_json = sandbox_shell("leads", "push", path, "--campaign", 3, "--dry-run", "--json").lines
+    assert [*range(4, 12)] == [line["row"] for line in as_json[:-1]]
+    assert 8 == as_json[-1]["invalid"]
+    assert 0 == posts(voiso_sandbox)
+
+
+@pytest.mark.parametrize(
+    ("rows", "cause"),
+    [
+        (
+            ["letters"] * 6 + ["441632960001"] * 2,
+            "is this the right column? 'phone' was read as the phone",
+        ),
+        (["1632960123"] * 6 + ["441632960001"] * 2, "national numbers without a region: give --region"),
+        (["4.41E+11"] * 6 + ["441632960001"] * 2, "a spreadsheet wrote the numbers as 4.41E+11"),
+    ],
+    ids=["column", "region", "spreadsheet"],
+)
+def test_too_many_invalid_rows_stop_a_push_before_anything_is_sent(
+    sandbox_shell: Shell, voiso_sandbox: Sandbox, tmp_path: Path, rows: list[str], cause: str
+) -> None:
+    path = write(tmp_path / "leads.csv", rows, "phone")
+    ended = sandbox_shell("leads", "push", path, "--campaign", 3, "--max-rejected", "25%", "--json")
+    assert 4 == ended.code
+    assert (
+        "75% of the rows come to nothing, more than the 25% of --max-rejected (6 of 8 invalid" in ended.complaint
+    )
+    assert cause in ended.err
+    books = report_of(ended)
+    assert (6, 1, f"voiso leads resume {books['job']}") == (
+        books["counts"]["invalid"],
+        books["waiting"],
+        books["next"],
+    )
+    assert 0 == posts(voiso_sandbox)
+    assert 3 == sandbox_shell("leads", "resume", books["job"]).code
+    assert 1 == len(voiso_sandbox.campaigns[3].leads)
+
+
+def test_too_many_rejected_rows_stop_a_push_before_the_next_call(
+    sandbox_shell: Shell, voiso_sandbox: Sandbox, tmp_path: Path
+) -> None:
+    voiso_sandbox.rules = attrs.evolve(
+        voiso_sandbox.rules, do_not_call=frozenset(phones(2000)[:800]), server_time=0.3
+    )
+    rows = [*phones(2000), *(f"1{area}55501{place:02}" for area in range(202, 212) for place in range(100))]
+    path = write(tmp_path / "leads.csv", rows)
+    ended = sandbox_shell("leads", "push", path, "--campaign", 3, "--max-rejected", "20%", "--json")
+    books = report_of(ended)
+    assert 4 == ended.code
+    assert "of --max-rejected (0 of 3 000 invalid, 800 of " in ended.complaint
+    assert "the campaign refused them" in ended.err
+    assert books["waiting"] > 0
+    assert posts(voiso_sandbox) < 3
+
+
+def test_a_share_within_the_limit_goes_through(sandbox_shell: Shell, tmp_path: Path) -> None:
+    path = write(tmp_path / "leads.csv", [*phones(8), "letters", "letters"])
+    assert 3 == sandbox_shell("leads", "push", path, "--campaign", 3, "--max-rejected", "20%").code
+    assert Limit(0.2).share == 0.2
+
+
+def test_a_campaign_that_does_not_come_alive_stops_a_push(
+    sandbox_shell: Shell, voiso_sandbox: Sandbox, tmp_path: Path
+) -> None:
+    sandbox_shell.env.setattr(standing, "LOOK_SECONDS", 0.05)
+    voiso_sandbox.campaigns[3].live = False
+    path = write(tmp_path / "leads.csv", phones(2))
+    ended = sandbox_shell("leads", "push", path, "--campaign", 3, "--wait-live", "0.2", "--json")
+    assert 4 == ended.code
+    assert 'campaign 3 "Summer" is still not live, active: nothing was sent' in ended.complaint
+    assert [{"event": "report", "job": None, "error": ended.complaint[7:], "next": None}] == ended.lines
+    assert 0 == posts(voiso_sandbox)
+
+
+def test_a_push_waits_until_the_campaign_is_live(
+    sandbox_shell: Shell, voiso_sandbox: Sandbox, tmp_path: Path
+) -> None:
+    sandbox_shell.env.setattr(standing, "LOOK_SECONDS", 0.01)
+    campaign = voiso_sandbox.campaigns[3]
+    campaign.status = "paused"
+    looks = iter(range(6))
+
+    def decorate(body: object) -> object:
+        if next(looks, None) is None:
+            campaign.status = "active"
+        return body
+
+    voiso_sandbox.rules = attrs.evolve(voiso_sandbox.rules, decorate=decorate)
+    path = write(tmp_path / "leads.csv", phones(2))
+    ended = sandbox_shell("leads", "push", path, "--campaign", 3, "--wait-live", "1m")
+    assert (0, 1) == (ended.code, posts(voiso_sandbox))
+    assert 1 == ended.err.count('campaign 3 "Summer" is live, paused: waiting until it is live and active\n')
+
+
+def test_an_error_while_waiting_ends_the_wait(
+    sandbox_shell: Shell, voiso_sandbox: Sandbox, tmp_path: Path
+) -> None:
+    voiso_sandbox.faults.add(Status(401), method="GET", times=100)
+    path = write(tmp_path / "leads.csv", phones(2))
+    ended = sandbox_shell("leads", "push", path, "--campaign", 3, "--wait-live", "1m")
+    assert (1, 0) == (ended.code, posts(voiso_sandbox))

@@ -1,0 +1,157 @@
+"""How a push ends early: signals, kill -9, a deadline; and how it goes on."""
+
+import re
+import signal
+import time
+from functools import partial
+from pathlib import Path
+
+import attrs
+import pytest
+from cli_runner import Shell, begin, end, eventually, phones, posts, report_of, sandbox_shell, settings_for, shell
+from cli_runner import write_leads as write
+
+from voiso_async.sandbox import Sandbox
+
+__all__ = ["sandbox_shell", "shell"]  # fixtures
+
+NEXT = re.compile(r"^Go on: voiso (leads resume [0-9a-f]+)$", re.MULTILINE)
+
+
+@pytest.fixture
+def settings(sandbox_shell: Shell, voiso_sandbox: Sandbox, tmp_path: Path) -> dict[str, str]:
+    """For commands as processes of their own, with the outbox of the shell of this test."""
+    return settings_for(voiso_sandbox, tmp_path / "state")
+
+
+def server_time(sandbox: Sandbox, seconds: float) -> None:
+    sandbox.rules = attrs.evolve(sandbox.rules, server_time=seconds)
+
+
+def has_posts(sandbox: Sandbox, number: int) -> bool:
+    return posts(sandbox) >= number
+
+
+@pytest.mark.row(114)
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_between_two_posts_leaves_the_rest_in_the_outbox(
+    sandbox_shell: Shell, settings: dict[str, str], voiso_sandbox: Sandbox, number: signal.Signals, code: int
+) -> None:
+    tmp_path = Path(settings["XDG_STATE_HOME"]).parent
+    path = write(tmp_path / "leads.csv", phones(2000))
+    process = begin("leads", "push", path, "--campaign", 3, env=settings)
+    eventually(lambda: len(voiso_sandbox.campaigns[3].leads) == 1000)
+    time.sleep(0.3)
+    process.send_signal(number)
+    began = time.monotonic()
+    ended = end(process)
+    assert code == ended.code
+    assert time.monotonic() - began < 1.8
+    text = " ".join(ended.out.split())
+    assert "created 1 000" in text
+    assert "waiting 1 000" in text
+    assert 1 == posts(voiso_sandbox)
+    found = NEXT.search(ended.out)
+    assert found is not None
+    assert 0 == sandbox_shell(*found[1].split()).code
+    assert phones(2000) == list(voiso_sandbox.campaigns[3].leads)
+
+
+@pytest.mark.row(114)
+def test_a_signal_waits_for_the_answer_to_the_post_in_flight(
+    settings: dict[str, str], voiso_sandbox: Sandbox, tmp_path: Path
+) -> None:
+    server_time(voiso_sandbox, 1.0)
+    path = write(tmp_path / "leads.csv", phones(1500))
+    process = begin("leads", "push", path, "--campaign", 3, "--json", "--outbox", tmp_path / "o.db", env=settings)
+    eventually(lambda: posts(voiso_sandbox))
+    time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    ended = end(process)
+    assert 130 == ended.code
+    assert "waiting for the answer to the POST in flight (once more to leave at once)\n" == ended.err
+    report = report_of(ended)
+    assert (1000, 500, 0) == (report["counts"]["created"], report["waiting"], report["in_doubt"])
+    assert f"voiso leads resume {report['job']} --outbox {tmp_path / 'o.db'}" == report["next"]
+
+
+@pytest.mark.row(114)
+def test_a_second_signal_leaves_at_once_and_nothing_is_lost(
+    sandbox_shell: Shell, settings: dict[str, str], voiso_sandbox: Sandbox, tmp_path: Path
+) -> None:
+    server_time(voiso_sandbox, 8.0)
+    path = write(tmp_path / "leads.csv", phones(1500))
+    process = begin("leads", "push", path, "--campaign", 3, "--json", env=settings)
+    eventually(lambda: posts(voiso_sandbox))
+    time.sleep(0.2)
+    for _ in range(2):
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.3)
+    began = time.monotonic()
+    ended = end(process)
+    assert time.monotonic() - began < 3
+    assert 130 == ended.code
+    report = report_of(ended)
+    assert (1500, 1000) == (report["waiting"], report["in_doubt"])
+    server_time(voiso_sandbox, 0.0)
+    eventually(lambda: all(exchange.ended is not None for exchange in voiso_sandbox.history))
+    report = report_of(sandbox_shell("leads", "resume", report["job"], "--json"))
+    assert 1500 == report["counts"]["created"] + report["counts"]["confirmed"]
+    assert phones(1500) == sorted(voiso_sandbox.campaigns[3].leads)
+
+
+@pytest.mark.row(125, 126, 127, 128)
+def test_kill_9_loses_nothing_and_sends_nothing_twice_for_sure(
+    sandbox_shell: Shell, settings: dict[str, str], voiso_sandbox: Sandbox, tmp_path: Path
+) -> None:
+    server_time(voiso_sandbox, 0.2)
+    path = write(tmp_path / "leads.csv", phones(2000))
+    for kills in (1, 2):
+        process = begin("leads", "push", path, "--campaign", 3, env=settings, quick=True)
+        eventually(partial(has_posts, voiso_sandbox, kills))
+        process.kill()
+        assert end(process).code == -signal.SIGKILL
+    ended = sandbox_shell("leads", "resume", "--last", "--json")
+    report = report_of(ended)
+    assert (0, 2000, "done") == (ended.code, report["rows"], report["state"])
+    assert 2000 == report["counts"]["created"] + report["counts"]["confirmed"] + report["counts"]["duplicate"]
+    assert phones(2000) == sorted(voiso_sandbox.campaigns[3].leads)
+
+
+def test_the_timeout_stops_and_can_go_on(settings: dict[str, str], voiso_sandbox: Sandbox, tmp_path: Path) -> None:
+    path = write(tmp_path / "leads.csv", phones(1500))
+    ended = end(begin("leads", "push", path, "--campaign", 3, "--timeout", "1s", "--json", env=settings))
+    assert 4 == ended.code
+    assert "the 1 s of --timeout were over before every lead was sent" in ended.complaint
+    report = report_of(ended)
+    assert (1000, 500) == (report["counts"]["created"], report["waiting"])
+
+
+def test_a_signal_ends_the_wait_for_standard_input(settings: dict[str, str], voiso_sandbox: Sandbox) -> None:
+    """The thread that reads it cannot be woken, and does not keep the command from leaving."""
+    process = begin("leads", "push", "-", "--campaign", "3", env=settings)
+    assert process.stdin is not None
+    process.stdin.write("phone\n441632960001\n")
+    process.stdin.flush()
+    eventually(lambda: voiso_sandbox.campaigns[3].leads)
+    time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    assert 130 == process.wait(timeout=5)
+    ended = end(process)
+    assert "created 1" in " ".join(ended.out.split())
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_before_anything_is_sent(
+    settings: dict[str, str], voiso_sandbox: Sandbox, tmp_path: Path, number: signal.Signals
+) -> None:
+    voiso_sandbox.campaigns[3].status = "paused"
+    path = write(tmp_path / "leads.csv", phones(5))
+    process = begin("leads", "push", path, "--campaign", 3, "--wait-live", "1m", env=settings)
+    eventually(lambda: voiso_sandbox.history)
+    time.sleep(0.3)
+    process.send_signal(number)
+    ended = end(process)
+    assert 128 + number == ended.code
+    assert "stopped before it was done" in ended.complaint
+    assert 0 == posts(voiso_sandbox)

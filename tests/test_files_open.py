@@ -1,0 +1,253 @@
+"""The front door to files of leads: forms, options, digests, estimates, and files that change underneath."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+import tracemalloc
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from lead_files import hostile_book, leads_in, rows_in
+
+from voiso_async import ConfigurationError, InputFileError
+from voiso_async.files import LeadFile, open_leads
+
+PHONE = "441632960123"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("leads.csv", b"phone\n441632960123\n", "csv"),
+        ("leads.txt", b"441632960123\n", "csv"),
+        ("leads", b'{"phone": 441632960123}\n', "jsonl"),
+        ("leads.csv", b'\xef\xbb\xbf {"phone": 441632960123}\n', "jsonl"),
+        ("leads.jsonl", b"441632960123\n", "jsonl"),
+        ("leads.NDJSON", b'"441632960123"\n', "jsonl"),
+    ],
+)
+async def test_a_form_is_told_by_the_first_bytes_then_by_the_name(
+    tmp_path: Path, name: str, content: bytes, expected: str
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    async with await open_leads(path) as leads:
+        assert (expected, expected) == (leads.format, leads.options["format"])
+        assert [PHONE] == [row.lead["phone_number"] async for row in leads]
+
+
+async def test_a_workbook_is_one_whatever_its_name(tmp_path: Path) -> None:
+    async with await open_leads(hostile_book(tmp_path / "leads.csv")) as leads:
+        assert "xlsx" == leads.format
+
+
+@pytest.mark.parametrize("start", ['{"phone": 441632960001}', "phone\n441632960001"])
+def test_standard_input_is_told_by_its_first_byte(start: str) -> None:
+    code = """
+import asyncio
+from voiso_async.files import open_leads
+async def main():
+    async with await open_leads(0) as leads:
+        await leads.check()
+        assert await leads.estimate() is None and await leads.fingerprint() is None
+        print(leads.name, leads.format, [row.lead["phone_number"] async for row in leads], leads.rows)
+asyncio.run(main())
+"""
+    done = subprocess.run(  # noqa: S603
+        [sys.executable, "-c", code], input=f"{start}\n", capture_output=True, text=True, check=True, timeout=50
+    )
+    form = "jsonl" if start.startswith("{") else "csv"
+    assert f"standard input {form} ['441632960001'] 1\n" == done.stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"format": "xml"}, "there is no format 'xml'; there are csv, jsonl, xlsx"),
+        ({"delimiter": ";;"}, "the delimiter must be one character"),
+        ({"encoding": "klingon"}, "there is no text encoding named 'klingon'"),
+        ({"encoding": "rot13"}, "there is no text encoding named 'rot13'"),
+        ({"encoding": "a\0b"}, "there is no text encoding named"),
+    ],
+)
+async def test_options_that_cannot_be_are_named_before_a_file_is_opened(
+    tmp_path: Path, options: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=says):
+        await open_leads(tmp_path / "nowhere.csv", **options)
+
+
+async def test_options_that_are_written_down_read_the_same_again(tmp_path: Path) -> None:
+    path = tmp_path / "leads.csv"
+    path.write_bytes("Nr#Given#List\n2015550123#Zo\u00eb#3\n".encode("cp1252"))
+    options: dict[str, Any] = {
+        "delimiter": "#",
+        "encoding": "cp1252",
+        "mapping": {"phone_number": "Nr", "name": "{Given} Moss"},
+        "key_column": "Given",
+        "campaign_column": "List",
+        "region": "US",
+    }
+    async with await open_leads(path, **options) as leads:
+        again = json.loads(json.dumps(leads.options))
+        assert options | {"format": "csv"} == again
+        first = [row async for row in leads]
+    assert first == await rows_in(path, **again)
+    assert {"phone_number": "12015550123", "name": "Zo\u00eb Moss", "key": "Zo\u00eb"} == first[0].lead
+
+
+async def fingerprint(path: Path, **options: Any) -> str:
+    async with await open_leads(path, **options) as leads:
+        first = await anext(leads)
+        found = await leads.fingerprint()
+        assert found is not None
+        assert [first.row + 1] == [row.row async for row in leads]
+    return found
+
+
+async def test_a_fingerprint_is_of_the_bytes_and_of_what_changes_their_meaning(tmp_path: Path) -> None:
+    path, twin = tmp_path / "leads.csv", tmp_path / "copy.csv"
+    for each in (path, twin):
+        each.write_text(f"phone,tel 2,a\n{PHONE},12015550123,x\n{PHONE},12015550123,y\n", encoding="utf-8")
+    same = await fingerprint(path)
+    assert same == await fingerprint(twin) == await fingerprint(path, format="csv", international=False)
+    others: list[dict[str, Any]] = [
+        {"international": True},
+        {"region": "US"},
+        {"mapping": {"phone_number": "tel 2"}},
+        {"mapping": {"name": "a"}},
+        {"key_column": "a"},
+        {"delimiter": ","},
+    ]
+    assert len(others) + 1 == len({same, *[await fingerprint(path, **options) for options in others]})
+    twin.write_text(twin.read_text(encoding="utf-8").replace("y", "z"), encoding="utf-8")
+    assert same != await fingerprint(twin)
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "top"),
+    [("leads.csv", f"{PHONE},Ada Moss", "phone,name"), ("leads.jsonl", f'{{"phone": {PHONE}}}', "")],
+)
+async def test_an_estimate_is_near_and_costs_little(tmp_path: Path, name: str, line: str, top: str) -> None:
+    path = tmp_path / name
+    path.write_text("\n".join([top, *[line] * 40_000, ""]).lstrip(), encoding="utf-8")
+    async with await open_leads(path) as leads:
+        began = time.perf_counter()
+        assert (await leads.estimate() or 0) == pytest.approx(40_000, rel=0.02)
+        assert time.perf_counter() - began < 1
+        assert 2 - (not top) == (await anext(leads)).row
+        rest = [row async for row in leads]
+        assert (39_999, 40_000, 40_000) == (len(rest), leads.rows, await leads.estimate())
+
+
+async def first_row(path: Path) -> LeadFile:
+    leads = await open_leads(path)
+    await anext(leads)
+    return leads
+
+
+def cut(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.truncate(100)
+
+
+def replaced(path: Path) -> None:
+    other = path.with_name("other")
+    other.write_bytes(path.read_bytes())
+    other.replace(path)
+
+
+def touched(path: Path) -> None:
+    os.utime(path, ns=(1, 1))
+
+
+@pytest.mark.row(183)
+@pytest.mark.parametrize(
+    ("change", "reason"), [(cut, "changed"), (touched, "changed"), (Path.unlink, "deleted"), (replaced, "deleted")]
+)
+@pytest.mark.parametrize("name", ["leads.csv", "leads.jsonl"])
+async def test_a_file_that_changes_underneath(
+    tmp_path: Path, change: Callable[[Path], None], reason: str, name: str
+) -> None:
+    path = tmp_path / name
+    path.write_text("\n".join([f"{PHONE}"] * 10_000), encoding="utf-8")
+    leads = await first_row(path)
+    async with leads:
+        change(path)
+        rest = [await anext(leads) for _ in range(1999)]
+        with pytest.raises(InputFileError, match=f"row 2001: the file was {reason} while it was read") as caught:
+            await anext(leads)
+        assert (2000, 2001, reason) == (rest[-1].row, caught.value.row, caught.value.reason)
+        with pytest.raises(InputFileError):
+            await leads.check()
+        with pytest.raises(InputFileError):
+            await leads.fingerprint()
+
+
+async def test_a_fault_far_down_is_raised_when_it_is_reached_and_again(tmp_path: Path) -> None:
+    path = tmp_path / "leads.csv"
+    path.write_text("phone\n" + f"{PHONE}\n" * 5000 + f'"open\n{PHONE}\n', encoding="utf-8")
+    async with await open_leads(path) as leads:
+        for row in range(2, 5002):
+            assert row == (await anext(leads)).row
+        with pytest.raises(InputFileError, match="row 5002"):
+            await anext(leads)
+        assert leads.rows is None
+        with pytest.raises(InputFileError, match="row 5002"):
+            await anext(leads)
+
+
+async def test_the_first_row_of_a_large_file_comes_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "leads.csv"
+    path.write_text("phone\n" + f"{PHONE}\n" * 2_000_000, encoding="utf-8")
+    began = time.perf_counter()
+    async with await open_leads(path) as leads:
+        await anext(leads)
+    assert time.perf_counter() - began < 1
+
+
+@pytest.mark.row(179)
+@pytest.mark.parametrize(("name", "rows"), [("leads.csv", 300_000), ("leads.jsonl", 100_000)])
+async def test_the_memory_of_a_large_file_stays_flat(tmp_path: Path, name: str, rows: int) -> None:
+    path = tmp_path / name
+    with path.open("w", encoding="utf-8") as file:
+        file.write("phone,name\n" if name.endswith("csv") else "")
+        line = f"{PHONE},Ada Moss\n" if name.endswith("csv") else f'{{"phone": {PHONE}, "name": "Ada"}}\n'
+        file.writelines([line] * rows)
+    async with await open_leads(path) as leads:
+        count = 0
+        async for _ in leads:
+            count += 1
+            if count == rows // 2:
+                tracemalloc.start()
+            if count == rows // 2 + 20_000:
+                peak = tracemalloc.get_traced_memory()[1]
+                tracemalloc.stop()
+    assert (rows, rows) == (count, leads.rows)
+    assert peak < 6_000_000
+
+
+async def test_closing_twice_and_reading_a_pipe_that_nobody_closes() -> None:
+    reading, writing = os.pipe()
+    os.write(writing, b"phone\n")
+    leads = await open_leads(reading)
+    with anyio.move_on_after(0.05) as scope:
+        await anext(leads)
+    assert scope.cancelled_caught
+    await leads.aclose()
+    await leads.aclose()
+    os.close(writing)
+
+
+async def test_a_file_without_rows_is_open_and_has_none(tmp_path: Path) -> None:
+    path = tmp_path / "leads.csv"
+    path.write_text("phone\n", encoding="utf-8")
+    async with await open_leads(path) as leads:
+        await leads.check()
+        assert (0, 0) == (leads.rows, await leads.estimate())
+    assert [] == await leads_in(path)

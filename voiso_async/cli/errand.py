@@ -1,0 +1,146 @@
+"""One file that is to go into one campaign, or into those that a column names."""
+
+from pathlib import Path
+from typing import Any
+
+import anyio
+from attrs import evolve, frozen
+
+from voiso_async.cli.common import Exit
+from voiso_async.cli.reading import STANDARD_INPUT, Reading, leads_of, source_of
+from voiso_async.cli.run import Load
+from voiso_async.cli.sending import Trip, nothing_in
+from voiso_async.cli.show import complain, note, show_json
+from voiso_async.cli.standing import standing_of, wait_until_live
+from voiso_async.client import VoisoClient
+from voiso_async.errors import ConfigurationError, OutboxError
+from voiso_async.files import LeadFile
+from voiso_async.ingest.jobs import Job, JobSource, JobState
+from voiso_async.ingest.row import Operation
+from voiso_async.outbox import Outbox
+from voiso_async.wire import positive_id
+
+__all__ = ["Errand"]
+
+CHECKED_BYTES = 16 * 1024 * 1024
+"""A file up to this size is read from end to end before anything is sent: that takes a fraction of a second."""
+MOST_JOBS = 1000
+
+
+@frozen(kw_only=True)
+class Errand:
+    """One file that is to go into one campaign, or into those that a column names."""
+
+    file: str
+    operation: Operation
+    campaign: int | None
+    campaign_column: str | None
+    wait_live: float | None
+    expires_in: float | None
+    again: bool
+    reading: Reading
+
+    @classmethod
+    def of(
+        cls, *, campaign: str | None, campaign_column: str | None, wait_live: float | None, **rest: Any
+    ) -> "Errand":
+        """Check that it is clear where the leads go."""
+        if (campaign is None) == (campaign_column is None):
+            raise ConfigurationError("say where the leads go: --campaign 3, or --campaign-column NAME")
+        if campaign is None and wait_live is not None:
+            raise ConfigurationError("--wait-live needs --campaign")
+        number = None if campaign is None else positive_id(campaign)
+        return cls(campaign=number, campaign_column=campaign_column, wait_live=wait_live, **rest)
+
+    @property
+    def keyed(self) -> bool:
+        """Whether the keys of the leads keep them from being handed over twice."""
+        return self.reading.key_column is not None and not self.again
+
+    async def run(self, trip: Trip) -> int:
+        """Push the file; give the exit code."""
+        async with await self.reading.open(self.file, self.campaign_column) as leads:
+            source = await source_of(leads, self.file, self.campaign, keyed=self.keyed)
+            earlier = None if self.again else await self._earlier(trip.outbox, leads, source)
+            if earlier is not None and earlier.state is JobState.DONE:
+                return await _over(trip, earlier, leads.name)
+            async with trip.client() as voiso:
+                where = await self._where(voiso)
+                await self._check(leads)
+                if self.wait_live is not None and not await _is_live(trip, voiso, self.campaign, self.wait_live):
+                    return Exit.STOPPED
+                job = earlier or await trip.outbox.begin(
+                    operation=self.operation, name=leads.name, expires_in=self.expires_in, source=source
+                )
+                return await self._send(trip, voiso, job, leads, where)
+
+    async def _send(self, trip: Trip, voiso: VoisoClient, job: Job, leads: LeadFile, where: str) -> int:
+        trip.announce(job, leads.name, where)
+        load = None
+        if job.state is JobState.LOADING:
+            rows = leads_of(leads, keyed=self.keyed)
+            load = Load(leads=rows, campaign=self.campaign, rows=leads.rows or await leads.estimate())
+        phone = leads.columns.recognised.get("phone_number")
+        trip = evolve(trip, extra={"file": leads.name, "campaign": self.campaign})
+        return await trip.send(voiso, job, f"{leads.name} → {where}", load=load, phone=phone)
+
+    async def _earlier(self, outbox: Outbox, leads: LeadFile, source: JobSource) -> Job | None:
+        """Find the job that this very file has already; a file that was changed has lost its job."""
+        if source.fingerprint is None:
+            return None
+        for job in await outbox.jobs(fingerprint=source.fingerprint, limit=MOST_JOBS):
+            if self._same_errand(job, source):
+                return job
+        for job in await outbox.jobs(name=leads.name, limit=MOST_JOBS):
+            if job.state is JobState.LOADING and self._same_errand(job, source, changed=True):
+                raise OutboxError(
+                    f"{leads.name} was changed while job {job.id} was still reading it: --again pushes it as it "
+                    f"is now, voiso leads resume {job.id} --loaded sends what had been read",
+                    reason="input_changed",
+                )
+        return None
+
+    def _same_errand(self, job: Job, source: JobSource, *, changed: bool = False) -> bool:
+        if job.source is None or job.operation is not self.operation:
+            return False
+        if changed:
+            return job.source.path == source.path and job.source.options.get("campaign") == self.campaign
+        return dict(job.source.options) == dict(source.options)
+
+    async def _where(self, voiso: VoisoClient) -> str:
+        """Find out before anything is sent whether the campaign is there."""
+        if self.campaign is None:
+            return f"the campaigns of column {self.campaign_column!r}"
+        return str(await standing_of(voiso, self.campaign))
+
+    async def _check(self, leads: LeadFile) -> None:
+        if leads.columns.unused:
+            note(f"columns without a meaning here: {', '.join(leads.columns.unused)}")
+        if self.file != STANDARD_INPUT and await anyio.to_thread.run_sync(_is_small, self.file):
+            await leads.check()
+        if leads.rows == 0:
+            raise nothing_in(leads.name)
+
+
+async def _over(trip: Trip, job: Job, name: str) -> int:
+    """Say how a job ended that has nothing left to send."""
+    day = f"{job.finished or job.created:%Y-%m-%d %H:%M} UTC"
+    note(f"{name} was pushed before, as job {job.id}, and done at {day}: nothing was sent; --again pushes it anew")
+    ending = trip.ending(job, f"{name}, job {job.id}")
+    await trip.tell(ending)
+    return int(ending.code)
+
+
+async def _is_live(trip: Trip, voiso: VoisoClient, campaign: int | None, seconds: float) -> bool:
+    standing = await wait_until_live(voiso, campaign or 0, seconds)
+    if standing.dials:
+        return True
+    fault = f"{standing.title} is still {standing.state}: nothing was sent"
+    if trip.json:
+        show_json({"event": "report", "job": None, "error": fault, "next": None})
+    complain(fault)
+    return False
+
+
+def _is_small(path: str) -> bool:
+    return Path(path).stat().st_size <= CHECKED_BYTES

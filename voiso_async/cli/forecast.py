@@ -1,0 +1,143 @@
+"""What a push would do: rows, batches, time, columns and campaigns, for people and for programs."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import Factory, frozen
+from rich.table import Table
+from rich.text import Text
+
+from voiso_async.cli.meter import POLICY, seconds_for
+from voiso_async.cli.problems import Problems, as_json, row_of, show_problems
+from voiso_async.cli.show import counted, duration, printable, show, show_json
+from voiso_async.cli.standing import Standing
+from voiso_async.cli.tally import invalid, suppressed
+from voiso_async.ingest.jobs import Job
+from voiso_async.ingest.outcome import Outcome
+from voiso_async.outbox import Outbox
+
+__all__ = ["MOST_CAMPAIGNS", "Forecast", "show_each_row", "show_forecast"]
+
+MOST_CAMPAIGNS = 20
+"""Campaigns that are looked at; of more, the rest is only counted."""
+
+
+@frozen(kw_only=True)
+class Forecast:
+    """What a push would do, campaign by campaign."""
+
+    name: str
+    format: str
+    layout: str
+    recognised: Mapping[str, str]
+    unused: tuple[str, ...]
+    job: Job
+    sendable: Mapping[int, int]
+    standings: Mapping[int, Standing] = Factory(dict)
+    server_time: float
+
+    @property
+    def batches(self) -> int:
+        """Calls that carry leads."""
+        return sum(-(-rows // POLICY.max_rows) for rows in self.sendable.values())
+
+    @property
+    def seconds(self) -> float:
+        """The time of the slowest campaign, as they go side by side."""
+        return max((seconds_for(rows, self.server_time) for rows in self.sendable.values()), default=0.0)
+
+    def as_json(self) -> dict[str, Any]:
+        """Give it as plain values."""
+        report = self.job.report
+        campaigns = [
+            {
+                "id": campaign,
+                "sendable": rows,
+                "batches": -(-rows // POLICY.max_rows),
+                "seconds": round(seconds_for(rows, self.server_time), 1),
+                "status": self.standings[campaign].status if campaign in self.standings else None,
+                "live": self.standings[campaign].live if campaign in self.standings else None,
+            }
+            for campaign, rows in self.sendable.items()
+        ]
+        return {
+            "event": "plan",
+            "file": self.name,
+            "format": self.format,
+            "layout": self.layout,
+            "columns": dict(self.recognised),
+            "unused": list(self.unused),
+            "rows": report.rows,
+            "sendable": sum(self.sendable.values()),
+            "invalid": invalid(report),
+            "repeated": report.counts[Outcome.REPEATED],
+            "suppressed": suppressed(report),
+            "batches": self.batches,
+            "seconds": round(self.seconds, 1),
+            "server_time": self.server_time,
+            "campaigns": campaigns,
+        }
+
+
+async def show_each_row(outbox: Outbox, job_id: str, *, json: bool) -> None:
+    """Name each row that cannot be sent."""
+    async for row in outbox.outcomes(job_id, outcomes={Outcome.INVALID}, pending=False):
+        if row.reason == "suppressed":
+            continue
+        if json:
+            show_json({"event": "problem", **as_json(row)})
+            continue
+        reason = printable(f"{row.field}: {row.reason}".replace("_", " "))
+        show(f"row {row_of(row)}: {reason}{f' - {printable(row.detail)}' if row.detail else ''}")
+
+
+def show_forecast(forecast: Forecast, problems: Problems) -> None:
+    """Print it for people."""
+    report = forecast.job.report
+    left_out = {
+        "invalid": invalid(report),
+        "repeated in the file": report.counts[Outcome.REPEATED],
+        "suppressed": suppressed(report),
+    }
+    parts = ", ".join(f"{counted(count)} {name}" for name, count in left_out.items() if count)
+    sendable = sum(forecast.sendable.values())
+    why = f" ({parts})" if parts else ""
+    first = (
+        f"{printable(forecast.name)}: {counted(report.rows, 'row')}, {counted(sendable)} sendable{why}, "
+        f"{counted(forecast.batches, 'batch', 'batches')}"
+    )
+    show(Text(first, style="bold"))
+    show(_columns(forecast), _campaigns(forecast))
+    if problems.groups:
+        show(Text("\nRows that cannot be sent", style="bold"), show_problems(problems))
+    show("", "Nothing was sent.")
+
+
+def _columns(forecast: Forecast) -> Table:
+    table = Table.grid(padding=(0, 2, 0, 0))
+    found = ", ".join(f"{field} ← {column}" for field, column in forecast.recognised.items())
+    table.add_row("  columns", Text(printable(f"{found} ({forecast.layout})")))
+    if forecast.unused:
+        table.add_row("  not used", Text(printable(", ".join(forecast.unused)), style="dim"))
+    return table
+
+
+def _campaigns(forecast: Forecast) -> Table:
+    table = Table.grid(padding=(0, 2, 0, 0))
+    for campaign, rows in list(forecast.sendable.items())[:MOST_CAMPAIGNS]:
+        standing = forecast.standings.get(campaign, Standing(id=campaign))
+        time = duration(seconds_for(rows, forecast.server_time))
+        state = Text(standing.state, style="" if standing.dials else "yellow")
+        table.add_row(
+            Text(f"  {standing.title}"),
+            state,
+            f"{counted(rows)} leads",
+            f"{time} at {forecast.server_time:g} s a call",
+        )
+    left = len(forecast.sendable) - MOST_CAMPAIGNS
+    if left > 0:
+        table.add_row(f"  and {counted(left)} campaigns more", "", "", "")
+    if len(forecast.sendable) > 1:
+        total = f"{counted(sum(forecast.sendable.values()))} leads"
+        table.add_row("  all of them", "", total, f"{duration(forecast.seconds)} side by side")
+    return table

@@ -1,0 +1,124 @@
+"""How a file of leads is read: what the person said about its columns, numbers and form."""
+
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Annotated, Literal
+
+from attrs import evolve, frozen
+from cyclopts import Parameter
+
+from voiso_async.cli.common import GROUPS
+from voiso_async.errors import ConfigurationError, InputFileError, OutboxError
+from voiso_async.files import LeadFile, open_leads
+from voiso_async.ingest.jobs import Job, JobSource
+from voiso_async.ingest.row import FileRow, InvalidLead
+
+__all__ = ["AS_IT_IS", "STANDARD_INPUT", "File", "Reading", "leads_of", "read_again", "source_of"]
+
+STANDARD_INPUT = "-"
+
+File = Annotated[str, Parameter(allow_leading_hyphen=True)]
+"""The argument that names a file."""
+
+
+@Parameter(name="*", group=GROUPS["File"])
+@frozen(kw_only=True)
+class Reading:
+    """How a file is read."""
+
+    map: Annotated[tuple[str, ...], Parameter(negative="", show_default=False, n_tokens=1)] = ()
+    """FIELD=COLUMN, such as phone_number=Mobile or 'name={First} {Last}'; may be given several times."""
+    key_column: str | None = None
+    """Column that holds your own id of each lead; a lead whose id was handed over before is not sent again."""
+    region: str | None = None
+    """Country of the numbers that have no country code, such as GB."""
+    international: Annotated[bool, Parameter(negative="", show_default=False)] = False
+    """Numbers of up to 10 digits have their country code already; else those without a + are refused."""
+    format: Literal["csv", "jsonl", "xlsx"] | None = None
+    """Form of the file; else its name and its first bytes tell."""
+    delimiter: str | None = None
+    """What stands between cells of a CSV; else comma, semicolon, tab or bar, whichever the header shows."""
+    encoding: str | None = None
+    """Encoding of the file, such as cp1252 or utf-16; else UTF-8."""
+    sheet: str | None = None
+    """Sheet of a workbook; else its first."""
+    suppress: Annotated[tuple[Path, ...], Parameter(negative="", show_default=False, n_tokens=1)] = ()
+    """File of numbers that must not be called: leads with one of them are left out; may be given several times."""
+
+    async def open(self, file: str, campaign_column: str | None = None) -> LeadFile:
+        """Open the file, or standard input, and read its header."""
+        return await open_leads(
+            0 if file == STANDARD_INPUT else file,
+            mapping=_mapping(self.map),
+            key_column=self.key_column,
+            campaign_column=campaign_column,
+            region=self.region,
+            international=self.international,
+            format=self.format,
+            delimiter=self.delimiter,
+            encoding=self.encoding,
+            sheet=self.sheet,
+            suppress=self.suppress or None,
+        )
+
+
+AS_IT_IS = Reading()
+
+
+async def source_of(file: LeadFile, given: str, campaign: int | None, *, keyed: bool) -> JobSource:
+    """Say where a job's leads come from: enough to read on after an interruption."""
+    return JobSource(
+        path=None if given == STANDARD_INPUT else os.path.abspath(given),  # noqa: PTH100, ASYNC240 - no I/O
+        fingerprint=await file.fingerprint(),
+        header=tuple(file.header),
+        options={"reading": dict(file.options), "campaign": campaign, "keyed": keyed},
+    )
+
+
+def leads_of(file: LeadFile, *, keyed: bool) -> AsyncIterator[FileRow]:
+    """Give a file's leads, unless ``keyed`` without their keys.
+
+    A column called id is usual, and seldom meant to keep a lead that was changed from being handed over again.
+    """
+    return file if keyed else _without_keys(file)
+
+
+async def _without_keys(file: LeadFile) -> AsyncIterator[FileRow]:
+    async for row in file:
+        if isinstance(row.lead, InvalidLead):
+            yield evolve(row, lead=evolve(row.lead, key=None))
+        else:
+            row.lead.pop("key", None)  # made for this row alone
+            yield row
+
+
+async def read_again(job: Job) -> LeadFile:
+    """Open the file of a job that was not read to its end; ``OutboxError`` if it is not the same any more."""
+    source = job.source
+    if source is None or source.path is None:
+        raise OutboxError(
+            "its leads came through a pipe that is gone; --loaded sends what had been read", reason="missing"
+        )
+    try:
+        file = await open_leads(source.path, **source.options.get("reading", {}))
+    except InputFileError as error:
+        fault = error.message
+    else:
+        if await file.fingerprint() == source.fingerprint:
+            return file
+        await file.aclose()
+        fault = f"{file.name} is not what it was when the job began"
+    raise OutboxError(f"{fault}; --loaded sends what had been read", reason="input_changed")
+
+
+def _mapping(given: tuple[str, ...]) -> dict[str, str]:
+    mapping: dict[str, str] = {}
+    for text in given:
+        field, equals, column = text.partition("=")
+        if not equals or not field.strip() or not column.strip():
+            raise ConfigurationError("--map takes FIELD=COLUMN, such as phone_number=Mobile")
+        if field.strip() in mapping:
+            raise ConfigurationError(f"--map names {field.strip()} twice")
+        mapping[field.strip()] = column.strip()
+    return mapping

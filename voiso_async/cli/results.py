@@ -1,0 +1,67 @@
+"""What became of each row of a job, written to a file or to standard output."""
+
+import os
+from collections.abc import Collection
+from pathlib import Path
+from typing import Literal
+
+from voiso_async.errors import ConfigurationError
+from voiso_async.files import write_rejects, write_results
+from voiso_async.ingest.jobs import Job
+from voiso_async.ingest.outcome import Outcome
+from voiso_async.outbox import Outbox
+
+__all__ = ["NOT_THERE", "outcomes_of", "refuse_existing", "save_rejects", "save_results"]
+
+STANDARD_OUTPUT = 1
+NOT_THERE = (Outcome.REJECTED, Outcome.INVALID, Outcome.UNREPORTED, Outcome.UNKNOWN, Outcome.NOT_SENT)
+"""How rows end that are not in the campaign, or in question."""
+
+
+async def save_results(
+    outbox: Outbox,
+    job: Job,
+    path: Path | None,
+    *,
+    form: Literal["csv", "jsonl"] | None = None,
+    wanted: Collection[Outcome] | None = None,
+) -> int:
+    """Write the outcome of each row that is wanted; by default the file's name says in which form."""
+    jsonl = path is not None and path.suffix.lower() in {".jsonl", ".ndjson"}
+    return await write_results(
+        STANDARD_OUTPUT if path is None else path,
+        outbox.outcomes(job.id, outcomes=wanted),
+        format=form or ("jsonl" if jsonl else "csv"),
+    )
+
+
+async def save_rejects(
+    outbox: Outbox, job: Job, path: Path | None, *, wanted: Collection[Outcome] | None = None
+) -> int:
+    """Write the rows that are not in the campaign as they came; those that still wait are left out."""
+    header = () if job.source is None else job.source.header
+    rows = outbox.outcomes(job.id, outcomes=wanted or NOT_THERE, pending=False)
+    return await write_rejects(STANDARD_OUTPUT if path is None else path, rows, header)
+
+
+def outcomes_of(text: str | None) -> list[Outcome] | None:
+    """Read the names of outcomes, with commas between them."""
+    if text is None:
+        return None
+    names = [name.strip().lower().replace("-", "_").replace(" ", "_") for name in text.split(",")]
+    known = {outcome.value: outcome for outcome in Outcome}
+    if wrong := [name for name in names if name not in known]:
+        raise ConfigurationError(f"there is no outcome {wrong[0][:40]!r}; there are {', '.join(known)}")
+    return [known[name] for name in names]
+
+
+def refuse_existing(path: Path) -> None:
+    """Refuse to write over what is there, before anything is sent."""
+    try:
+        taken = os.path.lexists(path)
+    except ValueError:
+        raise ConfigurationError("a file's name cannot hold a NUL") from None
+    if taken:
+        raise ConfigurationError(f"{path.name}: there is such a file already; choose another path")
+    if not path.absolute().parent.is_dir():
+        raise ConfigurationError(f"{path.name}: there is no folder to write it to; choose another path")

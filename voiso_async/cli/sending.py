@@ -1,0 +1,149 @@
+"""Sending what waits of one job, and telling how it ended: the end of every command that sends."""
+
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Any
+
+from attrs import field, frozen
+from cyclopts import Parameter
+
+from voiso_async.cli.common import GROUPS, Connection, connected
+from voiso_async.cli.limit import Limit, likely_cause
+from voiso_async.cli.outboxes import Place
+from voiso_async.cli.problems import problems_of
+from voiso_async.cli.report import Ending, print_report
+from voiso_async.cli.results import refuse_existing, save_rejects, save_results
+from voiso_async.cli.run import Load, Run, Watch
+from voiso_async.cli.show import complain, counted, note, show_json
+from voiso_async.cli.tally import invalid
+from voiso_async.cli.units import Seconds, Threshold
+from voiso_async.client import VoisoClient
+from voiso_async.errors import InputFileError
+from voiso_async.ingest.jobs import Job, JobState
+from voiso_async.ingest.outcome import Outcome
+from voiso_async.outbox import Outbox
+
+__all__ = ["PLAIN", "Sending", "Trip", "nothing_in"]
+
+
+@Parameter(name="*", group=GROUPS["Sending"])
+@frozen(kw_only=True)
+class Sending:
+    """How a job is sent, and what is written at its end."""
+
+    timeout: Seconds | None = None
+    """Stop after this time, such as 90 or 10m; what waits stays in the outbox."""
+    max_rejected: Threshold | None = None
+    """Stop when more than this share of the rows comes to nothing, such as 25%; judged after 2000 rows."""
+    results: Path | None = None
+    """New file for the outcome of each row, at the end: .csv or .jsonl."""
+    rejects: Path | None = None
+    """New file for the rows that are not in the campaign, with their original columns: mend it and push it."""
+
+    def check(self) -> None:
+        """Refuse before anything is sent what could not be written at the end."""
+        for path in (self.results, self.rejects):
+            if path is not None:
+                refuse_existing(path)
+
+
+PLAIN = Sending()
+
+
+@frozen
+class Trip:
+    """What all commands that send have in common: who watches, where it goes, and what it is told.
+
+    A ``passing`` outbox is gone after this command, so none goes on with it.
+    """
+
+    watch: Watch
+    outbox: Outbox
+    place: Place
+    connection: Connection
+    sending: Sending = PLAIN
+    json: bool = field(kw_only=True)
+    passing: bool = field(kw_only=True, default=False)
+    extra: Mapping[str, Any] = field(kw_only=True, factory=dict)
+
+    def client(self) -> AbstractAsyncContextManager[VoisoClient]:
+        """Open the client whose events the watch hears."""
+        return connected(self.connection, self.watch.meter, self.outbox)
+
+    def announce(self, job: Job, what: str, where: str = "") -> None:
+        """Name the job before anything is sent: whatever ends this command, another can go on with it."""
+        if self.json:
+            show_json({"event": "job", "job": job.id, "rows": job.report.rows, "waiting": job.waiting})
+            return
+        rows = counted(job.report.rows, "row")
+        so_far = f", going on: {rows} read, {counted(job.waiting)} waiting" if job.report.rows else ""
+        note(f"{what}{f' → {where}' if where else ''}: job {job.id}{so_far}")
+
+    async def send(
+        self,
+        voiso: VoisoClient,
+        job: Job,
+        title: str,
+        *,
+        load: Load | None = None,
+        loaded: bool = False,
+        phone: str | None = None,
+    ) -> int:
+        """Send a job, print its report, write its files; give the exit code."""
+        sending = self.sending
+        limit = None if sending.max_rejected is None else Limit(sending.max_rejected)
+        run = Run(
+            self.watch,
+            voiso,
+            self.outbox,
+            job,
+            load=load,
+            loaded=loaded,
+            limit=limit,
+            timeout=sending.timeout,
+        )
+        await run.go()
+        if not run.job.report.rows and self.watch.signals.number is None and not (run.error or run.stop):
+            await self.outbox.purge(job.id, force=True)
+            raise nothing_in(job.name)
+        unread = None if load is None or load.rows is None else load.rows - run.job.report.rows
+        ending = self.ending(run.job, title, error=run.error, stop=run.stop, share=run.share, unread=unread)
+        await self.tell(ending)
+        if limit is not None and run.stop is not None and limit.broken(run.job):
+            await self._explain(run.job, phone)
+        await self._write(run.job)
+        return int(ending.code)
+
+    def ending(self, job: Job, title: str, **how: Any) -> Ending:
+        """Say how a job was left."""
+        words = f"{self.place.words}{self.connection.words}"
+        return Ending(job=job, title=title, words=words, passing=self.passing, extra=dict(self.extra), **how)
+
+    async def tell(self, ending: Ending) -> None:
+        """Print how a job was left."""
+        await print_report(self.outbox, ending, json=self.json)
+        if fault := ending.error or ending.stop:
+            complain(fault)
+
+    async def _explain(self, job: Job, phone: str | None) -> None:
+        problems = await problems_of(
+            self.outbox, job.id, invalid(job.report) + job.report.counts[Outcome.REJECTED]
+        )
+        if cause := likely_cause(problems, phone):
+            self.watch.view.tell(cause)
+
+    async def _write(self, job: Job) -> None:
+        if job.state is not JobState.DONE:
+            if self.sending.results or self.sending.rejects:
+                note(f"no file was written, as rows wait; voiso leads results {job.id} writes how they stand")
+            return
+        if self.sending.results is not None:
+            await save_results(self.outbox, job, self.sending.results)
+        if self.sending.rejects is not None:
+            await save_rejects(self.outbox, job, self.sending.rejects)
+
+
+def nothing_in(name: str) -> InputFileError:
+    """Say that a file has no leads."""
+    return InputFileError(f"{name}: it has no rows: nothing to send", reason="empty")

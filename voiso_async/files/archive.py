@@ -1,0 +1,149 @@
+"""The zip file that an Excel workbook is: looked at with distrust, and read part by part, never whole."""
+
+import io
+import os
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator
+from copy import copy
+
+from voiso_async.errors import InputFileError
+from voiso_async.files.disk import read_at
+
+__all__ = ["Archive", "damaged"]
+
+MEBIBYTE = 1024 * 1024
+MOST_ENTRIES = 4000
+LARGEST_DIRECTORY = MEBIBYTE
+LARGEST_FILE = 1024 * MEBIBYTE
+LARGEST_TOTAL = 2048 * MEBIBYTE
+RATIO_FROM = 8 * MEBIBYTE
+"""Smaller parts may be packed as tightly as they like."""
+HIGHEST_RATIO = 100
+BLOCK = 64 * 1024
+
+ZIP = b"PK\x03\x04"
+OLD_OR_LOCKED = b"\xd0\xcf\x11\xe0"
+PLAIN = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
+ENCRYPTED = 1
+DIRECTORY_END, DIRECTORY_END_64, LOCATOR_64 = b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07"
+AS_CSV = "save the sheet as CSV (UTF-8)"
+
+
+class Archive:
+    """A workbook's parts by name; everything that could make reading one dangerous is refused at once."""
+
+    def __init__(self, stream: io.BufferedReader) -> None:
+        _check_start(stream)
+        _check_directory(stream)
+        self._zip = _unzipped(stream)
+        self._parts = {info.filename.replace("\\", "/").lstrip("/").lower(): info for info in self._zip.infolist()}
+        _check_parts(self._zip.infolist(), self._parts)
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and name.lower() in self._parts
+
+    def blocks(self, name: str) -> Iterator[bytes]:
+        """Unpack a part block by block; it is a fault to be longer than was declared."""
+        info = self._parts.get(name.lower())
+        if info is None:
+            raise damaged()
+        declared, taken = info.file_size, 0
+        info = copy(info)
+        info.file_size += 2 * BLOCK  # else a part that is longer than it says would be cut, and called damaged
+        try:
+            with self._zip.open(info) as part:
+                while block := part.read(BLOCK):
+                    taken += len(block)
+                    if taken > declared:
+                        break
+                    yield block
+        except (
+            zipfile.BadZipFile,
+            zlib.error,
+            EOFError,
+            struct.error,
+            NotImplementedError,
+            RuntimeError,
+            ValueError,
+        ):
+            taken = -1
+        if taken < 0:
+            raise damaged()
+        if taken > declared:
+            raise _too_large("a part of it is larger than it says")
+
+
+def damaged() -> InputFileError:
+    """Say that a workbook cannot be understood."""
+    return InputFileError(f"it is a damaged workbook, or none: open it in Excel and {AS_CSV}", reason="damaged")
+
+
+def _too_large(why: str) -> InputFileError:
+    return InputFileError(f"it is not read, because {why}: {AS_CSV}", reason="too_large")
+
+
+def _unzipped(stream: io.BufferedReader) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(stream)
+    except (zipfile.BadZipFile, struct.error, NotImplementedError, ValueError, IndexError):
+        pass
+    raise damaged()
+
+
+def _check_start(stream: io.BufferedReader) -> None:
+    if not stream.seekable():
+        raise InputFileError("a workbook cannot be read from a pipe: save it to a file", reason="pipe")
+    start = stream.peek(4)[:4]
+    if start == OLD_OR_LOCKED:
+        raise InputFileError(
+            f"it is an old Excel workbook, or one with a password: {AS_CSV}, or as .xlsx without a password",
+            reason="not_xlsx",
+        )
+    if start != ZIP:
+        raise InputFileError(
+            "it is no Excel workbook, whatever its name says: if it is CSV, name it .csv", reason="not_xlsx"
+        )
+
+
+def _check_directory(stream: io.BufferedReader) -> None:
+    """Look at the size of the list of parts before it is read into memory."""
+    descriptor = stream.fileno()
+    size = os.fstat(descriptor).st_size
+    if size > LARGEST_FILE:
+        raise _too_large(f"it has {size // MEBIBYTE} MiB")
+    start = max(0, size - BLOCK - 22)
+    tail = read_at(descriptor, size - start, start)
+    end = tail.rfind(DIRECTORY_END)
+    if end < 0 or len(tail) < end + 22:
+        raise damaged()
+    entries, length = struct.unpack_from("<HI", tail, end + 10)
+    locator = tail[max(0, end - 20) : end]
+    if locator[:4] == LOCATOR_64:
+        record = read_at(descriptor, 56, struct.unpack_from("<Q", locator, 8)[0] & 2**62 - 1)
+        if record[:4] != DIRECTORY_END_64 or len(record) < 56:
+            raise damaged()
+        entries, length = struct.unpack_from("<QQ", record, 32)
+    if entries > MOST_ENTRIES or length > LARGEST_DIRECTORY:
+        raise _too_large(f"it has {entries} parts")
+
+
+def _check_parts(infos: list[zipfile.ZipInfo], names: dict[str, zipfile.ZipInfo]) -> None:
+    if len(names) != len(infos):
+        raise damaged()
+    if any(info.flag_bits & ENCRYPTED for info in infos):
+        raise InputFileError(f"it has a password: {AS_CSV}, or without a password", reason="encrypted")
+    if any(name.endswith("vbaproject.bin") for name in names):
+        raise InputFileError("it holds macros: save it as .xlsx, which holds none", reason="macros")
+    if any(name.startswith("xl/externallinks/") for name in names):
+        raise InputFileError(
+            f"it takes values from other files, which are not read: {AS_CSV}", reason="external_links"
+        )
+    if sum(info.file_size for info in infos) > LARGEST_TOTAL:
+        raise _too_large("unpacked it is larger than 2 GiB")
+    for info in infos:
+        if info.compress_type not in PLAIN:
+            raise damaged()
+        if info.file_size > RATIO_FROM and info.file_size > HIGHEST_RATIO * info.compress_size:
+            raise _too_large(f"a part of it is packed more than {HIGHEST_RATIO} times")

@@ -1,0 +1,210 @@
+"""A file of leads as a source of leads: read in a worker thread, chunk by chunk, never held in memory."""
+
+import io
+import os
+import select
+import stat
+from array import array
+from bisect import bisect_right
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from itertools import islice
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from voiso_async.errors import InputFileError
+from voiso_async.files.columns import Layout
+from voiso_async.files.digest import digest_of, lines_per_byte
+from voiso_async.files.disk import unreadable
+from voiso_async.files.tables import Objects, Table
+from voiso_async.files.threads import in_thread
+from voiso_async.ingest.row import FileRow
+
+__all__ = ["LeadFile"]
+
+CHUNK_ROWS = 2000  # two batches: a lane never waits for a thread in the middle of a batch
+
+T = TypeVar("T")
+
+
+class LeadFile(AsyncIterator[FileRow]):
+    """The leads of a file, for ``voiso.leads.add`` or an outbox; ``open_leads`` opens one.
+
+    A fault of the file is an ``InputFileError``, raised when its row is reached, or before by ``check``; a row
+    whose values cannot be sent keeps its place and becomes INVALID. ``columns`` says what the columns mean,
+    ``header`` names the cells of each ``FileRow``, ``format`` is ``csv``, ``jsonl`` or ``xlsx``. ``options`` are
+    plain JSON values: ``open_leads(path, **options)`` reads the same again. ``rows`` counts the rows below the
+    header once the whole file has been read or checked; until then it is ``None``, and ``estimate`` may know about
+    how many.
+    """
+
+    def __init__(
+        self,
+        stream: io.BufferedReader,
+        name: str,
+        begin: Callable[[io.BufferedReader], Table | Objects],
+        *,
+        format: str,  # noqa: A002 - what callers call it
+        options: Mapping[str, Any],
+    ) -> None:
+        self.name: str = name
+        self.format: str = format
+        self.options: Mapping[str, Any] = options
+        self.rows: int | None = None
+        self._stream = stream
+        self._make = begin
+        self._regular = stat.S_ISREG(os.fstat(stream.fileno()).st_mode)
+        self._identity = self._look()
+        self._table = self._begin()
+        self._leads = iter(self._table)
+        self.header: tuple[str, ...] = self._table.header
+        self.columns: Layout = self._table.layout
+        self._ready: Iterator[FileRow] = iter(())
+        self._given = 0
+        self._fault: InputFileError | None = None
+        self._starts, self._offsets = array("q"), array("q")
+
+    async def check(self) -> None:
+        """Read a regular file once from end to end, so that a fault is found before anything is sent.
+
+        Afterwards ``rows`` counts its rows. What can be read only once, such as a pipe, is left as it is.
+        """
+        if not self._regular:
+            return
+        rows = 0
+        while chunk := await in_thread(self._count):
+            rows += chunk
+        await in_thread(self._again)
+        self.rows = rows
+
+    async def estimate(self) -> int | None:
+        """Say how many rows there are about, without reading them all; ``None`` for a pipe.
+
+        It judges the whole by the first 256 KiB, or takes a workbook's word, so it may be wrong by a good deal.
+        """
+        if self.rows is not None or not self._regular:
+            return self.rows
+        if self._table.total is not None:
+            return self._table.total
+        size = os.fstat(self._stream.fileno()).st_size
+        share = await in_thread(lambda: self._named(lines_per_byte, self._stream.fileno()))
+        return max(0, round(size * share) - self._table.titles)
+
+    async def fingerprint(self) -> str | None:
+        """Give a digest of the file's bytes and of the options that change what is read; ``None`` for a pipe.
+
+        A list of numbers not to call is no part of it: a newer one may be used to read on.
+        """
+        if not self._regular:
+            return None
+        digest = await in_thread(lambda: self._named(digest_of, self._stream.fileno(), self.options))
+        self._named(self._unchanged)
+        return digest
+
+    def row_of(self, index: int) -> int:
+        """Tell which row of the file the lead with this index came from; the header is row 1."""
+        return index + self._offsets[bisect_right(self._starts, index) - 1]
+
+    async def aclose(self) -> None:
+        """Let the file go; harmless twice."""
+        if self._regular:  # a thread may still be waiting for a pipe, and closing would wait for it
+            self._stream.close()
+
+    async def __anext__(self) -> FileRow:
+        for lead in self._ready:
+            return lead
+        self._ready = iter(await in_thread(self._chunk))
+        for lead in self._ready:
+            return lead
+        raise StopAsyncIteration
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def _begin(self) -> Table | Objects:
+        return self._named(self._make, self._stream)
+
+    def _again(self) -> None:
+        self._table.detach()
+        self._stream.seek(0)
+        self._table = self._begin()
+        self._leads = iter(self._table)
+
+    def _named(self, work: Callable[..., T], *arguments: Any) -> T:
+        """Put the file's name before what is wrong with it."""
+        try:
+            return work(*arguments)
+        except InputFileError as fault:
+            found = fault
+        except OSError as error:
+            found = unreadable(error)
+        raise InputFileError(
+            f"{self.name}: {found.message}", row=found.row, column=found.column, reason=found.reason
+        )
+
+    def _look(self) -> tuple[int, int]:
+        facts = os.fstat(self._stream.fileno())
+        return facts.st_size, facts.st_mtime_ns
+
+    def _count(self) -> int:
+        return self._named(self._skipped)
+
+    def _skipped(self) -> int:
+        self._unchanged()
+        table = self._table
+        return sum(1 for _ in islice(iter(table.skip, False), CHUNK_ROWS))
+
+    def _chunk(self) -> list[FileRow]:
+        """Read some rows; a fault waits until those before it have been handed out."""
+        if self._fault is not None:
+            raise self._fault
+        leads: list[FileRow] = []
+        try:
+            self._named(self._read_on, leads)
+        except InputFileError as fault:
+            self._fault = fault
+            if not leads:
+                raise
+        if not leads:
+            self.rows = self._given
+        return leads
+
+    def _read_on(self, leads: list[FileRow]) -> None:
+        """Read while there is more: the next row of a pipe may be long in coming, and none waits for it."""
+        self._unchanged()
+        for lead in islice(self._leads, CHUNK_ROWS):
+            leads.append(lead)
+            self._note(lead.row)
+            if not (self._regular or _has_more(self._stream)):
+                return
+
+    def _unchanged(self) -> None:
+        if not self._regular:
+            return
+        fault = ""
+        if os.fstat(self._stream.fileno()).st_nlink == 0:
+            fault = "deleted"
+        elif self._look() != self._identity:
+            fault = "changed"
+        if fault:
+            row = self._table.row + 1
+            raise InputFileError(f"row {row}: the file was {fault} while it was read", row=row, reason=fault)
+
+    def _note(self, row: int) -> None:
+        """Keep how far the rows' numbers run ahead of the leads' indexes: it seldom changes."""
+        offset = row - self._given
+        if not self._offsets or self._offsets[-1] != offset:
+            self._starts.append(self._given)
+            self._offsets.append(offset)
+        self._given += 1
+
+
+def _has_more(stream: io.BufferedReader) -> bool:
+    try:
+        return bool(select.select([stream], [], [], 0)[0])
+    except (OSError, ValueError):  # Windows, or more descriptors than select can take
+        return False

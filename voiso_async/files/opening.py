@@ -1,0 +1,66 @@
+"""The front door: any file of leads, opened by its name or from standard input."""
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
+
+from voiso_async.files.disk import Source
+from voiso_async.files.leadfile import LeadFile
+from voiso_async.files.reading import FileFormat, Reading
+from voiso_async.files.suppression import Suppression
+
+__all__ = ["open_leads"]
+
+Suppressed: TypeAlias = Suppression | str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
+
+
+async def open_leads(
+    source: Source,
+    *,
+    format: FileFormat | None = None,  # noqa: A002 - the word that fits
+    delimiter: str | None = None,
+    encoding: str | None = None,
+    sheet: str | None = None,
+    mapping: Mapping[str, str] | None = None,
+    key_column: str | None = None,
+    campaign_column: str | None = None,
+    region: str | None = None,
+    international: bool = False,
+    suppress: Suppressed | None = None,
+) -> LeadFile:
+    """Open a file of leads, or a file descriptor such as 0, and read its header.
+
+    ::
+
+        async with await open_leads("leads.xlsx", region="GB") as leads:
+            await leads.check()                              # the whole file, before anything is sent
+            report = await voiso.leads.add(3, leads)
+
+    CSV, JSON Lines and XLSX are told apart by their first bytes and their names. ``mapping`` says which column is
+    which field: ``{"phone_number": "Mobile", "name": "{First} {Last}", "source.url": "https://crm.example/{Id}",
+    "context_headers.X-Plan": "Plan"}``; the rest is found by the usual names. ``campaign_column`` holds the id of
+    each row's campaign. A phone without ``+`` and of at most 10 digits is INVALID unless ``international``, or
+    read by the numbering plan of ``region``: a wrong guess calls a stranger. ``suppress`` are numbers never to be
+    sent: a ``Suppression``, or files of them. ``ConfigurationError`` for options that cannot be,
+    ``InputFileError`` for a file that cannot be read or understood.
+    """
+    reading = Reading.of(
+        format=format,
+        delimiter=delimiter,
+        encoding=encoding,
+        sheet=sheet,
+        mapping=mapping,
+        key_column=key_column,
+        campaign_column=campaign_column,
+        region=region,
+        international=international,
+    )
+    if suppress is None:
+        return await reading.open(source)
+    if not isinstance(suppress, Suppression):
+        paths = [suppress] if isinstance(suppress, str | os.PathLike) else suppress
+        suppress = await Suppression.load(*paths, region=region, international=international)
+    leads = await reading.open(source, suppress)
+    if suppress.paths:
+        leads.options = {**leads.options, "suppress": list(suppress.paths)}
+    return leads

@@ -1,0 +1,184 @@
+"""One way to read three kinds of files: rows in, leads out, with what their columns turned out to mean."""
+
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
+from typing import Any, Protocol
+
+from voiso_async.errors import InputFileError
+from voiso_async.files.cells import unguarded
+from voiso_async.files.columns import Columns, Layout, Wishes
+from voiso_async.files.jsonlines import JsonRows
+from voiso_async.files.leads import LeadMaker
+from voiso_async.files.mapping import columns_named, find_column
+from voiso_async.ingest.row import FileRow, InvalidLead
+
+__all__ = ["JSON_HEADER", "KeyLayout", "Objects", "Table", "TableRows"]
+
+JSON_HEADER = ("json",)
+"""The header of JSON Lines: their only cell is the whole line."""
+MOST_SHAPES = 256
+MOST_UNUSED = 100
+
+
+class TableRows(Iterator[tuple[int, Sequence[str]]], Protocol):
+    """The rows of a table, below its ``header``; ``row`` is the number of the one read last."""
+
+    row: int
+
+    @property
+    def header(self) -> Sequence[str]:
+        """The first row that is not blank."""
+        ...
+
+    @property
+    def total(self) -> int | None:
+        """How many rows there are about, if the file says so."""
+        ...
+
+    def detach(self) -> None:
+        """Let the stream go, so that it can be read again."""
+        ...
+
+
+class Table:
+    """The leads of a table: by its header, or by one of Voiso's layouts without a header."""
+
+    def __init__(self, rows: TableRows, wishes: Wishes, maker: LeadMaker) -> None:
+        self._rows = rows
+        self._maker = maker
+        first = [unguarded(name) for name in rows.header]
+        top = rows.row
+        self.columns, self.header, is_lead = Columns.of_first(first, wishes)
+        self.titles: int = 0 if is_lead else 1
+        self._lines = chain([(top, rows.header)] if is_lead else [], rows)
+
+    @property
+    def row(self) -> int:
+        """The number of the row read last."""
+        return self._rows.row
+
+    @property
+    def total(self) -> int | None:
+        """How many rows there are about, if the file says so."""
+        return self._rows.total
+
+    @property
+    def layout(self) -> Layout:
+        """What the columns mean."""
+        return self.columns
+
+    def skip(self) -> bool:
+        """Read one row and make nothing of it; false at the end."""
+        return next(self._lines, None) is not None
+
+    def __iter__(self) -> Iterator[FileRow]:
+        for row, cells in self._lines:
+            yield self._maker.of_texts(self.columns, row, [unguarded(cell) for cell in cells])
+
+    def detach(self) -> None:
+        """Let the stream go, so that it can be read again."""
+        self._rows.detach()
+
+
+class Objects:
+    """The leads of JSON Lines: an object a line by its keys, or a bare phone number."""
+
+    header: tuple[str, ...] = JSON_HEADER
+    titles: int = 0
+    total: int | None = None
+
+    def __init__(self, stream: io.BufferedReader, wishes: Wishes, maker: LeadMaker) -> None:
+        self._rows = JsonRows(stream)
+        self._wishes = wishes
+        self._maker = maker
+        self._shapes: dict[tuple[str, ...], Columns] = {}
+        self._named = [name for name in (wishes.key_column, wishes.campaign_column) if name is not None]
+        self._named += columns_named(wishes.mapping)
+        self._bare = _bare(wishes.campaign_column)
+        self._absent = dict.fromkeys(range(len(self._named)))  # no key of an object is a number
+        self.layout = KeyLayout()
+        first = next(self._rows, None)
+        if first is None:
+            raise InputFileError("it is empty: there is nothing to send", reason="empty")
+        self._look(first[0], first[1], is_first=True)
+        self._lines = chain([first], self._rows)
+
+    @property
+    def row(self) -> int:
+        """The number of the line read last."""
+        return self._rows.row
+
+    def skip(self) -> bool:
+        """Read one line and make nothing of it; false at the end."""
+        for row, value, _ in self._lines:
+            self._look(row, value)
+            return True
+        return False
+
+    def __iter__(self) -> Iterator[FileRow]:
+        for row, value, line in self._lines:
+            yield self._lead(row, value, line)
+
+    def detach(self) -> None:
+        """Let the stream go, so that it can be read again."""
+        self._rows.detach()
+
+    def _lead(self, row: int, value: Any, line: str) -> FileRow:
+        columns = self._look(row, value)
+        if isinstance(value, dict) and columns is not None:
+            return self._maker.of_values(columns, row, value | self._absent, line)
+        if isinstance(value, dict):
+            fault = InvalidLead(field="phone_number", reason="empty", detail="there is no phone number")
+        elif value is None or isinstance(value, bool | list):
+            fault = InvalidLead(field="lead", reason="wrong_type", detail="write an object, or a phone number")
+        else:
+            return self._maker.of_values(self._bare, row, {"phone_number": value} | self._absent, line)
+        return FileRow(lead=fault, row=row, cells=(line,))
+
+    def _look(self, row: int, value: Any, *, is_first: bool = False) -> Columns | None:
+        """Find out what the keys of an object mean; later ones may lack the phone number, the first may not."""
+        if not isinstance(value, dict):
+            return None
+        keys = tuple(value)
+        if keys in self._shapes:
+            return self._shapes[keys]
+        missing = [] if is_first else [name for name in self._named if find_column(keys, name) is None]
+        try:
+            columns = Columns.of((*keys, *dict.fromkeys(missing)), self._wishes)
+        except InputFileError as fault:
+            found = fault
+        else:
+            if len(self._shapes) < MOST_SHAPES:
+                self._shapes[keys] = columns
+            self.layout.learn(columns)
+            return columns
+        if found.reason == "no_phone_column" and not is_first:
+            return None
+        raise InputFileError(f"row {row}: {found.message}", row=row, column=found.column, reason=found.reason)
+
+
+class KeyLayout:
+    """What the keys of JSON objects mean, as far as they have been read."""
+
+    def __init__(self) -> None:
+        self.recognised: Mapping[str, str] = {}
+        self.unused: tuple[str, ...] = ()
+
+    @property
+    def layout(self) -> str:
+        """How the columns were found."""
+        return "by the keys of each JSON object"
+
+    def learn(self, columns: Columns) -> None:
+        """Add what another kind of object has."""
+        self.recognised = {**columns.recognised, **self.recognised}
+        new = [name for name in columns.unused if name not in self.unused and name != "context_headers"]
+        self.unused = (*self.unused, *new)[:MOST_UNUSED]
+
+
+def _bare(campaign_column: str | None) -> Columns:
+    """Give the columns of a line that is a phone number, which cannot say its campaign."""
+    if campaign_column is None:
+        return Columns.of(("phone_number",))
+    return Columns.of(("phone_number", campaign_column), Wishes(campaign_column=campaign_column))
