@@ -9,11 +9,14 @@ from virtual_time import VirtualLoop
 
 from voiso_async.ingest import door
 
-pytest_plugins = ["pytester"]
+pytest_plugins = ["pytester", "row_report", "canary", "every_history"]
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "virtual: runs on a clock that jumps over every wait")
+    config.addinivalue_line(
+        "markers", "unwatched: no history is kept: it would keep a client alive, or read what cannot be read"
+    )
 
 
 def pytest_asyncio_loop_factories(

@@ -18,6 +18,8 @@ from voiso_async.wire import Response
 LEADS_PATH = re.compile(r"/campaigns/([0-9]+)/leads")
 CREATED, DUPLICATES, REJECTED = "created", "duplicates", "rejected"
 UPDATED = {"updated", "created", "contacts"}
+CLEAR = {401, 403, 404, 405, 406, 410, 411, 413, 414, 415, 429, 431, 451}
+"""A plain no, even if a proxy says it; any other needs the vendor's own words to be one."""
 
 
 @define(eq=False, repr=False)
@@ -51,7 +53,7 @@ class Attempt:
         if 200 <= status < 300:
             return "answered" if self.lists or self._is_silent_update else "lost"
         if 300 <= status < 500 and status != 408:
-            return "refused" if b'"error' in self.answer.body or status not in {400, 409, 422, 423} else "vague"
+            return "refused" if b'"error' in self.answer.body or status < 400 or status in CLEAR else "vague"
         return "lost"
 
     @property
@@ -105,7 +107,7 @@ class Attempt:
 
 def _decoded(body: bytes) -> Any:
     try:
-        return json.loads(body)
+        return json.loads(body.decode("utf-8-sig"))  # of bytes it would take UTF-16 too
     except (ValueError, RecursionError):
         return None
 

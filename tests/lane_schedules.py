@@ -7,6 +7,7 @@ from attrs import frozen
 from fake_campaign import FakeCampaigns, Fault, Post, busy, lost, phones, status, unsent, without
 from hypothesis import strategies as st
 
+from voiso_async.ingest.outcome import LeadOutcome, Outcome
 from voiso_async.ingest.row import Operation
 from voiso_async.wire import Response
 
@@ -119,3 +120,32 @@ SCHEDULES = st.builds(
         }
     ),
 )
+
+
+def check_truth(server: FakeCampaigns, outcome: LeadOutcome, posts: list[Post]) -> None:
+    """What an outcome claims is what the posts of this very row did; once listed, it never goes again."""
+    says = [{name for name, numbers in post.listed.items() if outcome.phone in numbers} for post in posts]
+    assert not any(says[:-1])
+    listed = set().union(*says)
+    applied = any(outcome.phone in post.applied for post in posts)
+    refused = all(post.told in {"unsent", "refused"} for post in posts)
+    match outcome.outcome:
+        case Outcome.CREATED | Outcome.UPDATED:
+            assert "created" in listed
+        case Outcome.CONFIRMED:
+            assert "duplicates" in listed
+        case Outcome.DUPLICATE:
+            assert "duplicates" in listed
+            origins = [post for post in server.history if outcome.phone in post.applied]
+            assert all(outcome.phone in post.listed.get("created", ()) for post in origins)
+        case Outcome.REJECTED:
+            assert not applied
+            assert "rejected" in listed or "refused" in {post.told for post in posts}
+        case Outcome.NOT_SENT:
+            assert refused
+            assert not applied
+        case Outcome.UNKNOWN | Outcome.UNREPORTED:
+            assert not refused
+            assert not listed
+        case _:
+            assert not posts

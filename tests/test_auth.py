@@ -33,6 +33,7 @@ async def test_the_repr_is_masked(make: Callable[[str], ApiKey]) -> None:
     assert repr(key) == str(key) == "ApiKey(***)"
 
 
+@pytest.mark.row(186)
 @pytest.mark.parametrize(
     "key",
     [
@@ -95,6 +96,7 @@ async def test_neither_the_key_nor_its_header_can_be_pickled(copier: Callable[[o
             copier(secret)
 
 
+@pytest.mark.row(195)
 @pytest.mark.parametrize(
     "spelling",
     [

@@ -123,6 +123,7 @@ async def test_a_filter_that_cannot_be_written_is_refused_at_once(sandbox: Sandb
     assert [] == sandbox.history
 
 
+@pytest.mark.row(160)
 @pytest.mark.parametrize("page_size", [0, 101, -1, True, "20", 1.0, None])
 async def test_a_page_size_that_cannot_be_is_refused_at_once(sandbox: Sandbox, page_size: Any) -> None:
     """Acceptance row 160."""
@@ -471,6 +472,7 @@ async def test_wait_for_refuses_what_would_never_end_or_never_rest(
 # Hostile
 
 
+@pytest.mark.row(189)
 @pytest.mark.parametrize("campaign_id", HOSTILE_IDS, ids=lambda value: repr(value)[:12])
 async def test_a_hostile_id_never_changes_the_route(sandbox: Sandbox, campaign_id: Any) -> None:
     """Acceptance row 189."""
@@ -495,6 +497,7 @@ async def test_a_hostile_id_never_changes_the_route(sandbox: Sandbox, campaign_i
     assert [] == sandbox.history
 
 
+@pytest.mark.row(50)
 async def test_an_error_5xx_of_a_read_is_a_server_error_with_its_status(sandbox: Sandbox) -> None:
     sandbox.faults.add(Status(502), times=math.inf)
     async with client_of(sandbox) as voiso:

@@ -46,10 +46,12 @@ def test_encode_is_compact() -> None:
     assert encode({"a": [1, "é"]}) == '{"a":[1,"é"]}'.encode()
 
 
+@pytest.mark.row(65)
 def test_decode_cuts_a_leading_bom() -> None:
     assert decode(b'\xef\xbb\xbf{"a": 1}') == {"a": 1}
 
 
+@pytest.mark.row(65)
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
@@ -85,6 +87,7 @@ def test_decode_of_any_bytes_gives_a_value_or_a_response_error(body: bytes) -> N
         assert decode(body) == decode(encode(decode(body)))
 
 
+@pytest.mark.row(71)
 @pytest.mark.parametrize(
     ("value", "path", "expected"),
     [

@@ -27,6 +27,7 @@ def refused(status: int, body: bytes = b"", **headers: str) -> APIError:
     return api_error(REQUEST, Response(status=status, body=body, headers=headers))
 
 
+@pytest.mark.row(35)
 @pytest.mark.parametrize(
     ("value", "message", "fields"),
     [
@@ -92,6 +93,7 @@ json_values = st.recursive(
 )
 
 
+@pytest.mark.row(35)
 @given(json_values, json_values)
 def test_no_envelope_breaks_the_reader(error: Any, more: Any) -> None:
     complaint = explain_voiso(json.dumps({"error": error, "errors": more}).encode())
@@ -117,6 +119,7 @@ def test_an_envelope_too_deep_or_too_long_is_cut_not_followed() -> None:
     assert len(wide.message) <= 200
 
 
+@pytest.mark.row(80)
 @pytest.mark.parametrize(
     ("text", "clean"),
     [
@@ -226,6 +229,7 @@ def test_the_message_says_what_to_do(status: int, headers: dict[str, str], hint:
     assert hint in str(refused(status, b"", **headers))
 
 
+@pytest.mark.row(53)
 @pytest.mark.parametrize(
     ("location", "target"),
     [
@@ -246,11 +250,13 @@ def test_a_redirect_shows_the_origin_of_its_target_only(location: str, target: s
     assert error.proof == "refused"
 
 
+@pytest.mark.row(39)
 def test_a_404_does_not_echo_the_path() -> None:
     error = api_error(Request.to("GET", "/users/{id}", {"id": "abc-def"}), Response(status=404))
     assert "abc-def" not in str(error)
 
 
+@pytest.mark.row(59)
 @pytest.mark.parametrize("status", [200, 201])
 @pytest.mark.parametrize("kind", ["application/json", "text/plain", ""])
 def test_valid_json_is_decoded_whatever_its_content_type(status: int, kind: str) -> None:
@@ -258,6 +264,7 @@ def test_valid_json_is_decoded_whatever_its_content_type(status: int, kind: str)
     assert decode_json(response, REQUEST) == {"a": [1]}
 
 
+@pytest.mark.row(55)
 @pytest.mark.parametrize("status", [101, 202, 203, 204, 205, 206, 999])
 def test_a_status_that_promises_no_body_is_unusable(status: int) -> None:
     with pytest.raises(ResponseError, match=f"status {status}") as caught:
@@ -265,6 +272,7 @@ def test_a_status_that_promises_no_body_is_unusable(status: int) -> None:
     assert caught.value.reason == "status"
 
 
+@pytest.mark.row(54, 58, 60, 63, 65)
 @pytest.mark.parametrize(
     ("body", "kind", "reason"),
     [

@@ -68,6 +68,7 @@ async def test_other_campaigns_and_origins_have_their_own_gate(local: LocalDoor)
     assert 0.0 == now()
 
 
+@pytest.mark.row(103)
 @pytest.mark.virtual
 async def test_a_waiter_that_leaves_wakes_the_next(local: LocalDoor) -> None:
     turn = await local.open(3)
@@ -83,6 +84,7 @@ async def test_a_waiter_that_leaves_wakes_the_next(local: LocalDoor) -> None:
         await first
 
 
+@pytest.mark.row(102)
 @pytest.mark.virtual
 async def test_cancelled_while_waiting_never_holds_the_gate(local: LocalDoor) -> None:
     turn = await local.open(3)

@@ -172,6 +172,7 @@ async def test_a_hundred_signups_at_once_leave_in_few_posts(stage: Stage, servin
         assert [(200, "duplicate")] == [await sign_up(session, url, phones(1)[0])]
 
 
+@pytest.mark.row(113)
 async def test_a_browser_that_goes_away_harms_nobody(stage: Stage, serving: Serving) -> None:
     stage.sandbox.rules = Rules(cooldown=0.2, server_time=0.1)
     async with serving(stage) as url, browsers() as session:

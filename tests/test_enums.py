@@ -11,6 +11,7 @@ from voiso_async.models import CampaignStatus, CampaignStrategy
 ENUMS = [CampaignStatus, CampaignStrategy]
 
 
+@pytest.mark.row(70)
 @pytest.mark.parametrize("enum", ENUMS)
 def test_an_unlisted_value_is_a_member_equal_to_its_text(enum: Any) -> None:
     member = enum("brand_new")

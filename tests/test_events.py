@@ -40,6 +40,7 @@ def test_a_hook_that_raises_is_named_once_and_goes_on_being_told(caplog: pytest.
     assert ["on_event raised RuntimeError; the run goes on"] == caplog.messages
 
 
+@pytest.mark.row(107)
 def test_a_slow_hook_is_named_once(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter(range(100))
     monkeypatch.setattr("voiso_async.events.time.monotonic", lambda: float(next(clock)))
@@ -59,6 +60,7 @@ def test_a_hook_that_is_stopped_on_purpose_is_not_held_back() -> None:
         EventHook(interrupted)(SENT)
 
 
+@pytest.mark.row(197)
 @pytest.mark.parametrize("kind", typing.get_args(Event))
 def test_an_event_is_frozen_and_holds_no_personal_data(kind: type) -> None:
     allowed = {"str", "int", "float", "str | None", "int | None"}

@@ -74,6 +74,7 @@ async def test_a_given_session_of_another_loop_is_named() -> None:
     other.close()
 
 
+@pytest.mark.row(10)
 async def test_a_proxy_that_asks_for_credentials_is_a_connect_error() -> None:
     async with (
         RawServer(raw(http(407, b""), then="close")) as proxy,
@@ -84,6 +85,7 @@ async def test_a_proxy_that_asks_for_credentials_is_a_connect_error() -> None:
     assert "hunter2" not in repr(error)
 
 
+@pytest.mark.row(10)
 async def test_a_proxy_that_is_not_there_is_a_connect_error() -> None:
     async with aiohttp.ClientSession(proxy=f"http://127.0.0.1:{await closed_port()}") as session:
         error = await failure(Transport(session), "https://cc.example.com", LEADS)

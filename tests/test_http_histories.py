@@ -23,7 +23,7 @@ def forgetful(patch: pytest.MonkeyPatch) -> None:
 
 
 def rash(patch: pytest.MonkeyPatch) -> None:
-    async def close(turn: LocalTurn, results: Iterable[RowResult], hold: float | None) -> None:
+    async def close(turn: LocalTurn, results: Iterable[RowResult], hold: float | None, carried: object) -> None:
         turn._gate.release(turn._waiter, None)
 
     patch.setattr(LocalTurn, "close", close)

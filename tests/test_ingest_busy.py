@@ -21,6 +21,7 @@ from voiso_async.sandbox import (
 stage = http_stage.stage
 
 
+@pytest.mark.row(43, 48)
 @pytest.mark.parametrize("status", [409, 423, 429])
 async def test_busy_is_waited_out_and_costs_nothing(stage: Stage, status: int) -> None:
     stage.fail(Busy(3, status=status))
@@ -32,6 +33,7 @@ async def test_busy_is_waited_out_and_costs_nothing(stage: Stage, status: int) -
     assert gaps == sorted(gaps), "the wait grows gently"
 
 
+@pytest.mark.row(44)
 @pytest.mark.parametrize("fault", [Busy(retry_after=1), Busy(status=429, retry_after=1)], ids=repr)
 async def test_busy_obeys_retry_after(stage: Stage, fault: Busy) -> None:
     stage.fail(fault)
@@ -42,6 +44,7 @@ async def test_busy_obeys_retry_after(stage: Stage, fault: Busy) -> None:
     assert 1.0 <= second.began - first.ended <= 1.2
 
 
+@pytest.mark.row(43, 48)
 @pytest.mark.parametrize(
     ("fault", "kind"), [(Busy(100), ConflictError), (Busy(100, status=429), RateLimitError)], ids=repr
 )
@@ -56,6 +59,7 @@ async def test_busy_for_too_long_stops_and_names_another_writer(
     assert {"not_sent": 10} == counts(caught.value.report)
 
 
+@pytest.mark.row(46)
 async def test_a_day_of_retry_after_gives_up_at_once(stage: Stage) -> None:
     stage.fail(Busy(status=429, retry_after=86_400))
     voiso = await stage.client()
@@ -72,6 +76,7 @@ async def test_busy_after_a_lost_answer_stays_in_doubt(stage: Stage) -> None:
     assert {"confirmed": 5, "created": 5} == counts(report)
 
 
+@pytest.mark.row(41)
 async def test_a_batch_that_is_too_large_is_cut_and_goes_on(stage: Stage) -> None:
     stage.sandbox.rules = Rules(cooldown=COOLDOWN, max_body=400)
     voiso = await stage.client()
@@ -80,6 +85,7 @@ async def test_a_batch_that_is_too_large_is_cut_and_goes_on(stage: Stage) -> Non
     assert phones(40) == list(stage.sandbox.campaigns[3].leads)
 
 
+@pytest.mark.row(41)
 async def test_one_lead_that_is_too_large_is_rejected_alone(stage: Stage) -> None:
     stage.sandbox.rules = Rules(cooldown=COOLDOWN, max_body=400)
     voiso = await stage.client()

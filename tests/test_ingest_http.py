@@ -25,6 +25,7 @@ stage = http_stage.stage
 # Sizes and order
 
 
+@pytest.mark.row(88, 89)
 @pytest.mark.parametrize(
     ("leads", "sizes"),
     [(0, []), (1, [1]), (999, [999]), (1000, [1000]), (1001, [1000, 1]), (2001, [1000, 1000, 1])],
@@ -60,6 +61,7 @@ async def test_every_field_arrives_as_it_was_given(stage: Stage) -> None:
     } == stage.sandbox.campaigns[3].leads["441632960001"]
 
 
+@pytest.mark.row(90)
 async def test_what_cannot_be_sent_never_is(stage: Stage) -> None:
     number = phones(1)[0]
     leads: list[Any] = ["", "abc", None, 5.5, {"phone_number": number, "priority": 0}, [], object()]
@@ -69,6 +71,7 @@ async def test_what_cannot_be_sent_never_is(stage: Stage) -> None:
     assert [] == stage.sandbox.history
 
 
+@pytest.mark.row(94)
 async def test_a_lead_changed_by_its_owner_in_mid_run_is_sent_as_it_was(stage: Stage) -> None:
     leads = [{"phone_number": number, "name": "before"} for number in phones(3)]
 
@@ -109,6 +112,7 @@ async def test_a_single_lead_rides_the_next_batch_of_a_big_import(stage: Stage) 
     assert 11 == len(stage.histories.attempts)
 
 
+@pytest.mark.row(98)
 async def test_two_clients_in_one_loop_keep_the_pace_together(stage: Stage) -> None:
     clients = [await stage.client(max_rows=10) for _ in range(2)]
     reports = await asyncio.gather(*(c.leads.add(3, phones(100, i * 100)) for i, c in enumerate(clients)))
@@ -162,6 +166,7 @@ async def test_a_writer_outside_of_this_process_costs_patience_and_no_leads(stag
     assert report.attempts == 5 + report.busy
 
 
+@pytest.mark.row(99)
 async def test_campaigns_go_side_by_side(stage: Stage) -> None:
     for number in range(4, 9):
         stage.sandbox.add_campaign(id=number)
@@ -227,6 +232,7 @@ async def test_a_deadline_raises_with_its_report_and_the_pace_is_kept(stage: Sta
     assert {"created": 5} == counts(await voiso.leads.add(3, phones(5, 5000)))
 
 
+@pytest.mark.row(93)
 async def test_a_broken_hook_breaks_nothing(stage: Stage) -> None:
     def broken(_: Event) -> None:
         raise ZeroDivisionError
@@ -235,6 +241,7 @@ async def test_a_broken_hook_breaks_nothing(stage: Stage) -> None:
     assert {"created": 30} == counts(await voiso.leads.add(3, phones(30)))
 
 
+@pytest.mark.row(189)
 @pytest.mark.parametrize("campaign", ["../users", "3?x=1", "3/leads/..", "3\n", 0, -1, 3.0, True, "evil.example"])
 async def test_a_hostile_campaign_id_sends_nothing(stage: Stage, campaign: Any) -> None:
     voiso = await stage.client()

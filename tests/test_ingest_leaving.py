@@ -94,6 +94,7 @@ WAYS: list[Callable[[Ingestion, float], Awaitable[None]]] = [
 ]
 
 
+@pytest.mark.row(101, 102, 109, 110, 111, 113)
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
 async def test_leaving_at_any_moment_loses_nothing_and_keeps_the_pace(
     stage: Stage, way: Callable[[Ingestion, float], Awaitable[None]]
@@ -112,6 +113,7 @@ async def test_leaving_at_any_moment_loses_nothing_and_keeps_the_pace(
     assert all("idle" == lane.state for lane in voiso.lanes())
 
 
+@pytest.mark.row(103)
 async def test_a_cancelled_waiter_leaves_its_place_to_the_others(stage: Stage) -> None:
     voiso = await stage.client(max_rows=10)
     big = asyncio.create_task(_whole(first := voiso.leads.add(3, phones(60))))
@@ -154,6 +156,7 @@ async def closed_while(stage: Stage, grace: float, leads: int = 50) -> tuple[Ing
     return call, task.exception()
 
 
+@pytest.mark.row(115)
 async def test_closing_lets_what_is_buffered_go(stage: Stage) -> None:
     call, error = await closed_while(stage, grace=10, leads=20)
     assert error is None
@@ -167,6 +170,7 @@ async def test_closing_reads_no_further_and_says_so(stage: Stage) -> None:
     assert error.report == call.report
 
 
+@pytest.mark.row(115)
 async def test_closing_without_grace_leaves_the_batch_in_flight_unknown(stage: Stage) -> None:
     stage.fail(Stall(apply=True))
     call, error = await closed_while(stage, grace=0, leads=20)
@@ -190,6 +194,7 @@ async def test_after_closing_another_client_keeps_the_pace(stage: Stage) -> None
     assert after.began - before.ended >= 0.2
 
 
+@pytest.mark.row(121)
 async def test_an_error_in_the_clients_block_wins_and_everything_is_closed(stage: Stage) -> None:
     voiso = await stage.client(max_rows=10)
     call = voiso.leads.add(3, phones(30))
@@ -207,6 +212,7 @@ async def test_an_error_in_the_clients_block_wins_and_everything_is_closed(stage
     assert call.report.balanced
 
 
+@pytest.mark.row(116)
 async def test_closing_twice_at_once_is_harmless(stage: Stage) -> None:
     voiso = await stage.client(max_rows=10)
     task = asyncio.create_task(_whole(call := voiso.leads.add(3, phones(20))))

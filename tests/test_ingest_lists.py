@@ -16,6 +16,7 @@ stage = http_stage.stage
 NUMBERS = phones(3)
 
 
+@pytest.mark.row(68, 69)
 @pytest.mark.parametrize(
     "payload",
     [
@@ -47,6 +48,7 @@ async def test_either_reading_of_the_contract_is_served(stage: Stage, rules: dic
     assert ["duplicate", "created", "rejected"] == [outcome.outcome for outcome in report.outcomes]
 
 
+@pytest.mark.row(81)
 async def test_rows_that_an_answer_omits_ride_once_more(stage: Stage) -> None:
     """Listed as duplicate then: in the campaign, by whom nobody can tell."""
     stage.fail(Json({"leads_import": {"created": phones(7), "rejected": [], "duplicates": []}}, apply=True))
@@ -56,6 +58,7 @@ async def test_rows_that_an_answer_omits_ride_once_more(stage: Stage) -> None:
     assert [10, 3] == stage.sizes
 
 
+@pytest.mark.row(81)
 @pytest.mark.parametrize(
     ("lists", "reason"),
     [({"created": []}, "unaccounted"), ({"created": phones(2), "rejected": phones(2)}, "conflicting")],
@@ -68,6 +71,7 @@ async def test_rows_without_a_clear_word_twice_are_unreported(stage: Stage, list
     assert {reason: 2} == report.reasons
 
 
+@pytest.mark.row(82)
 async def test_numbers_that_were_never_sent_are_anomalies(stage: Stage) -> None:
     stage.fail(Json({"leads_import": {"created": phones(2), "duplicates": phones(5, 900)}}, apply=True))
     voiso = await stage.client()

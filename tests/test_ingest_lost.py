@@ -77,6 +77,7 @@ NOTHING_DONE = [
 ]
 
 
+@pytest.mark.row(15, 50, 54, 55, 58, 60, 67, 68, 72, 73, 74, 75, 76, 77, 79)
 @pytest.mark.parametrize("fault", NOTHING_DONE, ids=lambda fault: repr(fault)[:60])
 async def test_after_an_answer_without_proof_the_same_bytes_go_again(stage: Stage, fault: Any) -> None:
     """The server had done nothing, which nobody could know: sent again, and created."""
@@ -109,6 +110,7 @@ ALL_DONE = [
 ]
 
 
+@pytest.mark.row(16, 18, 52, 61, 62, 63, 96)
 @pytest.mark.parametrize("fault", ALL_DONE, ids=repr)
 async def test_leads_whose_answer_was_lost_are_confirmed(stage: Stage, fault: Any) -> None:
     """Neither CREATED, which no answer said, nor DUPLICATE, which would say that they were there before."""
@@ -131,6 +133,7 @@ async def test_a_batch_applied_in_part_is_told_apart(stage: Stage, fault: Any) -
     assert ["confirmed"] * 4 + ["created"] * 6 == [outcome.outcome for outcome in report.outcomes]
 
 
+@pytest.mark.row(19, 20, 22, 23)
 @pytest.mark.parametrize(
     ("fault", "outcome"),
     [
@@ -153,6 +156,7 @@ async def test_an_attempt_ends_in_time(stage: Stage, fault: Any, outcome: Outcom
     assert second.began - first.ended >= LATE
 
 
+@pytest.mark.row(21)
 async def test_a_late_answer_is_never_matched_with_the_next_request(stage: Stage) -> None:
     """The server works on after the client has given up, and refuses the repeat until it has finished."""
     stage.histories.paced = False
@@ -164,6 +168,7 @@ async def test_a_late_answer_is_never_matched_with_the_next_request(stage: Stage
     assert report.busy >= 1
 
 
+@pytest.mark.row(28)
 async def test_many_lost_answers_in_a_row_leave_the_rows_unknown(stage: Stage) -> None:
     stage.fail(ApplyThenClose(), times=3)
     voiso = await stage.client(doubt_attempts=3)
@@ -183,6 +188,7 @@ async def test_two_batches_without_an_answer_stop_the_lane(stage: Stage) -> None
     assert "in_doubt" == caught.value.proof
 
 
+@pytest.mark.row(32)
 async def test_under_the_policy_report_nothing_is_sent_twice(stage: Stage) -> None:
     stage.fail(ApplyThenClose())
     voiso = await stage.client(on_doubt="report", max_rows=10)
@@ -191,6 +197,7 @@ async def test_under_the_policy_report_nothing_is_sent_twice(stage: Stage) -> No
     assert [10, 10] == stage.sizes
 
 
+@pytest.mark.row(26)
 async def test_a_connection_is_never_used_twice_for_leads(stage: Stage) -> None:
     """An idle connection that the server closes during the cooldown can lose nothing."""
     stage.fail(CloseIdle(), times=3)
@@ -201,6 +208,7 @@ async def test_a_connection_is_never_used_twice_for_leads(stage: Stage) -> None:
     assert 3 == len({post.connection for post in stage.histories.posts})
 
 
+@pytest.mark.row(59)
 async def test_json_under_another_content_type_is_an_answer(stage: Stage) -> None:
     stage.fail(WrongType())
     voiso = await stage.client()
@@ -209,6 +217,7 @@ async def test_json_under_another_content_type_is_an_answer(stage: Stage) -> Non
     assert [10] == stage.sizes
 
 
+@pytest.mark.row(56)
 async def test_the_rate_of_requests_in_an_outage_is_bounded(stage: Stage) -> None:
     stage.fail(Status(503), times=1000)
     voiso = await stage.client(settle=0.05, settle_longest=0.4, doubt_attempts=4, max_rows=10)
@@ -220,6 +229,7 @@ async def test_the_rate_of_requests_in_an_outage_is_bounded(stage: Stage) -> Non
     assert {"unknown": 20, "not_sent": 10} == counts(caught.value.report)
 
 
+@pytest.mark.row(57)
 async def test_an_outage_of_one_campaign_leaves_the_others_alone(stage: Stage) -> None:
     stage.sandbox.add_campaign(id=4, name="Winter")
     stage.fail(Stall(seconds=0.3), times=2)

@@ -27,6 +27,7 @@ from voiso_async.sandbox import (
 stage = http_stage.stage
 
 
+@pytest.mark.row(3)
 async def test_a_closed_port_leaves_the_leads_not_sent(stage: Stage) -> None:
     await stage.sandbox.aclose()
     voiso = await stage.client(unsent_for=0.0)
@@ -60,6 +61,7 @@ REFUSALS: list[tuple[Any, type[APIError]]] = [
 ]
 
 
+@pytest.mark.row(36, 38, 39, 40)
 @pytest.mark.parametrize(("fault", "kind"), REFUSALS, ids=repr)
 async def test_a_refusal_stops_after_one_request(stage: Stage, fault: Any, kind: type[APIError]) -> None:
     stage.fail(fault)
@@ -82,6 +84,7 @@ async def test_the_sandboxes_own_refusals_are_understood(stage: Stage) -> None:
         await voiso.leads.add(3, phones(1))
 
 
+@pytest.mark.row(37)
 async def test_a_key_revoked_in_mid_run_leaves_what_is_final(stage: Stage) -> None:
     def revoke(event: Event) -> None:
         if isinstance(event, BatchAnswered):
@@ -97,6 +100,7 @@ async def test_a_key_revoked_in_mid_run_leaves_what_is_final(stage: Stage) -> No
     assert [10, 10, 10] == stage.sizes
 
 
+@pytest.mark.row(196)
 async def test_a_rotated_key_is_asked_for_at_every_attempt(stage: Stage) -> None:
     keys = [stage.sandbox.key, "second-canary-key-77"]
     stage.sandbox.keys.clear()
@@ -108,6 +112,7 @@ async def test_a_rotated_key_is_asked_for_at_every_attempt(stage: Stage) -> None
     assert {"created": 1} == counts(await voiso.leads.add(3, phones(1)))
 
 
+@pytest.mark.row(29)
 async def test_a_lost_answer_and_then_a_refusal_leave_unknown(stage: Stage) -> None:
     """The 401 proves nothing about the attempt before it."""
     stage.fail(ApplyThenClose(), Status(401))
@@ -144,6 +149,7 @@ async def elsewhere() -> AsyncIterator[Silent]:
         yield silent
 
 
+@pytest.mark.row(53, 191)
 @pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
 @pytest.mark.parametrize("target", ["elsewhere", "here", "file:///etc/hostname", None])
 async def test_no_redirect_is_followed(stage: Stage, elsewhere: Silent, code: int, target: str | None) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+import pytest
 from attrs import Factory, frozen
 from http_stage import Stage, phones, staged
 from hypothesis import given, settings
@@ -35,6 +36,7 @@ SETTLE = 0.04
 """Longer than the sandbox takes to notice that its client has gone."""
 PATIENCE = 0.08
 MAX_ROWS = 5
+LIMIT_SECONDS = 20
 EXAMPLES = 40
 
 applied = st.one_of(st.booleans(), st.integers(1, MAX_ROWS))
@@ -116,21 +118,37 @@ async def play(stage: Stage, faults: list[Any], callers: list[Caller], closes: f
     assert all(error.report.balanced for caller in callers for error in caller.errors)
     await voiso.aclose(grace=10)
     stage.sandbox.faults.clear()
+    stage.patience = LIMIT_SECONDS
     again = await (await stage.client(settle=SETTLE)).leads.add(3, everyone)
     assert again.ok
     assert set(everyone) == set(stage.sandbox.campaigns[3].leads), "handed over again, none is missing"
     assert 0 == again.counts[Outcome.CONFIRMED], "doubt belongs to the client that had it"
 
 
+async def run(faults: list[Any], callers: list[Caller], closes: float | None) -> None:
+    async with asyncio.timeout(LIMIT_SECONDS), staged(cooldown=COOLDOWN) as stage:
+        stage.patience = PATIENCE
+        await play(stage, faults, callers, closes)
+
+
+SCHEDULE = {
+    "faults": st.lists(FAULTS, max_size=10),
+    "callers": st.lists(CALLERS, min_size=1, max_size=3),
+    "closes": st.none() | st.floats(0, 0.3),
+}
+
+
 @settings(max_examples=EXAMPLES, deadline=None, derandomize=True)
-@given(
-    faults=st.lists(FAULTS, max_size=10),
-    callers=st.lists(CALLERS, min_size=1, max_size=3),
-    closes=st.none() | st.floats(0, 0.3),
-)
+@given(**SCHEDULE)
 async def test_any_schedule_of_faults_callers_and_closing(
     faults: list[Any], callers: list[Caller], closes: float | None
 ) -> None:
-    async with asyncio.timeout(20), staged(cooldown=COOLDOWN) as stage:
-        stage.patience = PATIENCE
-        await play(stage, faults, callers, closes)
+    await run(faults, callers, closes)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+@settings(max_examples=10 * EXAMPLES, deadline=None)
+@given(**SCHEDULE)
+async def test_ten_times_as_many_schedules(faults: list[Any], callers: list[Caller], closes: float | None) -> None:
+    await run(faults, callers, closes)

@@ -74,6 +74,7 @@ async def everything_told(stage: Stage, events: list[Event]) -> list[str]:
     return [*texts, repr(voiso.lanes()), repr(leads())[:0], *map(repr, events)]
 
 
+@pytest.mark.row(194, 195)
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: type(fault).__name__)
 async def test_no_text_gives_a_canary_away(stage: Stage, caplog: pytest.LogCaptureFixture, fault: Any) -> None:
     """At level DEBUG, with asyncio's debugging on, and whatever the server echoes."""

@@ -32,6 +32,7 @@ def poisoned(count: int, *bad: int) -> list[dict[str, str]]:
     return [{"phone_number": p, "name": "bad" if i in bad else "good"} for i, p in enumerate(phones(count))]
 
 
+@pytest.mark.row(34)
 @pytest.mark.parametrize("name_index", [True, False])
 async def test_the_poisoned_row_stands_alone_in_the_end(stage: Stage, name_index: bool) -> None:  # noqa: FBT001 - a parameter
     stage.sandbox.rules = Rules(cooldown=0.01, poison=bad_name, name_index=name_index)
@@ -43,6 +44,7 @@ async def test_the_poisoned_row_stands_alone_in_the_end(stage: Stage, name_index
     assert len(stage.sizes) <= (3 if name_index else 14)
 
 
+@pytest.mark.row(33)
 async def test_the_poison_of_one_call_does_not_harm_another(stage: Stage) -> None:
     stage.sandbox.rules = Rules(cooldown=0.01, poison=bad_name, name_index=False)
     voiso = await stage.client(cooldown=0.01)
@@ -51,6 +53,7 @@ async def test_the_poison_of_one_call_does_not_harm_another(stage: Stage) -> Non
     assert {"created": 8} == counts(reports[1])
 
 
+@pytest.mark.row(33, 34, 35)
 @pytest.mark.parametrize(
     ("fault", "kind"),
     [

@@ -64,6 +64,7 @@ async def test_a_lost_update_is_sent_again(stage: Stage) -> None:
     assert 1 == len({attempt.body for attempt in stage.histories.attempts[1:]})
 
 
+@pytest.mark.row(108)
 async def test_adds_and_updates_share_the_gate_and_take_turns(stage: Stage) -> None:
     voiso = await stage.client(max_rows=10)
     await voiso.leads.add(3, phones(30))
@@ -74,6 +75,7 @@ async def test_adds_and_updates_share_the_gate_and_take_turns(stage: Stage) -> N
     assert all(a != b for a, b in itertools.pairwise(methods))
 
 
+@pytest.mark.row(108)
 async def test_reads_are_not_held_up_by_a_lead_call(stage: Stage) -> None:
     stage.sandbox.rules = Rules(cooldown=1.0, server_time=0.3)
     voiso = await stage.client()

@@ -46,6 +46,7 @@ async def add(batcher: LeadBatcher, leads: Any, campaign: int = 3, **options: An
 # Sizes, pace, order
 
 
+@pytest.mark.row(89)
 @pytest.mark.parametrize(
     ("leads", "posts"),
     [(0, []), (1, [1]), (999, [999]), (1000, [1000]), (1001, [1000, 1]), (2001, [1000, 1000, 1])],
@@ -67,6 +68,7 @@ async def test_gap_is_the_cooldown_exactly() -> None:
     assert report.ceiling_share == pytest.approx(1.0, abs=0.01)
 
 
+@pytest.mark.row(97)
 async def test_a_thousand_tasks_with_one_lead_each_leave_in_at_most_two_posts() -> None:
     server = FakeCampaigns()
     batcher = engine(server)
@@ -87,6 +89,7 @@ async def test_a_single_lead_rides_the_next_batch_of_a_big_import() -> None:
     check(server, [await big, single])
 
 
+@pytest.mark.row(106)
 async def test_calls_share_a_batch_round_robin() -> None:
     server = FakeCampaigns()
     batcher = engine(server, max_rows=10)
@@ -107,6 +110,7 @@ async def test_same_phone_of_two_calls_goes_in_two_batches() -> None:
     assert 1 == reports[1].counts[Outcome.DUPLICATE]
 
 
+@pytest.mark.row(99)
 async def test_campaigns_go_side_by_side() -> None:
     server = FakeCampaigns()
     batcher = engine(server)
@@ -115,6 +119,7 @@ async def test_campaigns_go_side_by_side() -> None:
     assert asyncio.get_running_loop().time() < 3 * 2.5 + 1
 
 
+@pytest.mark.row(100)
 async def test_campaign_as_number_and_text_share_a_gate() -> None:
     server = FakeCampaigns()
     batcher = engine(server)
@@ -122,6 +127,7 @@ async def test_campaign_as_number_and_text_share_a_gate() -> None:
     check(server, reports)
 
 
+@pytest.mark.row(98)
 async def test_two_clients_share_the_gate() -> None:
     server = FakeCampaigns()
     reports = await asyncio.gather(*(add(engine(server), phones(3000, i * 3000)) for i in range(2)))
@@ -166,6 +172,7 @@ async def test_updates_of_one_phone_go_one_after_the_other() -> None:
 # Outcomes inside one call
 
 
+@pytest.mark.row(85)
 async def test_repeated_invalid_and_known_leads_have_their_own_outcomes() -> None:
     known, *new = phones(3)
     server = FakeCampaigns(members={3: {known}})
@@ -178,6 +185,7 @@ async def test_repeated_invalid_and_known_leads_have_their_own_outcomes() -> Non
     assert ("priority", "out_of_range") == (report.outcomes[4].field, report.outcomes[4].reason)
 
 
+@pytest.mark.row(87)
 async def test_only_a_valid_row_claims_its_phone() -> None:
     server = FakeCampaigns()
     phone = phones(1)[0]
@@ -185,6 +193,7 @@ async def test_only_a_valid_row_claims_its_phone() -> None:
     assert ["invalid", "created"] == [outcome.outcome.value for outcome in report.outcomes]
 
 
+@pytest.mark.row(90)
 async def test_all_invalid_sends_nothing() -> None:
     server = FakeCampaigns()
     report = await add(engine(server), ["", "abc", None])
@@ -222,6 +231,7 @@ async def test_large_calls_count_but_keep_only_problems() -> None:
 # Answers that never come
 
 
+@pytest.mark.row(16)
 @pytest.mark.parametrize("applied", [0, 1, None])
 async def test_a_lost_answer_is_settled_by_sending_the_same_bytes_again(applied: int | None) -> None:
     """What the first attempt applied is CONFIRMED: never CREATED, never DUPLICATE."""
@@ -263,6 +273,7 @@ async def test_one_bad_batch_does_not_stop_the_lane() -> None:
     assert {"created": 1000, "unknown": 1000} == counts(report)
 
 
+@pytest.mark.row(32)
 async def test_policy_report_never_sends_twice() -> None:
     server = FakeCampaigns(script=[lost(None)])
     report = await add(engine(server, on_doubt="report"), phones(3))
@@ -289,6 +300,7 @@ async def test_created_clears_the_doubt() -> None:
     assert {"duplicate": 1} == counts(await add(batcher, phones(1)))
 
 
+@pytest.mark.row(49, 50, 52)
 @pytest.mark.parametrize("code", [408, 500, 502, 503, 504, 520, 599])
 async def test_server_faults_leave_doubt(code: int) -> None:
     server = FakeCampaigns(script=[status(code, b"<html>oops</html>", apply=True)])
@@ -297,6 +309,7 @@ async def test_server_faults_leave_doubt(code: int) -> None:
     assert {"confirmed": 2} == counts(report)
 
 
+@pytest.mark.row(54, 58, 60, 67, 68)
 @pytest.mark.parametrize(
     "body", [b"", b"<html>", b"[]", b"{}", b'{"error": "no"}', b'{"leads_import": {}}', b"null"]
 )
@@ -306,12 +319,14 @@ async def test_a_2xx_without_lists_proves_nothing(body: bytes) -> None:
     assert {"confirmed": 2} == counts(report)
 
 
+@pytest.mark.row(51)
 async def test_503_with_retry_after_is_waited_for() -> None:
     server = FakeCampaigns(script=[status(503, None, {"retry-after": "30"})])
     await add(engine(server), phones(1))
     assert 30 == pytest.approx(server.history[1].began - server.history[0].ended)
 
 
+@pytest.mark.row(29)
 async def test_lost_answer_then_401_leaves_unknown_not_not_sent() -> None:
     server = FakeCampaigns(script=[lost(), status(401, {"error": "Unauthorized"})])
     with pytest.raises(AuthenticationError) as caught:
@@ -323,6 +338,7 @@ async def test_lost_answer_then_401_leaves_unknown_not_not_sent() -> None:
 # Rows that an answer leaves out
 
 
+@pytest.mark.row(81)
 async def test_rows_in_no_list_ride_once_more() -> None:
     server = FakeCampaigns(script=[without(3)])
     report = await add(engine(server), phones(10))
@@ -330,6 +346,7 @@ async def test_rows_in_no_list_ride_once_more() -> None:
     assert {"created": 7, "confirmed": 3} == counts(report)
 
 
+@pytest.mark.row(81)
 async def test_rows_in_no_list_twice_are_unreported() -> None:
     server = FakeCampaigns(script=[without(3), without(3)])
     report = await add(engine(server), phones(10))
@@ -345,6 +362,7 @@ async def test_rows_in_two_lists_are_conflicting() -> None:
     assert {"conflicting": 1} == dict(report.reasons)
 
 
+@pytest.mark.row(82)
 async def test_numbers_that_were_never_sent_are_anomalies() -> None:
     answer = {
         "leads_import": {"created": [*phones(1), "447700900999"], "duplicates": [{"phone_number": 12025550123}]}
@@ -365,6 +383,7 @@ async def test_an_update_answered_without_lists_is_unreported_and_not_sent_twice
 # Busy, unsent, too large
 
 
+@pytest.mark.row(48)
 @pytest.mark.parametrize("code", [409, 423, 429])
 async def test_busy_costs_no_attempt_and_waits_gently_longer(code: int) -> None:
     server = FakeCampaigns(script=[busy(code)] * 6)
@@ -376,6 +395,7 @@ async def test_busy_costs_no_attempt_and_waits_gently_longer(code: int) -> None:
     assert (6, 0) == (report.busy, report.doubted)
 
 
+@pytest.mark.row(44)
 async def test_busy_obeys_retry_after() -> None:
     server = FakeCampaigns(script=[busy(429, {"retry-after": "7"})])
     await add(engine(server), phones(1))
@@ -391,6 +411,7 @@ async def test_busy_for_too_long_stops_and_says_who() -> None:
     assert {"not_sent": 2} == counts(caught.value.report)
 
 
+@pytest.mark.row(46)
 async def test_a_day_of_retry_after_gives_up_at_once() -> None:
     server = FakeCampaigns(script=[busy(429, {"retry-after": "86400"})])
     with pytest.raises(RateLimitError) as caught:
@@ -404,6 +425,7 @@ async def test_conflict_without_the_vendors_envelope_is_in_doubt() -> None:
     assert {"confirmed": 1} == counts(await add(engine(server), phones(1)))
 
 
+@pytest.mark.row(3)
 async def test_unsent_leaves_the_gate_as_it_was_and_is_no_doubt() -> None:
     server = FakeCampaigns(seconds=0, script=[unsent, unsent])
     report = await add(engine(server), phones(2))
@@ -420,6 +442,7 @@ async def test_unsent_for_a_minute_stops_the_lane() -> None:
     assert {"not_sent": 2} == counts(caught.value.report)
 
 
+@pytest.mark.row(41)
 async def test_too_large_is_cut_and_goes_on() -> None:
     server = FakeCampaigns(script=[status(413)])
     report = await add(engine(server), phones(100))
@@ -429,6 +452,7 @@ async def test_too_large_is_cut_and_goes_on() -> None:
     assert 3 <= len(server.history) <= 4
 
 
+@pytest.mark.row(41)
 async def test_one_lead_that_is_too_large_is_rejected() -> None:
     server = FakeCampaigns(script=[status(413)])
     report = await add(engine(server), phones(1))
@@ -443,6 +467,7 @@ def bad_names(lead: dict[str, Any]) -> str | None:
     return "is not allowed" if lead.get("name") == "bad" else None
 
 
+@pytest.mark.row(33)
 async def test_one_poisoned_row_is_found_by_halves() -> None:
     server = FakeCampaigns(poison=bad_names)
     leads = [Lead(phone, name="bad" if i == 137 else "fine") for i, phone in enumerate(phones(500))]
@@ -454,6 +479,7 @@ async def test_one_poisoned_row_is_found_by_halves() -> None:
     assert len(server.history) <= 2 * 9 + 2
 
 
+@pytest.mark.row(34)
 async def test_a_row_named_by_the_server_is_tried_first() -> None:
     server = FakeCampaigns(poison=bad_names, name_index=True)
     leads = [Lead(phone, name="bad" if i in (7, 300) else "fine") for i, phone in enumerate(phones(500))]
@@ -473,6 +499,7 @@ async def test_the_poisoned_call_does_not_harm_the_others() -> None:
     assert ["created"] * 3 + ["rejected"] + ["created"] * 2 == [r.outcomes[0].outcome.value for r in reports]
 
 
+@pytest.mark.row(33)
 async def test_two_parts_refused_alike_mean_the_call_is_at_fault() -> None:
     server = FakeCampaigns(script=[status(422, {"errors": {"campaign": ["type should be live"]}})] * 50)
     with pytest.raises(UnprocessableEntityError, match="type should be live") as caught:
@@ -532,6 +559,7 @@ async def test_suspects_and_waiting_calls_take_turns() -> None:
 # Refusals that no repeat would mend
 
 
+@pytest.mark.row(36, 38, 39, 40)
 @pytest.mark.parametrize("code", [301, 308, 401, 403, 404, 405, 406, 410, 414, 415, 431, 451])
 async def test_fatal_stops_after_one_request(code: int) -> None:
     server = FakeCampaigns(script=[status(code, {"error": "no"})])
@@ -543,6 +571,7 @@ async def test_fatal_stops_after_one_request(code: int) -> None:
     assert {"not_sent"} == set(counts(caught.value.report))
 
 
+@pytest.mark.row(37)
 async def test_key_revoked_in_mid_run_keeps_what_is_final() -> None:
     server = FakeCampaigns(script=[None] * 4 + [status(401, {"error": "Unauthorized"})])
     with pytest.raises(AuthenticationError) as caught:
@@ -595,6 +624,7 @@ async def test_a_defect_in_the_engine_still_resolves_every_call() -> None:
 # Callers who leave
 
 
+@pytest.mark.row(103)
 async def test_a_cancelled_caller_leaves_the_others_alone() -> None:
     server = FakeCampaigns()
     batcher = engine(server)
@@ -613,6 +643,7 @@ async def test_a_cancelled_caller_leaves_the_others_alone() -> None:
     assert 0 == gone.report.counts[Outcome.UNKNOWN]
 
 
+@pytest.mark.row(101)
 async def test_a_cancelled_post_in_flight_goes_on_and_keeps_the_gate() -> None:
     server = FakeCampaigns(seconds=5)
     batcher = engine(server)
@@ -638,6 +669,7 @@ async def test_rows_of_a_departed_call_are_left_out_of_the_repeat() -> None:
     assert {"unknown": 5} == counts(gone.report)
 
 
+@pytest.mark.row(109, 110)
 @pytest.mark.parametrize("moment", [0.0, 0.2, 0.6, 1.5, 2.4, 2.6, 3.1])
 async def test_cancelled_at_any_moment_the_books_balance(moment: float) -> None:
     server = FakeCampaigns()
@@ -662,6 +694,7 @@ async def test_deadline_raises_with_a_report() -> None:
     assert 2000 == caught.value.report.counts[Outcome.CREATED]
 
 
+@pytest.mark.row(14)
 async def test_a_deadline_in_the_past_opens_nothing() -> None:
     server = FakeCampaigns()
     with pytest.raises(DeadlineExceededError):
@@ -786,6 +819,7 @@ async def test_a_stop_ends_the_wait_for_a_source() -> None:
 # Closing
 
 
+@pytest.mark.row(115)
 async def test_close_lets_buffered_rows_go_within_the_grace() -> None:
     server = FakeCampaigns()
     batcher = engine(server)
@@ -797,6 +831,7 @@ async def test_close_lets_buffered_rows_go_within_the_grace() -> None:
     assert {"created": 1500} == counts(report)
 
 
+@pytest.mark.row(115)
 async def test_close_after_the_grace_cancels_the_post_in_flight() -> None:
     server = FakeCampaigns(seconds=100)
     batcher = engine(server)
@@ -826,6 +861,7 @@ async def test_close_reads_sources_no_further() -> None:
     assert caught.value.report.rows == caught.value.report.counts[Outcome.CREATED]
 
 
+@pytest.mark.row(116)
 async def test_after_close_nothing_begins() -> None:
     server = FakeCampaigns()
     batcher = engine(server)

@@ -253,6 +253,7 @@ async def test_one_stop_of_fifty_calls_is_told_once() -> None:
     assert 1 == sum(isinstance(event, LaneStopped) for event in events)
 
 
+@pytest.mark.row(200)
 async def test_of_a_text_that_lies_the_true_text_is_sent() -> None:
     class Sly(str):
         __slots__ = ()

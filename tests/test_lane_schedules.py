@@ -5,17 +5,18 @@ import itertools
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
+import pytest
 from attrs import Factory, define
 from fake_campaign import FakeCampaigns, Post, check, engine
 from hypothesis import given, settings
-from lane_schedules import FAULTS, MEMBER, POISON, SCHEDULES, UNWANTED, Caller, Schedule
+from lane_schedules import FAULTS, MEMBER, POISON, SCHEDULES, UNWANTED, Caller, Schedule, check_truth
 from virtual_time import VirtualLoop
 
 from voiso_async.errors import VoisoError
 from voiso_async.ingest import door
 from voiso_async.ingest.batcher import LeadBatcher
 from voiso_async.ingest.ingestion import Ingestion
-from voiso_async.ingest.outcome import LeadOutcome, Outcome
+from voiso_async.ingest.outcome import LeadOutcome
 from voiso_async.ingest.row import Operation
 
 EXAMPLES = 400
@@ -97,35 +98,6 @@ def check_call(server: FakeCampaigns, call: Played) -> None:
         check_order(report.outcomes, carried)
 
 
-def check_truth(server: FakeCampaigns, outcome: LeadOutcome, posts: list[Post]) -> None:
-    """What an outcome claims is what the posts of this very row did; once listed, it never goes again."""
-    says = [{name for name, numbers in post.listed.items() if outcome.phone in numbers} for post in posts]
-    assert not any(says[:-1])
-    listed = set().union(*says)
-    applied = any(outcome.phone in post.applied for post in posts)
-    refused = all(post.told in {"unsent", "refused"} for post in posts)
-    match outcome.outcome:
-        case Outcome.CREATED | Outcome.UPDATED:
-            assert "created" in listed
-        case Outcome.CONFIRMED:
-            assert "duplicates" in listed
-        case Outcome.DUPLICATE:
-            assert "duplicates" in listed
-            origins = [post for post in server.history if outcome.phone in post.applied]
-            assert all(outcome.phone in post.listed.get("created", ()) for post in origins)
-        case Outcome.REJECTED:
-            assert not applied
-            assert "rejected" in listed or "refused" in {post.told for post in posts}
-        case Outcome.NOT_SENT:
-            assert refused
-            assert not applied
-        case Outcome.UNKNOWN | Outcome.UNREPORTED:
-            assert not refused
-            assert not listed
-        case _:
-            assert not posts
-
-
 def check_order(outcomes: tuple[LeadOutcome, ...], carried: list[list[Post]]) -> None:
     """No update of a phone goes before an earlier one of the same call is through."""
     for (one, before), (two, after) in itertools.combinations(zip(outcomes, carried, strict=True), 2):
@@ -133,9 +105,7 @@ def check_order(outcomes: tuple[LeadOutcome, ...], carried: list[list[Post]]) ->
             assert before[-1].ended < after[0].began
 
 
-@settings(max_examples=EXAMPLES, deadline=None, derandomize=True)
-@given(schedule=SCHEDULES)
-def test_in_any_schedule_every_call_is_told_the_truth(schedule: Schedule) -> None:
+def run(schedule: Schedule) -> None:
     door._GATES.clear()
     server = FakeCampaigns(
         seconds=schedule.server_seconds,
@@ -149,3 +119,17 @@ def test_in_any_schedule_every_call_is_told_the_truth(schedule: Schedule) -> Non
     check(server, [])
     for call in calls:
         check_call(server, call)
+
+
+@settings(max_examples=EXAMPLES, deadline=None, derandomize=True)
+@given(schedule=SCHEDULES)
+def test_in_any_schedule_every_call_is_told_the_truth(schedule: Schedule) -> None:
+    run(schedule)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+@settings(max_examples=10 * EXAMPLES, deadline=None)
+@given(schedule=SCHEDULES)
+def test_in_ten_times_as_many_schedules(schedule: Schedule) -> None:
+    run(schedule)

@@ -65,6 +65,7 @@ async def test_a_cursor_goes_back_as_it_came() -> None:
     assert f"{PATH}{link}" == server.asked[1]
 
 
+@pytest.mark.row(165)
 @pytest.mark.parametrize(
     "link",
     [
@@ -107,6 +108,7 @@ async def test_row_165_a_link_that_leads_away_is_an_error_and_nothing_is_request
     assert 1 == len(server.asked)
 
 
+@pytest.mark.row(165)
 async def test_row_165_a_link_of_the_greatest_length_is_followed() -> None:
     server = LinkServer(page("a", link=f"{PATH}?x=".ljust(2083, "x")), page("b"))
     assert 2 == len(await server.paginator().collect())
@@ -118,6 +120,7 @@ async def test_awaiting_the_first_page_does_not_look_at_its_link() -> None:
     assert (["a"], None) == ([item.id for item in first], first.offset)
 
 
+@pytest.mark.row(165)
 @pytest.mark.parametrize(
     "link", ["?page=1&per_page=2", "?per_page=2&page=1", f"{BASE}:443{PATH}?page=1&per_page=2#x"]
 )
@@ -129,6 +132,7 @@ async def test_row_165_a_link_to_itself_is_a_loop(link: str) -> None:
     assert 1 == len(server.asked)
 
 
+@pytest.mark.row(165)
 async def test_row_165_a_link_to_an_earlier_page_is_a_loop() -> None:
     server = LinkServer(
         page("a", link="?page=2"), page("b", link="?page=3"), page("c", link="?page=2"), page("never")

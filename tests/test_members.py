@@ -388,6 +388,7 @@ async def test_a_removal_that_conflicts_is_sent_once(sandbox: Sandbox) -> None:
     assert 1 == len(sandbox.history)
 
 
+@pytest.mark.row(190)
 @pytest.mark.parametrize(
     "user_id", ["1/2", "..", "../../3", "%31", "1?a", "1#a", "é", "", " ", 0, -1, True, 1.5, None]
 )

@@ -148,6 +148,7 @@ def test_a_record_comes_back_as_it_was(wire: dict[str, Any], cls: Any) -> None:
     assert wire == unstructure(structure(wire, cls))
 
 
+@pytest.mark.row(70)
 @pytest.mark.parametrize(("wire", "cls"), RECORDS)
 def test_everything_but_the_id_may_be_null_or_missing(wire: dict[str, Any], cls: Any) -> None:
     nulls = dict.fromkeys(wire) | {"id": 3}
@@ -155,6 +156,7 @@ def test_everything_but_the_id_may_be_null_or_missing(wire: dict[str, Any], cls:
     assert all(value is None for name, value in attrs.asdict(cls(id=3)).items() if name not in {"id", "extra"})
 
 
+@pytest.mark.row(70)
 @pytest.mark.parametrize(("wire", "cls"), RECORDS)
 def test_new_fields_are_kept_and_change_neither_equality_nor_repr(wire: dict[str, Any], cls: Any) -> None:
     grown = structure(wire | {"score": [1], "extra": "x"}, cls)
@@ -213,6 +215,7 @@ def test_records_are_frozen_and_keyword_only(cls: Any) -> None:
         cls(3)
 
 
+@pytest.mark.row(71)
 @pytest.mark.parametrize(
     ("value", "cls", "path"),
     [

@@ -26,6 +26,7 @@ async def _add(voiso: VoisoClient, batches: int, start: int) -> dict[str, int]:
     return counts(await voiso.leads.add(3, phones(batches * 1000, start)))
 
 
+@pytest.mark.row(98, 101)
 @pytest.mark.timeout(120)
 async def test_twenty_posts_are_two_seconds_apart_and_no_longer(stage: Stage) -> None:
     """Two clients take turns; one answer is lost and one caller leaves in the middle: the pace is the same."""

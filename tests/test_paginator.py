@@ -74,6 +74,7 @@ async def test_a_listing_that_begins_beyond_the_end_is_empty_without_drift() -> 
     assert ([], False) == (ids_of(listing), listing.drifted)
 
 
+@pytest.mark.row(157)
 @pytest.mark.parametrize("total", ["honest", "missing"])
 async def test_row_157_a_server_that_gives_less_than_asked_is_read_by_what_it_gives(total: str) -> None:
     server = ListingServer(120, cap=50)
@@ -81,12 +82,14 @@ async def test_row_157_a_server_that_gives_less_than_asked_is_read_by_what_it_gi
     assert [(100, 0), (100, 50), (100, 100)] == server.asked
 
 
+@pytest.mark.row(157)
 async def test_row_157_a_short_page_in_the_middle_costs_nothing_if_the_total_says_more() -> None:
     server = ListingServer(25, before=lambda number: setattr(server, "cap", 3 if number == 1 else 10))
     assert list(range(1, 26)) == await listed(server.paginator(page_size=10))
     assert [0, 10, 13, 23] == [offset for _, offset in server.asked]
 
 
+@pytest.mark.row(156)
 @pytest.mark.parametrize("total", ["missing", None, -1, 0, 7, 10**12, lambda number: 30 + number])
 async def test_row_156_a_total_that_cannot_be_believed_loses_nothing(total: Any) -> None:
     server = ListingServer(25, total=total)
@@ -94,18 +97,21 @@ async def test_row_156_a_total_that_cannot_be_believed_loses_nothing(total: Any)
     assert len(server.asked) <= 4
 
 
+@pytest.mark.row(156)
 @pytest.mark.parametrize("total", [0, 7, 10**12, lambda number: 30 + number])
 async def test_row_156_a_total_that_does_not_add_up_shows_as_drift(total: Any) -> None:
     server = ListingServer(25, total=total)
     assert (await server.paginator(page_size=10).collect()).drifted
 
 
+@pytest.mark.row(156)
 @pytest.mark.parametrize("total", ["missing", None, -1])
 async def test_row_156_no_total_is_no_drift(total: Any) -> None:
     listing = await ListingServer(25, total=total).paginator(page_size=10).collect(strict=True)
     assert (25, None, False) == (len(listing), listing.total, listing.drifted)
 
 
+@pytest.mark.row(156)
 @pytest.mark.parametrize("total", ["25", 25.0, True, [25]])
 async def test_row_156_a_total_of_a_wrong_type_cannot_be_read(total: Any) -> None:
     with pytest.raises(ResponseError) as caught:
@@ -149,12 +155,14 @@ async def test_a_page_without_metadata_is_read() -> None:
     assert (await paginator).total is None
 
 
+@pytest.mark.row(154)
 async def test_row_154_an_item_inserted_before_the_offset_repeats_no_id() -> None:
     server = ListingServer(25, before=lambda number: server.ids.insert(0, 99) if number == 1 else None)
     listing = await server.paginator(page_size=10).collect()
     assert (list(range(1, 26)), True, 26) == (ids_of(listing), listing.drifted, listing.total)
 
 
+@pytest.mark.row(154)
 async def test_row_154_strict_mode_raises_at_the_first_page_that_shows_the_change() -> None:
     server = ListingServer(25, before=lambda number: server.ids.insert(0, 99) if number == 1 else None)
     with pytest.raises(PaginationError) as caught:
@@ -163,6 +171,7 @@ async def test_row_154_strict_mode_raises_at_the_first_page_that_shows_the_chang
     assert 2 == len(server.asked)
 
 
+@pytest.mark.row(154)
 async def test_row_154_an_item_inserted_while_the_total_stays_shows_by_the_repeat() -> None:
     server = ListingServer(
         25, total="missing", before=lambda number: server.ids.insert(0, 99) if number == 1 else None
@@ -171,6 +180,7 @@ async def test_row_154_an_item_inserted_while_the_total_stays_shows_by_the_repea
     assert [False, True, True] == drifted
 
 
+@pytest.mark.row(154)
 async def test_row_154_insertions_between_pages_of_one_do_not_stall_the_loop() -> None:
     server = ListingServer(5, before=lambda number: server.ids.insert(0, 100 + number) if number < 3 else None)
     listing = await server.paginator(page_size=1).collect()
@@ -178,12 +188,14 @@ async def test_row_154_insertions_between_pages_of_one_do_not_stall_the_loop() -
     assert listing.drifted
 
 
+@pytest.mark.row(155)
 async def test_row_155_an_item_deleted_before_the_offset_shows_by_the_total() -> None:
     server = ListingServer(25, before=lambda number: server.ids.pop(0) if number == 1 else None)
     listing = await server.paginator(page_size=10).collect()
     assert (24, True) == (len(listing), listing.drifted)
 
 
+@pytest.mark.row(155)
 async def test_row_155_items_deleted_by_the_loop_itself_show_as_drift() -> None:
     server = ListingServer(25)
     drifted = False
@@ -194,6 +206,7 @@ async def test_row_155_items_deleted_by_the_loop_itself_show_as_drift() -> None:
     assert drifted
 
 
+@pytest.mark.row(155)
 async def test_row_155_strict_mode_raises_where_the_end_does_not_add_up() -> None:
     server = ListingServer(25, total=30)
     with pytest.raises(PaginationError, match="changed while it was read") as caught:
@@ -201,6 +214,7 @@ async def test_row_155_strict_mode_raises_where_the_end_does_not_add_up() -> Non
     assert ("drift", "GET /campaigns") == (caught.value.reason, caught.value.request)
 
 
+@pytest.mark.row(158)
 @pytest.mark.parametrize("total", [250, "missing", None])
 async def test_row_158_a_server_that_ignores_the_offset_is_found_out_after_one_page(total: Any) -> None:
     server = ListingServer(250, total=total, ignores_offset=True)
@@ -212,6 +226,7 @@ async def test_row_158_a_server_that_ignores_the_offset_is_found_out_after_one_p
     assert [(100, 0), (100, 100)] == server.asked
 
 
+@pytest.mark.row(158)
 async def test_row_158_a_changing_total_excuses_a_server_that_ignores_the_offset_three_times() -> None:
     server = ListingServer(250, total=lambda number: 1000 + number, ignores_offset=True)
     with pytest.raises(PaginationError) as caught:
@@ -232,6 +247,7 @@ async def test_an_id_repeated_within_a_page_comes_once() -> None:
     assert ([1, 2, 3], True) == (ids_of(listing), listing.drifted)
 
 
+@pytest.mark.row(160)
 @pytest.mark.parametrize("page_size", [0, 101, -1, True, "20", 20.0, None])
 def test_row_160_a_page_size_that_cannot_be_is_refused_before_anything_is_sent(page_size: Any) -> None:
     with pytest.raises(
@@ -240,12 +256,14 @@ def test_row_160_a_page_size_that_cannot_be_is_refused_before_anything_is_sent(p
         OffsetPages(LISTING, page_size=page_size)
 
 
+@pytest.mark.row(160)
 @pytest.mark.parametrize("offset", [-1, True, "0", 1.5])
 def test_row_160_an_offset_that_cannot_be_is_refused_before_anything_is_sent(offset: Any) -> None:
     with pytest.raises(ConfigurationError, match="offset must be a whole number at least 0"):
         OffsetPages(LISTING, offset=offset)
 
 
+@pytest.mark.row(162)
 async def test_row_162_an_error_on_page_seven_comes_after_six_hundred_items_and_says_where() -> None:
     def refuse(number: int) -> None:
         if number == 6:
@@ -259,6 +277,7 @@ async def test_row_162_an_error_on_page_seven_comes_after_six_hundred_items_and_
     assert ["while listing at offset=600"] == caught.value.__notes__
 
 
+@pytest.mark.row(162)
 async def test_row_162_the_loop_can_go_on_where_the_error_was() -> None:
     def refuse(number: int) -> None:
         if number == 1:
@@ -273,6 +292,7 @@ async def test_row_162_the_loop_can_go_on_where_the_error_was() -> None:
     assert list(range(1, 26)) == found
 
 
+@pytest.mark.row(163)
 async def test_row_163_ten_thousand_pages_keep_no_page_in_memory() -> None:
     server = ListingServer(10_000)
     gc.collect()
@@ -282,6 +302,7 @@ async def test_row_163_ten_thousand_pages_keep_no_page_in_memory() -> None:
     assert sum(isinstance(thing, Campaign) for thing in gc.get_objects()) < 10
 
 
+@pytest.mark.row(164)
 async def test_row_164_two_loops_over_one_paginator_are_independent() -> None:
     paginator = ListingServer(25).paginator(page_size=10)
     pairs = []
@@ -294,6 +315,7 @@ async def test_row_164_two_loops_over_one_paginator_are_independent() -> None:
     assert list(range(1, 26)) == await listed(paginator)
 
 
+@pytest.mark.row(122)
 async def test_row_122_a_loop_left_early_leaves_nothing_behind() -> None:
     server = ListingServer(250)
     before = asyncio.all_tasks()

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from voiso_async.phone import PhoneFault, canonical, digits_of
 
 
+@pytest.mark.row(166, 168)
 @pytest.mark.parametrize(
     "written",
     [
@@ -25,6 +26,7 @@ def test_what_people_write_becomes_digits(written: object) -> None:
     assert "441632960123" == canonical(written)
 
 
+@pytest.mark.row(166, 167, 168)
 @pytest.mark.parametrize(
     ("written", "fault"),
     [

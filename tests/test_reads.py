@@ -89,6 +89,7 @@ async def test_a_retry_after_holds_other_requests_too(sandbox: Sandbox) -> None:
     assert all(exchange.began - ended >= 0.99 for exchange in sandbox.history[1:])
 
 
+@pytest.mark.row(46)
 async def test_a_retry_after_that_is_too_long_is_raised_at_once(sandbox: Sandbox) -> None:
     """Acceptance row 46."""
     sandbox.faults.add(Status(429, headers={"Retry-After": "86400"}))
@@ -109,6 +110,7 @@ async def test_a_500_on_a_start_is_not_repeated(sandbox: Sandbox) -> None:
     assert ["POST /campaigns/3/start", "GET /campaigns/3"] == wire(sandbox)
 
 
+@pytest.mark.row(58)
 async def test_a_page_instead_of_an_answer_is_unreadable_and_not_quoted(sandbox: Sandbox) -> None:
     """Acceptance row 58."""
     sandbox.faults.add(Html(), times=math.inf)
@@ -119,6 +121,7 @@ async def test_a_page_instead_of_an_answer_is_unreadable_and_not_quoted(sandbox:
     assert not any(word in everything_shown(caught.value, skip=__file__) for word in ("doctype", "sign in"))
 
 
+@pytest.mark.row(59)
 async def test_right_json_of_another_content_type_is_accepted(sandbox: Sandbox) -> None:
     """Acceptance row 59."""
     sandbox.faults.add(WrongType())
@@ -126,6 +129,7 @@ async def test_right_json_of_another_content_type_is_accepted(sandbox: Sandbox) 
         assert 3 == (await voiso.campaigns.get(3)).id
 
 
+@pytest.mark.row(72, 73)
 @pytest.mark.parametrize("fault", [Huge(), GzipBomb(64 * 1024 * 1024)], ids=["endless", "bomb"])
 async def test_an_answer_that_is_too_big_is_not_read_to_its_end(sandbox: Sandbox, fault: Any) -> None:
     """Acceptance rows 72 and 73."""
@@ -136,6 +140,7 @@ async def test_an_answer_that_is_too_big_is_not_read_to_its_end(sandbox: Sandbox
     assert "too_big" == caught.value.reason
 
 
+@pytest.mark.row(53, 191)
 @pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
 async def test_a_redirect_is_never_followed(sandbox: Sandbox, code: int) -> None:
     """Acceptance rows 53 and 191."""
@@ -149,6 +154,7 @@ async def test_a_redirect_is_never_followed(sandbox: Sandbox, code: int) -> None
     assert 2 == len(sandbox.history)
 
 
+@pytest.mark.row(21)
 async def test_a_late_answer_is_never_given_to_the_next_request(sandbox: Sandbox) -> None:
     """Acceptance row 21."""
     sandbox.faults.add(Drip(0.05, head=True))
@@ -177,6 +183,7 @@ TROUBLE = [
 ]
 
 
+@pytest.mark.row(194, 195)
 @pytest.mark.parametrize(
     "fault", TROUBLE, ids=lambda fault: type(fault).__name__ + str(getattr(fault, "code", ""))
 )

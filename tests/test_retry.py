@@ -109,6 +109,7 @@ def test_a_policy_refuses_numbers_that_cannot_work(name: str, value: object) -> 
         RetryPolicy(**{name: value})  # type: ignore[arg-type]
 
 
+@pytest.mark.row(45, 203)
 @pytest.mark.parametrize(
     ("value", "seconds"),
     [
@@ -157,6 +158,7 @@ def test_no_retry_after_at_all() -> None:
     assert retry_after({}) is None
 
 
+@pytest.mark.row(45, 203)
 @pytest.mark.parametrize("date", [{}, {"date": "yesterday"}])
 def test_without_a_usable_date_the_wall_clock_counts(date: dict[str, str]) -> None:
     headers = {"retry-after": ANSWERED, **date}

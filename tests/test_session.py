@@ -91,6 +91,7 @@ async def test_a_post_is_not_repeated_after_doubt(trouble: VoisoError | Response
     assert len(it.reads.sent) == 1
 
 
+@pytest.mark.row(1, 43)
 @pytest.mark.virtual
 @pytest.mark.parametrize("trouble", [UNSENT, status(429), status(429, retry_after="1")])
 async def test_a_post_that_was_certainly_not_carried_out_is_repeated(trouble: VoisoError | Response) -> None:
@@ -113,6 +114,7 @@ async def test_a_get_can_be_kept_from_being_repeated() -> None:
         await it.session.send(GET, repeat_in_doubt=False)
 
 
+@pytest.mark.row(6)
 @pytest.mark.virtual
 @pytest.mark.parametrize("trouble", [TLSError("no", proof="not_sent", reason="tls"), ConfigurationError("no")])
 async def test_what_would_fail_again_is_raised_at_once(trouble: VoisoError) -> None:
@@ -165,6 +167,7 @@ async def test_each_repetition_is_told() -> None:
 # Retry-After holds the origin
 
 
+@pytest.mark.row(44)
 @pytest.mark.virtual
 @pytest.mark.parametrize("code", [429, 503])
 async def test_retry_after_holds_every_request_of_every_view(code: int) -> None:
@@ -209,6 +212,7 @@ async def test_nothing_else_holds_the_origin(code: int, headers: dict[str, str])
     assert it.told(OriginHeld) == []
 
 
+@pytest.mark.row(46)
 @pytest.mark.virtual
 async def test_a_day_of_quiet_is_raised_at_once_and_held_up_to_the_cap() -> None:
     it = bench(status(429, retry_after="86400"))
@@ -291,6 +295,7 @@ async def test_what_cannot_be_renewed_is_not_sent_again() -> None:
     assert len(it.reads.sent) == 1
 
 
+@pytest.mark.row(196)
 @pytest.mark.virtual
 async def test_a_rotated_key_is_used_from_the_next_attempt_on() -> None:
     keys = iter(["first-key", "second-key"])
@@ -424,6 +429,7 @@ async def test_another_vendor_brings_its_own_explanation() -> None:
         await it.session.send(GET)
 
 
+@pytest.mark.row(195)
 @pytest.mark.virtual
 @pytest.mark.parametrize("code", [400, 401, 403, 422, 500, 503])
 async def test_an_echoed_key_reaches_no_error(code: int, caplog: pytest.LogCaptureFixture) -> None:
@@ -452,6 +458,7 @@ def assert_nowhere(canary: str, error: BaseException, caplog: pytest.LogCaptureF
 # Use and abuse
 
 
+@pytest.mark.row(116)
 async def test_a_closed_session_is_named_before_anything_is_done() -> None:
     it = bench()
     await it.session.send(GET)
@@ -488,6 +495,7 @@ def test_without_a_loop_the_session_says_so() -> None:
         bench().session.ensure_usable()
 
 
+@pytest.mark.row(118)
 def test_a_second_loop_is_named() -> None:
     it = bench()
     asyncio.run(it.session.send(GET))
@@ -496,6 +504,7 @@ def test_a_second_loop_is_named() -> None:
     assert len(it.reads.sent) == 1
 
 
+@pytest.mark.row(118)
 async def test_another_thread_is_another_loop() -> None:
     it = bench()
     await it.session.send(GET)
@@ -571,6 +580,7 @@ async def test_a_closed_port_proves_that_a_batch_was_not_sent() -> None:
     await session.aclose()
 
 
+@pytest.mark.row(194)
 @pytest.mark.parametrize(
     "verb", [CLOSE_AFTER_READING, answer(401, {"error": f"wrong: {KEY}"}, {"Authorization": f"Bearer {KEY}"})]
 )
@@ -587,6 +597,7 @@ async def test_the_key_is_nowhere_even_with_every_library_frame(
     assert len(server.requests) == 1
 
 
+@pytest.mark.row(117)
 async def test_one_warning_names_a_session_that_was_never_closed() -> None:
     async with RawServer() as server:
         session = await real(server)

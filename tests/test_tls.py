@@ -1,6 +1,5 @@
 """TLS: what cannot be trusted is never sent anything."""
 
-import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import aiohttp
 import pytest
 from attrs import evolve
 from certificates import certificate
+from dead_ends import trusting
 from exchanges import LEADS, QUICK, exchange, failure
 from raw_server import STALL, RawServer, Verb, raw
 
@@ -22,10 +22,7 @@ async def transport() -> AsyncIterator[Transport]:
     await transport.aclose()
 
 
-def trusting(cert: Path) -> aiohttp.TCPConnector:
-    return aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=str(cert)))
-
-
+@pytest.mark.row(6)
 async def test_a_self_signed_certificate_is_a_tls_error(transport: Transport, tmp_path: Path) -> None:
     async with RawServer(context=certificate(tmp_path)) as server:
         error = await failure(transport, server.url, LEADS)
@@ -42,6 +39,7 @@ async def test_a_trusted_certificate_is_no_obstacle(tmp_path: Path) -> None:
         assert (await exchange(Transport(session), server, LEADS)).status == 200
 
 
+@pytest.mark.row(6)
 @pytest.mark.parametrize(
     ("until", "name", "said"),
     [
@@ -61,12 +59,14 @@ async def test_an_expired_or_foreign_certificate_is_a_tls_error(
     assert said in str(error)
 
 
+@pytest.mark.row(7)
 async def test_plain_http_on_the_tls_port_is_a_tls_error(transport: Transport) -> None:
     async with RawServer(Verb(raw(b"HTTP/1.1 400 Bad\r\n\r\n").act, "nothing")) as server:
         error = await failure(transport, f"https://127.0.0.1:{server.port}", LEADS)
     assert (type(error), error.proof) == (TLSError, "not_sent")
 
 
+@pytest.mark.row(8)
 async def test_a_stalled_tls_handshake_is_a_connect_error(transport: Transport) -> None:
     async with RawServer(Verb(STALL.act, "nothing")) as server:
         error = await failure(transport, f"https://127.0.0.1:{server.port}", LEADS, evolve(QUICK, total=5.0))

@@ -10,6 +10,7 @@ from typing import Any
 import aiohttp
 import pytest
 from attrs import evolve
+from dead_ends import Names
 from exchanges import EVERY, GET, LEADS, PATIENT, QUICK, exchange, failure
 from raw_server import (
     CLOSE_AFTER_HEAD,
@@ -74,6 +75,7 @@ async def test_an_encoded_path_and_query_are_sent_as_they_are(transport: Transpo
     assert server.requests[0].line == "GET /api/v4/x%2Dy?created_at%5Bgte%5D=%31&name=A+%26+B HTTP/1.1"
 
 
+@pytest.mark.row(5, 15)
 @EVERY
 @pytest.mark.parametrize(
     "verb", [CLOSE_ON_ACCEPT, RESET_ON_ACCEPT, CLOSE_AFTER_HEAD, CLOSE_AFTER_READING, RESET_AFTER_READING]
@@ -103,6 +105,7 @@ async def test_a_pooled_connection_that_died_is_not_repeated_either(
     assert error.proof == "in_doubt"
 
 
+@pytest.mark.row(3)
 @EVERY
 async def test_a_closed_port_proves_that_nothing_was_sent(transport: Transport, request_: Request) -> None:
     error = await failure(transport, f"http://127.0.0.1:{await closed_port()}", request_)
@@ -110,6 +113,7 @@ async def test_a_closed_port_proves_that_nothing_was_sent(transport: Transport, 
     assert (error.proof, error.reason) == ("not_sent", "refused")
 
 
+@pytest.mark.row(1)
 @EVERY
 async def test_an_unknown_host_proves_that_nothing_was_sent(transport: Transport, request_: Request) -> None:
     error = await failure(transport, "http://voiso.invalid", request_)
@@ -118,41 +122,24 @@ async def test_an_unknown_host_proves_that_nothing_was_sent(transport: Transport
     assert "voiso.invalid" in str(error)
 
 
-class Resolver(aiohttp.abc.AbstractResolver):
-    """Resolves every name to the given addresses, or never."""
-
-    def __init__(self, *addresses: str) -> None:
-        self._addresses = addresses
-
-    async def resolve(self, host: str, port: int = 0, family: Any = 0) -> list[aiohttp.abc.ResolveResult]:
-        if not self._addresses:
-            await asyncio.Event().wait()
-        return [
-            {"hostname": host, "host": address, "port": port, "family": 2, "proto": 0, "flags": 0}
-            for address in self._addresses
-        ]
-
-    async def close(self) -> None:
-        pass
-
-
+@pytest.mark.row(2)
 async def test_a_resolver_that_hangs_is_bounded() -> None:
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(resolver=Resolver())) as session:
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(resolver=Names())) as session:
         error = await failure(Transport(session), "http://cc.example.com", LEADS, QUICK)
     assert (type(error), error.proof, error.reason) == (ConnectError, "not_sent", "connect_timeout")
 
 
+@pytest.mark.row(12)
 async def test_the_second_address_is_tried() -> None:
     async with (
         RawServer() as server,
-        aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(resolver=Resolver("127.0.0.2", "127.0.0.1"))
-        ) as session,
+        aiohttp.ClientSession(connector=aiohttp.TCPConnector(resolver=Names("127.0.0.2", "127.0.0.1"))) as session,
     ):
         response = await Transport(session).send(GET, f"http://cc.example.com:{server.port}/x", {}, PATIENT)
     assert response.status == 200
 
 
+@pytest.mark.row(11)
 @EVERY
 async def test_a_full_pool_is_a_connect_error(request_: Request) -> None:
     async with (
@@ -168,6 +155,7 @@ async def test_a_full_pool_is_a_connect_error(request_: Request) -> None:
     assert (type(error), error.proof, error.reason) == (ConnectError, "not_sent", "connect_timeout")
 
 
+@pytest.mark.row(13)
 @EVERY
 async def test_no_descriptor_left_is_a_connect_error(
     transport: Transport, request_: Request, monkeypatch: pytest.MonkeyPatch
@@ -187,6 +175,7 @@ async def test_no_descriptor_left_is_a_connect_error(
 SLOW_ANSWER = http(200, b'{"campaigns": []}')
 
 
+@pytest.mark.row(19, 22)
 @EVERY
 @pytest.mark.parametrize(
     "verb", [STALL, NEVER_READ, drip(SLOW_ANSWER, 0.05), drip(b"HTTP/1.1 100 Go\r\n\r\n" * 100, 0.01)]
@@ -202,6 +191,7 @@ async def test_no_answer_in_time_is_in_doubt_within_the_total(
     assert (type(error), error.proof, error.reason) == (RequestTimeoutError, "in_doubt", "timeout")
 
 
+@pytest.mark.row(23)
 async def test_a_body_that_drips_is_bounded_by_the_total(transport: Transport) -> None:
     """Each byte feeds the read timeout; only the total ends it."""
     head, body = SLOW_ANSWER.split(b"\r\n\r\n")
@@ -216,6 +206,7 @@ async def test_a_body_that_drips_is_bounded_by_the_total(transport: Transport) -
     assert type(error) is RequestTimeoutError
 
 
+@pytest.mark.row(24)
 async def test_silence_between_two_reads_is_bounded(transport: Transport) -> None:
     async with RawServer(STALL) as server:
         async with asyncio.timeout(2.0):
@@ -223,6 +214,7 @@ async def test_silence_between_two_reads_is_bounded(transport: Transport) -> Non
     assert (type(error), error.proof) == (RequestTimeoutError, "in_doubt")
 
 
+@pytest.mark.row(25)
 async def test_a_peer_that_does_not_read_five_megabytes_is_in_doubt(transport: Transport) -> None:
     async with RawServer(NEVER_READ) as server:
         error = await failure(transport, server.url, evolve(LEADS, body=bytes(5_000_000)), QUICK)
@@ -255,6 +247,7 @@ GARBAGE = {
 }
 
 
+@pytest.mark.row(75, 76, 77)
 @EVERY
 @pytest.mark.parametrize("data", GARBAGE.values(), ids=GARBAGE.keys())
 async def test_garbage_is_never_a_status(transport: Transport, request_: Request, data: bytes) -> None:
@@ -264,12 +257,14 @@ async def test_garbage_is_never_a_status(transport: Transport, request_: Request
     assert (type(error), error.proof, error.reason) == (ResponseError, "in_doubt", "protocol")
 
 
+@pytest.mark.row(75)
 async def test_trailers_without_end_are_bounded(transport: Transport) -> None:
     head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n"
     async with RawServer(endless(head, b"A: b\r\n" * 50)) as server:
         assert (await failure(transport, server.url)).reason == "protocol"
 
 
+@pytest.mark.row(61, 62)
 @EVERY
 @pytest.mark.parametrize(
     "data",
@@ -293,12 +288,14 @@ async def test_a_body_without_length_that_is_cut_looks_complete(transport: Trans
         assert (await exchange(transport, server)).body == b'{"campaigns": ['
 
 
+@pytest.mark.row(74)
 async def test_damaged_compression_is_an_unreadable_answer(transport: Transport) -> None:
     async with RawServer(raw(http(200, b"this is not gzip", {"Content-Encoding": "gzip"}))) as server:
         error = await failure(transport, server.url)
     assert (type(error), error.reason) == (ResponseError, "encoding")
 
 
+@pytest.mark.row(72, 73)
 @pytest.mark.parametrize(
     "verb",
     [raw(gzip_bomb(16 * LARGEST_ANSWER), then="stay"), endless(b"HTTP/1.1 200 OK\r\n\r\n", b"x" * 65536)],
@@ -310,12 +307,14 @@ async def test_a_huge_answer_is_cut_off_at_the_cap(transport: Transport, verb: V
     assert (type(error), error.reason) == (ResponseError, "too_big")
 
 
+@pytest.mark.row(79)
 async def test_of_a_huge_error_body_the_beginning_is_kept(transport: Transport) -> None:
     async with RawServer(endless(b"HTTP/1.1 500 Oops\r\n\r\n", b"x" * 65537)) as server:
         response = await exchange(transport, server)
     assert (500, 65536, True) == (response.status, len(response.body), response.truncated)
 
 
+@pytest.mark.row(21)
 async def test_a_response_is_never_matched_to_another_request(transport: Transport) -> None:
     """After a timeout the connection is closed, so the late answer has nobody left to reach."""
 
@@ -338,6 +337,7 @@ async def test_an_answer_in_double_is_not_given_to_the_next_request(transport: T
         assert (await exchange(transport, server)).body == b'"own"'
 
 
+@pytest.mark.row(53, 191)
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 @EVERY
 async def test_a_redirect_is_an_answer_and_its_target_sees_nothing(
@@ -369,6 +369,7 @@ async def test_repeated_headers_are_joined(transport: Transport) -> None:
         assert (await exchange(transport, server)).headers["via"] == "a, b"
 
 
+@pytest.mark.row(193)
 async def test_cookies_are_never_sent_back(transport: Transport) -> None:
     """By name, because aiohttp's ordinary jar keeps no cookies of a bare address anyway."""
     async with RawServer(answer(200, {}, {"Set-Cookie": "tenant=1; Path=/"})) as server:
@@ -377,6 +378,7 @@ async def test_cookies_are_never_sent_back(transport: Transport) -> None:
     assert [None, None] == [seen.header("cookie") for seen in server.requests]
 
 
+@pytest.mark.row(192)
 async def test_proxies_and_netrc_of_the_environment_are_ignored(
     transport: Transport, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -402,6 +404,7 @@ async def test_fresh_means_a_connection_for_each_request(fresh: bool, connection
         assert connections == server.connections
 
 
+@pytest.mark.row(26)
 async def test_an_idle_connection_that_the_server_closed_costs_a_fresh_transport_nothing() -> None:
     async with RawServer(*[answer(), CLOSE_AFTER_READING] * 2, answer()) as server:
         transport = Transport(fresh=True)
@@ -411,6 +414,7 @@ async def test_an_idle_connection_that_the_server_closed_costs_a_fresh_transport
         await transport.aclose()
 
 
+@pytest.mark.row(109, 110)
 @EVERY
 @pytest.mark.parametrize("moment", [0.0, 0.05])
 async def test_cancellation_propagates_and_leaves_nothing(

@@ -158,6 +158,7 @@ JSON: st.SearchStrategy[Any] = st.recursive(
 BODIES = st.binary() | JSON.map(lambda value: json.dumps(value).encode())
 
 
+@pytest.mark.row(55)
 @given(
     operation=st.sampled_from(list(Operation)), status=st.integers(100, 999), body=BODIES, truncated=st.booleans()
 )

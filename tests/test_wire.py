@@ -24,6 +24,7 @@ def test_a_cluster_id_is_one_label_of_the_host(cluster: str, url: str) -> None:
     assert url == base_url_of(cluster, None)
 
 
+@pytest.mark.row(187)
 @pytest.mark.parametrize(
     "cluster",
     [
@@ -76,6 +77,7 @@ def test_a_base_url_gets_the_api_path_only_if_it_has_none(given: str, url: str) 
     assert url == base_url_of(None, given)
 
 
+@pytest.mark.row(188)
 @pytest.mark.parametrize(
     "url",
     [
@@ -141,12 +143,14 @@ HOSTILE_IDS = [
 ]
 
 
+@pytest.mark.row(189)
 @pytest.mark.parametrize("value", [*HOSTILE_IDS, "+3", " 3", "٣", "³", "1" * 30, "0", "abc", [3]])
 def test_a_hostile_campaign_id_is_refused(value: object) -> None:
     with pytest.raises(ConfigurationError, match="campaign_id"):
         positive_id(value)
 
 
+@pytest.mark.row(190)
 @pytest.mark.parametrize("value", [*HOSTILE_IDS, "a/b", "..", ".", "a.b", "a%b", "ä", "x" * 129])
 def test_a_hostile_user_id_is_refused(value: object) -> None:
     with pytest.raises(ConfigurationError, match="user_id"):

@@ -1,0 +1,50 @@
+"""At the end of a run of the whole suite: which rows of the catalogue its tests covered, part by part."""
+
+from collections.abc import Sequence
+from itertools import groupby
+from pathlib import Path
+
+import pytest
+from catalogue import EXPLAINED, PARTS, ROWS, TO_COME, part_of
+
+WHOLE = pytest.StashKey[bool]()
+PROPERTY = "rows of the catalogue"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: Sequence[pytest.Item]) -> None:
+    """Write on each test the rows it names, and note whether every file takes part."""
+    for item in items:
+        rows = {row for mark in item.iter_markers("row") for row in mark.args}
+        if unknown := rows - set(ROWS):
+            raise pytest.UsageError(f"{item.name} names rows that the catalogue does not have: {sorted(unknown)}")
+        if rows:
+            item.user_properties.append((PROPERTY, sorted(rows)))
+    files = {file.name for file in Path(__file__).parent.glob("test_*.py")}
+    narrowed = config.option.keyword or config.option.collectonly or config.option.markexpr != "not soak"
+    config.stash[WHOLE] = files <= {item.path.name for item in items} and not narrowed
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Print the rows: covered by tests that passed, explained, still to come, and missing."""
+    if not config.stash.get(WHOLE, False):
+        return
+    covered = _rows_of(terminalreporter, "passed") - _rows_of(terminalreporter, "failed", "error")
+    terminalreporter.section("rows of the fault catalogue")
+    for letter, rows in groupby(sorted(ROWS), key=part_of):
+        terminalreporter.write_line(f"{letter} {PARTS[letter]}: {_line(set(rows), covered)}")
+
+
+def _rows_of(reporter: pytest.TerminalReporter, *outcomes: str) -> set[int]:
+    reports = [report for outcome in outcomes for report in reporter.stats.get(outcome, [])]
+    return {row for report in reports for name, rows in report.user_properties if name == PROPERTY for row in rows}
+
+
+def _line(rows: set[int], covered: set[int]) -> str:
+    missing = sorted(rows - covered - set(EXPLAINED) - set(TO_COME))
+    groups = {
+        "explained": sorted(rows & set(EXPLAINED)),
+        "to come": sorted((rows & set(TO_COME)) - covered),
+        "NOT COVERED": missing,
+    }
+    told = [f"{name} {', '.join(map(str, numbers))}" for name, numbers in groups.items() if numbers]
+    return "; ".join([f"{len(rows & covered)} of {len(rows)} covered", *told])
