@@ -58,6 +58,7 @@ class LeadBatcher:
         self._clock = clock
         self._lanes: dict[int, Lane] = {}
         self._leaving: set[asyncio.Task[None]] = set()
+        self._turnstile = anyio.Lock()
         self._closed = False
 
     def ingest(
@@ -80,7 +81,7 @@ class LeadBatcher:
             lane.submit(call)
             return call, lane
 
-        return Ingestion(begin, Source(leads), timeout)
+        return Ingestion(begin, Source(leads, self._turnstile), timeout)
 
     async def drain(
         self, store: Store, job_id: str | None = None, *, more: Callable[[], bool] = lambda: False

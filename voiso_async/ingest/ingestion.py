@@ -52,7 +52,9 @@ class Ingestion(AsyncIterator[LeadOutcome]):
         if self._over:
             raise StopAsyncIteration
         call, lane = self._join(streamed=True)
-        outcome = await self._guarded(self._next(call, lane))
+        outcome = self._at_hand(call, lane) if self._deadline is None else None  # a scope for each would cost most
+        if outcome is None:
+            outcome = await self._guarded(self._next(call, lane))
         if outcome is None:
             self._finish(call)
             raise StopAsyncIteration
@@ -92,11 +94,16 @@ class Ingestion(AsyncIterator[LeadOutcome]):
         while not call.finished:
             await call.change()
 
+    @staticmethod
+    def _at_hand(call: Call, lane: Lane) -> LeadOutcome | None:
+        outcome = call.next_outcome()
+        if outcome is not None and not call.queued and call.offers:
+            lane.offer(call)
+        return outcome
+
     async def _next(self, call: Call, lane: Lane) -> LeadOutcome | None:
         while True:
-            if outcome := call.next_outcome():
-                if call.offers and not call.queued:
-                    lane.offer(call)
+            if outcome := self._at_hand(call, lane):
                 return outcome
             if call.finished:
                 return None

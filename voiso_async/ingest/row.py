@@ -1,6 +1,5 @@
 """A lead becomes a row: checked in every field, canonical, encoded once to the bytes that will be sent."""
 
-import re
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Any, Protocol
@@ -10,26 +9,27 @@ from attrs import define, frozen
 
 from voiso_async.convert import encode
 from voiso_async.ingest.outcome import LeadOutcome, Outcome
+from voiso_async.ingest.usual import (
+    HEADER_NAME,
+    HIDDEN,
+    LARGEST_LEAD,
+    LARGEST_PRIORITY,
+    LONGEST_HEADER,
+    LONGEST_HEADER_NAME,
+    LONGEST_KEY,
+    LONGEST_NAME,
+    LONGEST_URL,
+    MOST_HEADERS,
+    URL,
+    usual_change,
+    usual_lead,
+)
 from voiso_async.models.leads import Lead, LeadSource, LeadUpdate
 from voiso_async.phone import PhoneFault, canonical
 
-__all__ = ["HEADER_NAME", "Carried", "FileRow", "InvalidLead", "Operation", "Row", "RowOwner", "prepare"]
+__all__ = ["HEADER_NAME", "HIDDEN", "Carried", "FileRow", "InvalidLead", "Operation", "Row", "RowOwner", "prepare"]
 
-LONGEST_NAME = 1000
-LONGEST_URL = 2083
-LONGEST_KEY = 256
-MOST_HEADERS = 64
-LONGEST_HEADER_NAME = 128
-LONGEST_HEADER = 1024
-LARGEST_LEAD = 64 * 1024
-LARGEST_PRIORITY = 1000  # contract 12.5
-
-# Control, bidi, line and paragraph separators, lone surrogates: none of them belongs in one line of text, and
-# header values become SIP headers behind the API.
-HIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 _BARE = (str, int, float)
-_URL = re.compile(r"https?://[^\s@/?#\\<>\"]+([/?#][^\s\\<>\"]*)?", re.IGNORECASE)
-HEADER_NAME = re.compile(r"X-[A-Za-z0-9\-_.!~*+]+")  # contract 6.1
 
 
 class Operation(StrEnum):
@@ -125,9 +125,17 @@ def prepare(lead: Any, index: int, operation: Operation, owner: RowOwner) -> Row
 
     Never raises for any input; the outcome names the field, a reason code and what to do.
     """
-    phone = key = None
     if isinstance(lead, FileRow):
         lead = lead.lead
+    usual = usual_lead(lead) if operation is Operation.ADD else usual_change(lead)
+    if usual is not None:
+        return Row(index, *usual, owner)
+    return _prepared(lead, index, operation, owner)
+
+
+def _prepared(lead: Any, index: int, operation: Operation, owner: RowOwner) -> Row | LeadOutcome:
+    """The careful way: it takes every form of a lead, and names what is wrong with one."""
+    phone = key = None
     if isinstance(lead, InvalidLead):
         return _refused(index, lead, None, lead.key)
     try:
@@ -192,7 +200,7 @@ def _checked(fields: Mapping[Any, Any], operation: Operation, payload: dict[str,
             payload[name] = check(value)
     if operation is Operation.UPDATE and len(payload) == 1:
         raise _Invalid("lead", "nothing_to_update", f"give at least one of {', '.join(checks)}")
-    return payload
+    return {name: payload[name] for name in ("phone_number", *checks) if name in payload}
 
 
 def _encoded(payload: dict[str, Any]) -> bytes:
@@ -244,7 +252,7 @@ def _source(value: Any) -> dict[str, str]:
 
 def _url(value: Any) -> str:
     text = _text("source.url", value, LONGEST_URL)
-    if not _URL.fullmatch(text):
+    if not URL.fullmatch(text):
         raise _Invalid("source.url", "bad_url", "begin with http:// or https://; no user name, no blanks")
     return text
 
@@ -267,8 +275,8 @@ _FIELDS: dict[type, list[str]] = {cls: [a.name for a in attrs.fields(cls)] for c
 _COMMON: dict[str, Callable[[Any], Any]] = {
     "name": _name,
     "source": _source,
-    "active": _active,
     "priority": _priority,
+    "active": _active,
 }
 _CHECKS = {
     Operation.ADD: _COMMON | {"context_headers": _context_headers},

@@ -4,7 +4,6 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, It
 from typing import Any
 
 import anyio
-from anyio.lowlevel import checkpoint
 
 from voiso_async.errors import ConfigurationError, SourceError
 from voiso_async.ingest.call import Call
@@ -15,12 +14,18 @@ Leads = Iterable[Any] | AsyncIterable[Any]
 
 BURST = 200
 """Leads read between two looks at the event loop: about two milliseconds of work."""
+FIRST_BURST = 20
+"""Leads that every source may read at once; for more it waits its turn, or many sources would hold the loop."""
 
 
 class Source:
-    """Read leads into a call, as far as the call has room, and tell the lane."""
+    """Read leads into a call, as far as the call has room, and tell the lane.
 
-    def __init__(self, leads: Leads) -> None:
+    Sources that share a ``turnstile`` read their bursts one after the other, and the event loop goes on between.
+    """
+
+    def __init__(self, leads: Leads, turnstile: anyio.Lock) -> None:
+        self._turnstile = turnstile
         self._sync: Iterator[Any] | None = None
         self._async: AsyncIterator[Any] | None = None
         self._leads_read = 0
@@ -65,9 +70,9 @@ class Source:
         for lead in leads:
             call.read(lead)
             self._leads_read += 1
-            if self._leads_read % BURST == 0:
+            if self._burst_is_over:
                 offer(call)
-                await checkpoint()
+                await self._turn()
             if call.full or call.ended:
                 return
         call.end()
@@ -81,9 +86,18 @@ class Source:
                     call.read(await anext(leads))
                     offer(call)
                     self._leads_read += 1
-                    if self._leads_read % BURST == 0:
-                        await checkpoint()
+                    if self._burst_is_over:
+                        await self._turn()
             except StopAsyncIteration:
                 call.end()
             finally:
                 call.reading_in(None)
+
+    @property
+    def _burst_is_over(self) -> bool:
+        return self._leads_read % BURST == 0 or self._leads_read == FIRST_BURST
+
+    async def _turn(self) -> None:
+        """Let everything else that is ready go first, and the sources that came before."""
+        await self._turnstile.acquire()  # looks at the event loop, also where nobody else waits
+        self._turnstile.release()
