@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import pytest
 from catalogue import EXPLAINED, PARTS, ROWS, TO_COME, part_of
@@ -19,9 +20,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: Sequence[pytest.
             raise pytest.UsageError(f"{item.name} names rows that the catalogue does not have: {sorted(unknown)}")
         if rows:
             item.user_properties.append((PROPERTY, sorted(rows)))
+    config.stash[WHOLE] = _is_whole(config, {item.path.name for item in items})
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_node_collection_finished(node: Any, ids: Sequence[str]) -> None:
+    """The same where other processes run the tests, and this one only hears of them."""
+    node.config.stash[WHOLE] = _is_whole(node.config, {Path(name.partition("::")[0]).name for name in ids})
+
+
+def _is_whole(config: pytest.Config, taking_part: set[str]) -> bool:
     files = {file.name for file in Path(__file__).parent.glob("test_*.py")}
     narrowed = config.option.keyword or config.option.collectonly or config.option.markexpr != "not soak"
-    config.stash[WHOLE] = files <= {item.path.name for item in items} and not narrowed
+    return files <= taking_part and not narrowed
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

@@ -100,6 +100,21 @@ def test_a_second_signal_leaves_at_once_and_nothing_is_lost(
     assert phones(1500) == sorted(voiso_sandbox.campaigns[3].leads)
 
 
+def test_a_burst_of_signals_still_leaves_the_command_that_goes_on(
+    settings: dict[str, str], voiso_sandbox: Sandbox, tmp_path: Path
+) -> None:
+    server_time(voiso_sandbox, 8.0)
+    path = write(tmp_path / "leads.csv", phones(1500))
+    process = begin("leads", "push", path, "--campaign", 3, env=settings)
+    eventually(lambda: posts(voiso_sandbox))
+    for _ in range(4):
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.01)
+    ended = end(process)
+    assert 130 == ended.code
+    assert "voiso leads resume " in ended.out + ended.err
+
+
 @pytest.mark.row(125, 126, 127, 128)
 def test_kill_9_loses_nothing_and_sends_nothing_twice_for_sure(
     sandbox_shell: Shell, settings: dict[str, str], voiso_sandbox: Sandbox, tmp_path: Path

@@ -206,7 +206,7 @@ async def test_a_file_flipped_at_any_kilobyte_sends_nothing_else(path: Path, sto
         for offset in chance.sample(range(start, min(start + 1024, len(original))), 40):
             spoilt[offset] ^= 1 << chance.randrange(8)
         copy = path.with_name("flipped.db")
-        spoil(copy, spoilt)
+        spoil(copy, bytes(spoilt))
         said_so += await damaged(copy, stored) != "usable"
     assert said_so > 10
 

@@ -3,7 +3,6 @@
 import asyncio
 import itertools
 import time
-from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import outbox_cases
 import pytest
 from outbox_cases import Make, balanced, door_of, leads, lose, phone, results, said, send, wish, words
 
-from voiso_async.errors import ConfigurationError, OutboxError, SourceError
+from voiso_async.errors import ConfigurationError, OutboxError
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.ingest.policy import LanePolicy
 from voiso_async.ingest.row import FileRow, InvalidLead, Operation
@@ -151,143 +150,6 @@ async def test_updates_are_never_repeated(make: Make) -> None:
     update = {"phone_number": phone(1), "active": False}
     job = await make().put(3, [update, update], operation=Operation.UPDATE)
     assert 2 == job.waiting
-
-
-class BrokenError(Exception):
-    """What a source raises."""
-
-
-def breaking(count: int, start: int = 0) -> Iterator[Any]:
-    yield from leads(count, start)
-    raise BrokenError
-
-
-async def test_a_short_put_is_stored_whole_or_not_at_all(make: Make) -> None:
-    outbox = make()
-    with pytest.raises(SourceError) as caught:
-        await outbox.put(3, breaking(5000))
-    assert isinstance(caught.value.__cause__, BrokenError)
-    assert [] == await outbox.jobs()
-    assert 10_000 == (await outbox.put(3, leads(10_000))).report.rows
-
-
-async def test_a_long_put_goes_on_after_its_source_broke(make: Make) -> None:
-    outbox = make()
-    with pytest.raises(SourceError) as caught:
-        await outbox.put(3, breaking(12_000), name="long")
-    [job] = await outbox.jobs(name="long")
-    assert JobState.LOADING == job.state
-    assert 10_000 < job.report.rows == caught.value.report.rows <= 12_000
-    assert [job.waiting] == [item.rows for item in await outbox.backlog()], "they may be sent already"
-    done = await outbox.load(job.id, 3, leads(13_000) + leads(2))
-    assert (JobState.OPEN, 13_002, 13_000) == (done.state, done.report.rows, done.waiting)
-    assert [0, 1] == [row.first for row in (await words(outbox, job.id))[13_000:]]
-    await balanced(outbox)
-
-
-async def test_leads_are_loaded_from_any_iterable_in_growing_parts(make: Make) -> None:
-    outbox = make()
-    job = await outbox.begin(name="file", source=JobSource(path="a.csv", fingerprint="f", header=("a", "b")))
-    assert (JobState.LOADING, 0) == (job.state, job.report.rows)
-    sizes: list[int] = []
-
-    async def source() -> AsyncIterator[Any]:
-        for lead in leads(2500):
-            yield lead
-            sizes.append((await outbox.job(job.id)).report.rows if len(sizes) in {998, 999, 2499} else 0)
-
-    loaded = await outbox.load(job.id, 3, source())
-    assert [0, 1000] == sizes[998:1000], "the first POST need not wait for all"
-    assert 1000 <= sizes[2499] < 2500
-    assert (JobState.OPEN, 2500) == (loaded.state, loaded.waiting)
-    assert JobSource(path="a.csv", fingerprint="f", header=("a", "b")) == loaded.source
-    assert [job.id] == [found.id for found in await outbox.jobs(fingerprint="f")]
-    assert [] == await outbox.jobs(fingerprint="g")
-
-
-async def test_a_job_that_has_all_its_leads_is_given_back(make: Make) -> None:
-    """Row 138."""
-    outbox = make()
-    job = await outbox.put(3, leads(2))
-    assert job == await outbox.load(job.id, 3, breaking(0))
-
-
-@pytest.mark.parametrize(
-    "changed",
-    [
-        leads(999) + leads(1, 5000),
-        leads(900),
-        [{"phone_number": phone(0), "name": "Other"}, *leads(1100)[1:]],
-        [{**lead, "key": "k"} for lead in leads(1100)],
-    ],
-    ids=["other lead", "fewer leads", "other name", "keys"],
-)
-async def test_other_leads_do_not_continue_a_job(make: Make, changed: list[Any]) -> None:
-    """Row 137."""
-    outbox = make()
-    job = await outbox.begin()
-    with pytest.raises(SourceError):
-        await outbox.load(job.id, 3, breaking(1500))
-    for campaign, given in ((3, changed), (4, leads(1100))):
-        with pytest.raises(OutboxError) as caught:
-            await outbox.load(job.id, campaign, given)
-        assert "input_changed" == caught.value.reason
-    assert 1000 == (await outbox.job(job.id)).report.rows
-    assert 1100 == (await outbox.load(job.id, 3, leads(1100))).report.rows
-
-
-async def test_one_loader_at_a_time(make: Make) -> None:
-    """Row 136."""
-    outbox, other = make(), make()
-    job = await outbox.begin()
-    reading, go_on = asyncio.Event(), asyncio.Event()
-
-    async def source() -> AsyncIterator[Any]:
-        yield phone(1)
-        reading.set()
-        await go_on.wait()
-
-    loading = asyncio.create_task(outbox.load(job.id, 3, source()))
-    await reading.wait()
-    for loader in (outbox, other):
-        with pytest.raises(OutboxError) as caught:
-            await loader.load(job.id, 3, leads(1))
-        assert "in_use" == caught.value.reason
-        with pytest.raises(OutboxError) as caught:
-            await loader.purge(job.id, force=True)
-        assert "in_use" == caught.value.reason
-    go_on.set()
-    assert 1 == (await loading).report.rows
-
-
-async def test_a_cancelled_load_can_be_taken_up_at_once(make: Make) -> None:
-    outbox = make()
-    job = await outbox.begin()
-
-    async def source() -> AsyncIterator[Any]:
-        for lead in leads(1500):
-            yield lead
-        await asyncio.Event().wait()
-
-    with pytest.raises(TimeoutError):
-        await asyncio.wait_for(outbox.load(job.id, 3, source()), 1.5)
-    assert 1600 == (await outbox.load(job.id, 3, leads(1600))).report.rows
-
-
-async def test_a_withdrawn_job_is_loaded_no_further(make: Make) -> None:
-    outbox = make()
-    job = await outbox.begin()
-
-    async def source() -> AsyncIterator[Any]:
-        for number, lead in enumerate(leads(2500)):
-            if number == 1500:
-                await outbox.withdraw(job.id)
-            yield lead
-
-    with pytest.raises(OutboxError) as caught:
-        await outbox.load(job.id, 3, source())
-    assert "withdrawn" == caught.value.reason
-    assert (JobState.DONE, 1000) == ((await outbox.job(job.id)).state, (await outbox.job(job.id)).report.rows)
 
 
 async def test_rows_of_an_expired_job_are_never_sent(make: Make) -> None:

@@ -105,5 +105,5 @@ async def _supervised(command: Callable[..., Any], bound: inspect.BoundArguments
     if signals.number is None:
         return code or Exit.OK
     if code is None:
-        complain("stopped before it was done")
+        complain(" ".join(filter(None, ["stopped before it was done.", signals.advice])))
     return SIGNALLED + signals.number

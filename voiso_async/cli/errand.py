@@ -94,8 +94,8 @@ class Errand:
         for job in await outbox.jobs(name=leads.name, limit=MOST_JOBS):
             if job.state is JobState.LOADING and self._same_errand(job, source, changed=True):
                 raise OutboxError(
-                    f"{leads.name} was changed while job {job.id} was still reading it: --again pushes it as it "
-                    f"is now, voiso leads resume {job.id} --loaded sends what had been read",
+                    f"{leads.name}, or how it is read, was changed while job {job.id} was still reading it: "
+                    f"--again pushes it as it is now; voiso leads resume {job.id} --loaded sends what was read",
                     reason="input_changed",
                 )
         return None

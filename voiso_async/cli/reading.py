@@ -98,7 +98,7 @@ async def read_again(job: Job) -> LeadFile:
     source = job.source
     if source is None or source.path is None:
         raise OutboxError(
-            "its leads came through a pipe that is gone; --loaded sends what had been read", reason="missing"
+            "its leads came through a pipe that is gone; --loaded sends what was read", reason="missing"
         )
     try:
         file = await open_leads(source.path, **source.options.get("reading", {}))
@@ -109,7 +109,7 @@ async def read_again(job: Job) -> LeadFile:
             return file
         await file.aclose()
         fault = f"{file.name} is not what it was when the job began"
-    raise OutboxError(f"{fault}; --loaded sends what had been read", reason="input_changed")
+    raise OutboxError(f"{fault}; --loaded sends what was read", reason="input_changed")
 
 
 def _mapping(given: tuple[str, ...]) -> dict[str, str]:

@@ -71,8 +71,15 @@ class Trip:
         """Open the client whose events the watch hears."""
         return connected(self.connection, self.watch.meter, self.outbox)
 
+    @property
+    def _words(self) -> str:
+        """The options that a command which goes on needs as well."""
+        return f"{self.place.words}{self.connection.words}"
+
     def announce(self, job: Job, what: str, where: str = "") -> None:
         """Name the job before anything is sent: whatever ends this command, another can go on with it."""
+        if not self.passing:
+            self.watch.signals.advice = f"Nothing is lost. Go on: voiso leads resume {job.id}{self._words}"
         if self.json:
             show_json({"event": "job", "job": job.id, "rows": job.report.rows, "waiting": job.waiting})
             return
@@ -117,8 +124,7 @@ class Trip:
 
     def ending(self, job: Job, title: str, **how: Any) -> Ending:
         """Say how a job was left."""
-        words = f"{self.place.words}{self.connection.words}"
-        return Ending(job=job, title=title, words=words, passing=self.passing, extra=dict(self.extra), **how)
+        return Ending(job=job, title=title, words=self._words, passing=self.passing, extra=dict(self.extra), **how)
 
     async def tell(self, ending: Ending) -> None:
         """Print how a job was left."""

@@ -17,10 +17,14 @@ CAUGHT = (signal.SIGINT, signal.SIGTERM)
 
 
 class Signals:
-    """Each signal cancels the innermost stoppable step; ``number`` is the first that came."""
+    """Each signal cancels the innermost stoppable step; ``number`` is the first that came.
+
+    ``advice`` is what to do when signals end the command before it can say so itself.
+    """
 
     def __init__(self) -> None:
         self.number: int | None = None
+        self.advice: str = ""
         self._steps: list[anyio.CancelScope] = []
 
     def __enter__(self) -> Self:

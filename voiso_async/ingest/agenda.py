@@ -222,10 +222,10 @@ class Agenda:
 
 
 def _without_departed(batch: Batch) -> bool:
-    """Leave out the rows nobody waits for; say whether any is left."""
+    """Leave out the rows nobody waits for or whose time has passed; say whether any is left."""
     staying = []
     for row in batch.rows:
-        if row.owner.departed:
+        if row.owner.departed or row.over:
             row.owner.settle(row, Outcome.UNKNOWN if row.doubted else Outcome.NOT_SENT)
         else:
             staying.append(row)

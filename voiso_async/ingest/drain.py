@@ -57,7 +57,10 @@ class Drain:
 
     async def until_empty(self, more: Callable[[], bool] = lambda: False) -> IngestReport:
         """Go on until nothing waits and no ``more`` comes; then raise what the first campaign was given up for."""
-        while await self._look() or more():
+        while True:
+            coming = more()  # asked first: what comes while we look is seen by the next look
+            if not (await self._look() or coming):
+                break
             await self._store.changed(POLL)
         for _, error in self._given_up.values():
             raise error.with_report(self.report)
@@ -84,7 +87,7 @@ class Drain:
 
     async def _look(self) -> bool:
         """Tell the lanes what waits; say whether there is anything to wait for."""
-        self._guard()
+        self._ensure_open()
         for call in [call for call in self._calls.values() if call.error is not None]:
             await self._give_up(call)
         backlog = await self._store.backlog(self._job_id)
@@ -92,6 +95,15 @@ class Drain:
         for item in awaited:
             self._offer(item)
         return any(item.rows or item.lent for item in awaited)
+
+    def _ensure_open(self) -> None:
+        try:
+            self._guard()
+        except ClientClosedError:
+            closed = ClientClosedError("the client is closed; what waits is still in the outbox")
+        else:
+            return
+        raise closed.with_report(self.report)
 
     def _offer(self, item: Backlog) -> None:
         key, lane = (item.campaign, item.operation), self._lane(item.campaign)
@@ -113,9 +125,9 @@ class Drain:
     async def _give_up(self, call: DurableCall) -> None:
         """Take the rows of a stopped lane back; an outbox or a client that cannot go on ends the drain."""
         key, error = (call.campaign, call.operation), call.error
-        del self._calls[key]
         if isinstance(error, OutboxError | ClientClosedError):
             raise error.with_report(self.report)
+        del self._calls[key]
         await self._store.release(list(call.lent.values()))
         if error is not None:
             await self._store.suspend(call.campaign, str(error))

@@ -71,7 +71,7 @@ class DurableCall:
         if self.departed and outcome in {Outcome.NOT_SENT, Outcome.UNKNOWN}:
             return
         self.lent.pop(id(row), None)
-        if outcome is Outcome.NOT_SENT:
+        if outcome is Outcome.NOT_SENT or row.over:
             return
         self._books.rows += 1
         self._books.doubted += row.doubted

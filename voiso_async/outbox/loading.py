@@ -173,6 +173,7 @@ class LeadReader:
 
     async def _read(self, found: list[Entry], most: int) -> None:
         for _ in range(most):
+            lead: Any = None
             try:
                 if self._sync is not None:
                     lead = next(self._sync)

@@ -128,7 +128,7 @@ class Leads:
             raise error.with_report((await outbox.job(job.id)).report) from error.__cause__
         finally:
             loading.cancel()
-            await asyncio.wait({loading})
+            await asyncio.gather(loading, return_exceptions=True)
         return await outbox.job(job.id)
 
     def _durable(self) -> JobStore:

@@ -95,6 +95,8 @@ def undo_claim(ledger: Ledger, campaign: int, fence: int, fresh: list[int]) -> N
                 fence,
                 as_json(fresh),
             )
+        if ledger.owed:
+            take_back(ledger)
     finally:
         ledger.turns.discard((campaign, fence))
 

@@ -13,9 +13,10 @@ from voiso_async.ingest.door import LocalDoor, LocalTurn, Wish
 from voiso_async.ingest.policy import LanePolicy
 from voiso_async.ingest.row import Carried, Operation, Row
 from voiso_async.ingest.store import StoredRow
-from voiso_async.outbox.sqlite.claims import Claim, Lent, claim
+from voiso_async.outbox.sqlite.claims import Lent, claim
 from voiso_async.outbox.sqlite.closing import Closing, clears_doubt, close_turn, undo_claim, word_of
 from voiso_async.outbox.sqlite.ledger import Ledger
+from voiso_async.outbox.sqlite.picking import Claim
 from voiso_async.outbox.sqlite.schema import OPERATIONS
 from voiso_async.outbox.sqlite.worker import Worker, result_of
 
@@ -25,6 +26,7 @@ EARLY = 0.05
 """Seconds before the gate opens in which a claim may do its work: about as long as it takes."""
 
 TICK = 0.0001
+"""No wait is shorter: a clock has to move on."""
 
 
 class SqliteDoor:
@@ -66,7 +68,7 @@ class SqliteDoor:
                     await self._until_open(found)
                     return SqliteTurn(self, local, wished, found, asked)
                 self._opens_at[campaign] = self.clock() + found
-                await anyio.sleep(found)
+                await anyio.sleep(max(found, TICK))
         except BaseException:
             local.shut(None)
             raise

@@ -87,7 +87,7 @@ class Loader:
             chunk = Chunk(entries=entries, digest=reader.digest, last=reader.ended)
             seconds = await self._worker.do(add_chunk, taken, chunk, seen)
             self._told()
-            if reader.ended:
+            if chunk.last:
                 return
             size = _next_size(size, seconds)
 

@@ -95,7 +95,11 @@ class SqliteOutbox:
             )
 
     async def __aenter__(self) -> Self:
-        return await self.open()
+        try:
+            return await self.open()
+        except BaseException:
+            await self.aclose()  # nobody else will
+            raise
 
     async def __aexit__(
         self,

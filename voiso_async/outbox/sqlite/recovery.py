@@ -26,6 +26,8 @@ def is_lost(ledger: Ledger, campaign: int) -> bool:
     fence, owner, asked, lease = ledger.row(
         "SELECT fence, owner, asked, lease FROM gates WHERE campaign = ?", campaign
     )
+    if owner is None:
+        return False  # it was given back this moment
     if owner == ledger.me:
         return (campaign, fence) not in ledger.turns
     return not ledger.present(owner) or not 0 <= ledger.clock() - asked <= lease
@@ -69,15 +71,15 @@ def give_back(ledger: Ledger, owner: int, campaign: int | None = None, *, ids: l
     )
 
 
-def free_lost_gates(ledger: Ledger, owner: int | None = None) -> None:
-    """Take every gate, or those of one owner, from a holder that is lost."""
-    for held in ledger.listed(
-        """SELECT json_group_array(campaign) FROM gates
-        WHERE owner IS NOT NULL AND (?1 IS NULL OR owner = ?1)""",
-        owner,
-    ):
-        if is_lost(ledger, held):
-            free_gate(ledger, held)
+def free_lost_gates(ledger: Ledger) -> None:
+    """Take every gate from a holder that is lost."""
+    for campaign in _held(ledger):
+        if is_lost(ledger, campaign):
+            free_gate(ledger, campaign)
+
+
+def _held(ledger: Ledger) -> list[int]:
+    return ledger.listed("SELECT json_group_array(campaign) FROM gates WHERE owner IS NOT NULL")
 
 
 def lenders(ledger: Ledger) -> set[int]:
@@ -93,25 +95,26 @@ def lenders(ledger: Ledger) -> set[int]:
 
 
 def take_back(ledger: Ledger) -> int:
-    """Take back what lanes here let go, and turns of ours whose closing failed; say how many rows lanes let go."""
+    """Take back what lanes here let go, and every gate that is lost; say how many rows lanes let go."""
     with ledger.writing():
-        free_lost_gates(ledger, ledger.me)
+        free_lost_gates(ledger)
         back = give_back(ledger, ledger.me, ids=sorted(ledger.owed))
-    ledger.owed.clear()
+        kept = ledger.listed(
+            f"""SELECT json_group_array(id) FROM rows WHERE id IN (SELECT value FROM json_each(?))
+            AND state = {LENT} AND owner = ?""",  # noqa: S608
+            as_json(sorted(ledger.owed)),
+            ledger.me,
+        )
+    ledger.owed = set(kept)  # of a turn that is open, which may end without a word on them
     return back
 
 
-def _failed_here(ledger: Ledger) -> bool:
-    """Whether a closing or a release of ours could not be written down, as on a disk that was full."""
-    held = ledger.listed(
-        "SELECT json_group_array(json_array(campaign, fence)) FROM gates WHERE owner = ?", ledger.me
-    )
-    return bool(ledger.owed) or any((campaign, fence) not in ledger.turns for campaign, fence in held)
-
-
 def bury_the_dead(ledger: Ledger) -> bool:
-    """Take back what dead owners had, and what we failed to; say whether anybody was dead."""
-    if _failed_here(ledger):
+    """Take back what dead owners had, frozen ones held for too long, and a closing or release of ours failed to.
+
+    Say whether anybody was dead.
+    """
+    if ledger.owed or any(is_lost(ledger, campaign) for campaign in _held(ledger)):
         take_back(ledger)
     dead = [owner for owner in lenders(ledger) if not ledger.present(owner)]
     if not dead:

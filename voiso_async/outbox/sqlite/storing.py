@@ -14,7 +14,16 @@ from voiso_async.ingest.outcome import Outcome
 from voiso_async.ingest.row import Operation
 from voiso_async.outbox.loading import Entry, checksum
 from voiso_async.outbox.sqlite.ledger import Ledger, as_json
-from voiso_async.outbox.sqlite.schema import FINAL, LOADED, LOADING, OPERATIONS, OUTCOMES, ROWS_PER_JOB, WAITING
+from voiso_async.outbox.sqlite.schema import (
+    FINAL,
+    LOADED,
+    LOADING,
+    OPERATIONS,
+    OUTCOMES,
+    PURGING,
+    ROWS_PER_JOB,
+    WAITING,
+)
 from voiso_async.outbox.sqlite.seen import Seen
 
 __all__ = [
@@ -172,10 +181,12 @@ def _mark_known(ledger: Ledger, operation: int, entries: list[Entry]) -> None:
         """SELECT json_group_array(json_array(campaign, rows.key, body)) FROM json_each(?) AS j
         CROSS JOIN rows ON campaign = json_extract(j.value, '$[0]') AND op = ?
         AND rows.key = json_extract(j.value, '$[1]')
-        WHERE rows.key IS NOT NULL AND body IS NOT NULL AND coalesce(outcome, -1) <> ?""",
+        WHERE rows.key IS NOT NULL AND body IS NOT NULL AND coalesce(outcome, -1) <> ?
+        AND rows.id >> 32 NOT IN (SELECT n FROM jobs WHERE state = ?)""",
         as_json([[entry.campaign, entry.key] for entry in keyed]),
         operation,
         OUTCOMES.index(Outcome.NOT_SENT),
+        PURGING,
     ):
         bodies.setdefault((campaign, key), set()).add(body.encode())
     for entry in keyed:
