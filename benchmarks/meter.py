@@ -1,0 +1,111 @@
+"""What a process spends: processor time, memory, and the time its event loop is held."""
+
+import asyncio
+import gc
+import re
+import resource
+import statistics
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+from attrs import define, field
+
+__all__ = ["Lag", "Spent", "cheapest", "lag_of", "megabytes", "peak_megabytes", "percentile", "spending"]
+
+GLANCE = 0.002
+"""Seconds between two looks at the event loop."""
+STATUS = Path("/proc/self/status")
+
+
+@define
+class Spent:
+    """Seconds of processor and of wall time."""
+
+    processor: float = 0.0
+    wall: float = 0.0
+
+
+@contextmanager
+def spending() -> Iterator[Spent]:
+    """Measure this process, all threads included, while the block runs."""
+    spent = Spent()
+    processor, wall = time.process_time(), time.perf_counter()
+    yield spent
+    spent.processor, spent.wall = time.process_time() - processor, time.perf_counter() - wall
+
+
+async def cheapest(contenders: Mapping[str, Callable[[], Awaitable[object]]], rounds: int) -> dict[str, float]:
+    """Give the processor seconds of each contender's cheapest round: the others were disturbed.
+
+    They take turns, so that a busy moment of the machine does not hit one alone.
+    """
+    best = dict.fromkeys(contenders, float("inf"))
+    for _ in range(rounds):
+        for name, work in contenders.items():
+            gc.collect()
+            with spending() as spent:
+                await work()
+            best[name] = min(best[name], spent.processor)
+    return best
+
+
+def megabytes() -> float:
+    """Tell how much memory this process has now (where that is not known, its peak)."""
+    return _status("VmRSS")
+
+
+def peak_megabytes() -> float:
+    """Tell the most memory this process ever had."""
+    return _status("VmHWM")
+
+
+def _status(name: str) -> float:
+    if STATUS.exists():  # getrusage would give a new process the peak of the one that started it
+        found = re.search(rf"{name}:\s+(\d+) kB", STATUS.read_text())
+        return int(found[1]) / 1024 if found else 0.0
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (1024 * 1024 if sys.platform == "darwin" else 1024)
+
+
+@define
+class Lag:
+    """How late the event loop woke a task that asked to be woken, in seconds.
+
+    ``samples`` go by the wall clock; ``held`` is the processor time that the loop's thread spent meanwhile: what
+    is beyond it was taken by other processes.
+    """
+
+    samples: list[float] = field(factory=list)
+    held: list[float] = field(factory=list)
+
+
+@asynccontextmanager
+async def lag_of(loop_lag: Lag, *, after: float = 0.0) -> AsyncIterator[None]:
+    """Watch the running loop while the block runs, but not in its first ``after`` seconds."""
+
+    async def watch() -> None:
+        await asyncio.sleep(after)
+        while True:
+            began, due = time.thread_time(), time.perf_counter() + GLANCE
+            await asyncio.sleep(GLANCE)
+            late = max(0.0, time.perf_counter() - due)
+            loop_lag.samples.append(late)
+            loop_lag.held.append(min(late, time.thread_time() - began))
+
+    watcher = asyncio.create_task(watch())
+    try:
+        yield
+    finally:
+        watcher.cancel()
+        await asyncio.wait({watcher})
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """Give the value below which a share of all lies; the greatest where there are too few."""
+    if len(values) < 2:
+        return values[0] if values else 0.0
+    cuts = statistics.quantiles(values, n=1000, method="inclusive")
+    return cuts[min(round(share * 1000), 999) - 1]

@@ -1,0 +1,114 @@
+"""Rows put into a file, claimed and settled."""
+
+import asyncio
+import sqlite3
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from itertools import repeat
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from benchmarks.leads import leads
+from benchmarks.result import Line, Result, Target
+from voiso_async import LanePolicy, Outcome
+from voiso_async.ingest.batch import RowResult
+from voiso_async.ingest.door import Wish
+from voiso_async.ingest.row import Carried, Operation
+from voiso_async.outbox import SqliteOutbox
+
+__all__ = ["run"]
+
+BATCH = 1000
+PUT = 10_000
+
+
+def run(*, quick: bool) -> Result:
+    """Put, claim and settle with our outbox; for the peer put with plain SQLite, as durable as ours."""
+    rows = 20_000 if quick else 300_000
+    with tempfile.TemporaryDirectory() as folder:
+        putting, turns = asyncio.run(_ours(Path(folder, "leads.db"), rows, 5 if quick else 60))
+        plain = _plain(Path(folder, "plain.db"), rows)
+    return Result(
+        name="outbox",
+        title=f"{rows} rows into SQLite, {PUT} a transaction; turns of {BATCH} rows",
+        lines=(
+            Line(
+                what="put",
+                unit="rows/s",
+                ours=rows / putting,
+                peers={"unchecked JSON, executemany": rows / plain},
+                targets=(Target(">=", 100_000),),
+            ),
+            Line(
+                what=f"claim and settle {BATCH} rows, median",
+                unit="ms",
+                ours=1000 * statistics.median(turns),
+                targets=(Target("<=", 25),),
+            ),
+            Line(what=f"claim and settle {BATCH} rows, longest", unit="ms", ours=1000 * max(turns)),
+        ),
+        notes=("making the mappings is not counted; both commit with synchronous=FULL",),
+    )
+
+
+async def _ours(path: Path, rows: int, count: int) -> tuple[float, list[float]]:
+    putting = 0.0
+    policy = LanePolicy(cooldown=0)
+    async with SqliteOutbox(path) as outbox:
+        for batch in _parts(rows):
+            began = time.perf_counter()
+            await outbox.put(3, batch)
+            putting += time.perf_counter() - began
+        door = outbox.door("http://127.0.0.1:80", policy)
+        turns = []
+        owner = _Owner()
+        wish = Wish(operation=Operation.ADD, owner=owner, room=BATCH, max_bytes=policy.max_bytes)
+        for _ in range(min(count, rows // BATCH)):
+            began = time.perf_counter()
+            turn = await door.open(3, repeat(wish).__next__)
+            turn.landed()
+            results = [RowResult(row, Outcome.CREATED) for row in turn.rows]
+            await turn.close(results, 0.0, Carried(fresh=True, seconds=0.0))
+            turns.append(time.perf_counter() - began)
+            if len(results) != BATCH:
+                raise RuntimeError(f"{len(results)} rows were claimed")
+    return putting, turns
+
+
+class _Owner:
+    """Who waits for rows that nobody sends."""
+
+    operation = Operation.ADD
+    departed = False
+    carried: Callable[[Carried], None] = staticmethod(lambda _: None)
+
+    def settle(self, *_: object) -> None:
+        """Nothing is told."""
+
+
+def _plain(path: Path, rows: int) -> float:
+    seconds = 0.0
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute(
+            "CREATE TABLE leads (id INTEGER PRIMARY KEY, campaign INT, phone INT, body BLOB, state INT)"
+        )
+        for batch in _parts(rows):
+            began = time.perf_counter()
+            connection.executemany(
+                "INSERT INTO leads (campaign, phone, body, state) VALUES (3, ?, ?, 0)",
+                ((int(lead["phone_number"]), msgspec.json.encode(lead)) for lead in batch),
+            )
+            connection.commit()
+            seconds += time.perf_counter() - began
+    connection.close()
+    return seconds
+
+
+def _parts(rows: int) -> list[list[dict[str, Any]]]:
+    every = list(leads(rows))
+    return [every[first : first + PUT] for first in range(0, rows, PUT)]

@@ -1,0 +1,1 @@
+"""What users would write without this package, as well as they can."""
