@@ -225,13 +225,7 @@ ROWS: Mapping[int, str] = {
 EXPLAINED: Mapping[int, str] = {}
 """Rows that no test can cover, each with its reason; a test of such a row makes its reason wrong."""
 
-TO_COME: Mapping[int, str] = {
-    **dict.fromkeys(range(125, 140), "with the outbox on SQLite"),
-    **dict.fromkeys(range(140, 154), "with the outbox on PostgreSQL"),
-    **dict.fromkeys(range(176, 186), "with the readers and writers of files"),
-    198: "with the outbox and the writers of files",
-    204: "with the outbox on SQLite",
-}
+TO_COME: Mapping[int, str] = dict.fromkeys(range(140, 154), "with the outbox on PostgreSQL")
 """Rows of parts that are still being built; a row may leave this table as soon as a test names it."""
 
 

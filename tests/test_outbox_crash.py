@@ -117,6 +117,7 @@ def check(sandbox: Sandbox, outcomes: list[JobOutcome], rows: int = ROWS) -> Non
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.row(125, 126, 127, 128, 129)
 async def test_125_to_129_killed_a_hundred_times_in_one_import(tmp_path: Path) -> None:
     """A third of the lives end while the leads are still being read; the others come after that."""
     path = tmp_path / "leads.db"
@@ -142,6 +143,7 @@ async def read_to_the_end(path: Path) -> None:
 
 
 @pytest.mark.timeout(120)
+@pytest.mark.row(136)
 async def test_136_two_processes_drain_one_outbox_together(tmp_path: Path) -> None:
     path = tmp_path / "leads.db"
     async with campaign() as sandbox:

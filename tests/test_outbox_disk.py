@@ -77,6 +77,7 @@ async def test_a_full_disk_while_loading_can_be_mended_and_loaded_on(path: Path)
         assert 5000 == (await outbox.load(job.id, 3, leads(5000))).waiting
 
 
+@pytest.mark.row(131)
 async def test_a_full_disk_at_a_claim_sends_nothing(path: Path) -> None:
     """Row 131."""
     async with SqliteOutbox(path) as outbox:
@@ -92,6 +93,7 @@ async def test_a_full_disk_at_a_claim_sends_nothing(path: Path) -> None:
         await balanced(outbox)
 
 
+@pytest.mark.row(132)
 async def test_a_full_disk_at_a_closing_leaves_the_rows_doubted(path: Path) -> None:
     """Row 132: the outcomes of an answer could not be written, so the rows may be in the campaign."""
     async with SqliteOutbox(path) as outbox:
@@ -135,6 +137,7 @@ async def test_a_path_that_cannot_be_a_file(tmp_path: Path, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["new", "file", "folder"])
+@pytest.mark.row(133)
 async def test_what_may_not_be_written_is_denied(tmp_path: Path, kind: str) -> None:
     """Row 133, as a user that is not root."""
     path = tmp_path / "leads.db"
@@ -186,6 +189,7 @@ async def stored(path: Path) -> dict[str, bytes]:
         return {row.phone: row.body for row in turn.rows}
 
 
+@pytest.mark.row(134)
 async def test_a_file_cut_at_any_kilobyte_is_damaged(path: Path, stored: dict[str, bytes]) -> None:
     """Row 134."""
     size = len(content(path))
@@ -196,6 +200,7 @@ async def test_a_file_cut_at_any_kilobyte_is_damaged(path: Path, stored: dict[st
         assert await damaged(copy, stored) in {"corrupt", "foreign"}, cut
 
 
+@pytest.mark.row(134)
 async def test_a_file_flipped_at_any_kilobyte_sends_nothing_else(path: Path, stored: dict[str, bytes]) -> None:
     """Row 134: it is refused, or what it still gives is what was stored."""
     chance = random.Random(7)
@@ -243,6 +248,7 @@ async def test_an_empty_file_becomes_an_outbox(path: Path) -> None:
         ("DROP TABLE rows", "corrupt"),
     ],
 )
+@pytest.mark.row(135)
 async def test_another_version_or_program_is_never_written_to(path: Path, change: str, reason: str) -> None:
     """Row 135."""
     async with SqliteOutbox(path) as outbox:
@@ -257,6 +263,7 @@ async def test_another_version_or_program_is_never_written_to(path: Path, change
     assert reason == "corrupt" or before == content(path)
 
 
+@pytest.mark.row(135)
 async def test_the_account_is_a_label_for_all(path: Path) -> None:
     """Row 135."""
     async with SqliteOutbox(path, account="a"):

@@ -70,6 +70,7 @@ async def test_an_early_claim_opens_no_earlier(make: Make) -> None:
 
 
 @pytest.mark.parametrize(("before", "after"), [(1e6, 0.0), (0.0, 1e6)])
+@pytest.mark.row(204)
 async def test_a_clock_that_jumped_holds_nothing_for_longer_than_was_said(
     make: Make, fresh_gates: dict[object, object], before: float, after: float
 ) -> None:
@@ -84,6 +85,7 @@ async def test_a_clock_that_jumped_holds_nothing_for_longer_than_was_said(
     await turn.close([], None)
 
 
+@pytest.mark.row(145)
 async def test_the_lease_must_hold_a_post(make: Make) -> None:
     """Row 145."""
     with pytest.raises(ConfigurationError, match="lease"):
@@ -100,6 +102,7 @@ async def test_a_turn_that_was_long_in_coming_sends_nothing(make: Make) -> None:
     assert not turn.in_time()
 
 
+@pytest.mark.row(135)
 async def test_the_first_claim_fixes_the_origin(make: Make) -> None:
     """Row 135."""
     outbox = make()

@@ -174,6 +174,7 @@ async def test_a_push_that_is_cancelled_goes_on_later(sandbox: Sandbox, outbox: 
     assert 0 == sandbox.too_early
 
 
+@pytest.mark.row(135)
 async def test_135_an_outbox_of_another_origin_sends_nothing(sandbox: Sandbox, outbox: SqliteOutbox) -> None:
     await outbox.put(3, numbers(5))
     async with client(sandbox, outbox) as voiso:

@@ -68,6 +68,7 @@ async def test_leads_are_loaded_from_any_iterable_in_growing_parts(make: Make) -
     assert [] == await outbox.jobs(fingerprint="g")
 
 
+@pytest.mark.row(138)
 async def test_a_job_that_has_all_its_leads_is_given_back(make: Make) -> None:
     """Row 138."""
     outbox = make()
@@ -85,6 +86,7 @@ async def test_a_job_that_has_all_its_leads_is_given_back(make: Make) -> None:
     ],
     ids=["other lead", "fewer leads", "other name", "keys"],
 )
+@pytest.mark.row(137)
 async def test_other_leads_do_not_continue_a_job(make: Make, changed: list[Any]) -> None:
     """Row 137."""
     outbox = make()
@@ -99,6 +101,7 @@ async def test_other_leads_do_not_continue_a_job(make: Make, changed: list[Any])
     assert 1100 == (await outbox.load(job.id, 3, leads(1100))).report.rows
 
 
+@pytest.mark.row(136)
 async def test_one_loader_at_a_time(make: Make) -> None:
     """Row 136."""
     outbox, other = make(), make()

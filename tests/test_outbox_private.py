@@ -26,6 +26,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "leads.db"
 
 
+@pytest.mark.row(198)
 async def test_every_file_is_private(path: Path) -> None:
     """Row 198."""
     os.umask(os.umask(0))
@@ -56,6 +57,7 @@ async def test_the_file_is_kept_as_was_promised(path: Path) -> None:
     assert {"journal_mode": "truncate", "synchronous": 2, "secure_delete": 1, "auto_vacuum": 2} == found
 
 
+@pytest.mark.row(198)
 async def test_a_purge_leaves_no_phone_and_no_name_behind(path: Path) -> None:
     """Row 198."""
     given = [FileRow(lead=Lead(PHONE, name=NAME, key=KEY), row=2, cells=(PHONE, NAME))]
@@ -72,6 +74,7 @@ async def test_a_purge_leaves_no_phone_and_no_name_behind(path: Path) -> None:
         assert len(content(path)) < full / 2
 
 
+@pytest.mark.row(194)
 async def test_no_error_holds_a_lead(path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Rows 194 and 14 of the invariants, with the locals of every frame."""
     caplog.set_level(logging.DEBUG)

@@ -58,6 +58,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "leads.db"
 
 
+@pytest.mark.row(126, 127, 128, 130)
 async def test_rows_in_flight_of_a_killed_process_come_back_doubted_at_once(path: Path) -> None:
     """Rows 126 to 128, 130."""
     async with SqliteOutbox(path, lease=300) as outbox:
@@ -106,6 +107,7 @@ async def test_what_a_killed_process_had_is_taken_back_at_the_next_opening(path:
         assert 0 < status.opens_in <= 0.31
 
 
+@pytest.mark.row(144)
 async def test_a_frozen_process_loses_its_turn_after_the_lease(path: Path) -> None:
     """Row 144, on one machine."""
     async with SqliteOutbox(path, lease=LEASE) as outbox:
@@ -135,6 +137,7 @@ async def test_a_killed_loader_leaves_a_job_that_anybody_may_load_on(path: Path)
         assert (JobState.OPEN, 1600) == (loaded.state, loaded.waiting)
 
 
+@pytest.mark.row(136)
 async def test_processes_drain_side_by_side_and_keep_the_gate(path: Path) -> None:
     """Row 136: never two at once, never too soon, every row once."""
     async with SqliteOutbox(path) as outbox:
@@ -151,6 +154,7 @@ async def test_processes_drain_side_by_side_and_keep_the_gate(path: Path) -> Non
         await balanced(outbox)
 
 
+@pytest.mark.row(125, 126, 127, 128, 129)
 async def test_killed_at_any_moment_nothing_is_lost_and_nothing_acknowledged_is_sent_again(path: Path) -> None:
     """Rows 125 to 129: ten rounds of SIGKILL."""
     async with SqliteOutbox(path) as outbox:
@@ -187,6 +191,7 @@ async def test_processes_may_make_the_file_at_the_same_time(path: Path) -> None:
         assert 3 == len(await outbox.jobs())
 
 
+@pytest.mark.row(139)
 async def test_a_forked_child_refuses_and_the_parent_is_unharmed(path: Path) -> None:
     """Row 139."""
     async with SqliteOutbox(path) as outbox, SqliteOutbox(path) as other:

@@ -3,7 +3,7 @@
 import platform
 import shutil
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from email.utils import parsedate_to_datetime
 from importlib.util import find_spec
 from pathlib import Path
@@ -37,7 +37,7 @@ LITTLE_SPACE, LEAST_SPACE = 1024**3, 64 * 1024**2
 EXTRAS = {"phone": ("phonenumbers", "national numbers cannot be read (--region)")}
 """What each extra brings that the shell may need, and what is missed without it."""
 
-now = time.time
+now: Callable[[], float] = time.time
 
 
 @frozen(kw_only=True)

@@ -13,5 +13,5 @@ leads: App = App(
     name="leads", help="Push files of leads into campaigns: in bulk, paced, and so that none is lost."
 )
 
-for command in (plan, push, update, resume, status, results, retry, settle, withdraw, purge):
-    leads.command(command)
+for _command in (plan, push, update, resume, status, results, retry, settle, withdraw, purge):
+    leads.command(_command)

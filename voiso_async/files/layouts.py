@@ -1,13 +1,13 @@
 """Voiso's own calling lists, which may come without a header: numbers, with addresses, or names and sources."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from voiso_async.errors import InputFileError
 from voiso_async.files.phones import looks_like_phone
 
 __all__ = ["headerless"]
 
-LAYOUTS = {1: ("Number",), 2: ("Number", "URL"), 3: ("Number", "Name", "Source")}
+LAYOUTS: Mapping[int, tuple[str, ...]] = {1: ("Number",), 2: ("Number", "URL"), 3: ("Number", "Name", "Source")}
 ADDRESS = ("http://", "https://")
 
 

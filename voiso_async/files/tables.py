@@ -49,6 +49,8 @@ class Table:
         self._maker = maker
         first = [unguarded(name) for name in rows.header]
         top = rows.row
+        self.columns: Columns
+        self.header: tuple[str, ...]
         self.columns, self.header, is_lead = Columns.of_first(first, wishes)
         self.titles: int = 0 if is_lead else 1
         self._lines = chain([(top, rows.header)] if is_lead else [], rows)
@@ -97,7 +99,7 @@ class Objects:
         self._named += columns_named(wishes.mapping)
         self._bare = _bare(wishes.campaign_column)
         self._absent = dict.fromkeys(range(len(self._named)))  # no key of an object is a number
-        self.layout = KeyLayout()
+        self.layout: KeyLayout = KeyLayout()
         first = next(self._rows, None)
         if first is None:
             raise InputFileError("it is empty: there is nothing to send", reason="empty")

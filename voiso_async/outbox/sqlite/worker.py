@@ -31,7 +31,7 @@ class Worker:
         self._ledger: Ledger | None = None
         self._pid = os.getpid()
         self._closing: Begun[None] | None = None
-        self.busy = threading.Lock()
+        self.busy: threading.Lock = threading.Lock()
         _WORKERS.add(self)
 
     @property
