@@ -15,7 +15,7 @@ from voiso_async.sandbox import Rules, Sandbox
 
 Look = Callable[[str], None]
 NOTHING_SAID: dict[str, Any] = {"leads_import": {"created": [], "rejected": [], "duplicates": []}}
-EVERY = int(os.environ.get("EVERY_STATEMENT", "11"))
+EVERY = int(os.environ.get("EVERY_STATEMENT", "29"))
 """How many statements lie between two that fail; 1 takes minutes."""
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -39,6 +39,7 @@ class Post:
         return [lead["phone_number"] for lead in self.leads]
 
 
+Carriers = dict[str, list[tuple["Post", frozenset[str]]]]
 Fault = Callable[["FakeCampaigns", Post], Response | Exception]
 
 
@@ -185,10 +186,11 @@ def check(server: FakeCampaigns, reports: Iterable[IngestReport], cooldown: floa
     for campaign in {post.campaign for post in server.history}:
         _check_pacing([post for post in server.history if post.campaign == campaign], cooldown)
     _check_bodies(server.history)
+    carriers = _carriers(server.history)
     for report in reports:
         assert report.balanced
         assert report.rows == sum(report.counts.values())
-        _check_report(server, report)
+        _check_report(carriers, report)
 
 
 def _check_pacing(posts: list[Post], cooldown: float) -> None:
@@ -206,30 +208,39 @@ def _check_bodies(posts: list[Post]) -> None:
         assert max(Counter(post.phones).values()) == 1
 
 
-def _check_report(server: FakeCampaigns, report: IngestReport) -> None:
+def _carriers(posts: list[Post]) -> Carriers:
+    """By phone, the POSTs that carried it, each with the lists that named it in the answer."""
+    carriers: Carriers = defaultdict(list)
+    for post in posts:
+        named = {name: frozenset(numbers) for name, numbers in post.listed.items()}
+        for phone in post.phones:
+            names = frozenset(name for name, numbers in named.items() if phone in numbers)
+            carriers[phone].append((post, names))
+    return carriers
+
+
+def _check_report(carriers: Carriers, report: IngestReport) -> None:
     outcomes = report.outcomes or report.problems
     assert len({outcome.index for outcome in outcomes}) == len(outcomes)
     for outcome in outcomes:
-        _check_truth(server, outcome)
+        _check_truth(carriers.get(outcome.phone or "", []), outcome)
 
 
-def _check_truth(server: FakeCampaigns, outcome: LeadOutcome) -> None:
+def _check_truth(carriers: list[tuple[Post, frozenset[str]]], outcome: LeadOutcome) -> None:
     """What an outcome claims is what the server did."""
-    carried = [post for post in server.history if outcome.phone in post.phones]
-    listed = {name for post in carried for name, numbers in post.listed.items() if outcome.phone in numbers}
+    carried = [post for post, _ in carriers]
+    listed = {name for _, names in carriers for name in names}
     doubted = [post for post in carried if post.told == "lost"]
     match outcome.outcome:
         case Outcome.CREATED:
             assert "created" in listed
         case Outcome.DUPLICATE:
             assert "duplicates" in listed
-            first = min(i for i, post in enumerate(carried) if outcome.phone in post.listed.get("duplicates", []))
+            first = min(i for i, (_, names) in enumerate(carriers) if "duplicates" in names)
             assert not any(post.told == "lost" for post in carried[:first])
         case Outcome.CONFIRMED:
             assert "duplicates" in listed
-            assert doubted or any(
-                outcome.phone not in {n for ns in p.listed.values() for n in ns} for p in carried
-            )
+            assert doubted or any(not names for _, names in carriers)
         case Outcome.REJECTED:
             assert "rejected" in listed or any(post.told == "refused" for post in carried)
         case Outcome.INVALID:

@@ -227,8 +227,8 @@ async def test_the_loop_is_never_held_by_leads(source: Any, streamed: bool) -> N
     assert lag.longest < MOST_LAG, lag
 
 
-async def test_the_loop_is_not_held_by_a_hundred_thousand_invalid_leads() -> None:
-    leads = ["not a number"] * 100_000
+async def test_the_loop_is_not_held_by_very_many_invalid_leads() -> None:
+    leads = ["not a number"] * 40_000
     lag = await held(lambda: _added(leads))
     assert lag.longest < MOST_LAG, lag
 

@@ -335,7 +335,7 @@ async def test_a_campaign_refused_in_mid_run_stops_the_lane_and_condemns_nobody_
     ended = status(422, {"errors": {"campaign": ["is stopped"]}})
     server = FakeCampaigns(script=[None] * 3 + [ended] * 1000)
     with pytest.raises(APIError) as caught:
-        await add(engine(server), phones(80_000))
+        await add(engine(server), phones(20_000))
     check(server, [])
     report = caught.value.report
     assert report.balanced

@@ -19,7 +19,7 @@ from voiso_async.ingest.ingestion import Ingestion
 from voiso_async.ingest.outcome import LeadOutcome
 from voiso_async.ingest.row import Operation
 
-EXAMPLES = 400
+EXAMPLES = 200
 PATIENCE = 20_000.0
 
 
