@@ -15,7 +15,7 @@ __all__ = ["ANSWERED", "Meter", "Moment", "answered", "seconds_for"]
 
 NOTES = {
     "NotSent": "the API cannot be reached; nothing was sent, and the same leads will be tried again",
-    "InDoubt": "an answer was lost; the same leads go again in {hold:.0f} s: nobody is called twice",
+    "InDoubt": "an answer was lost; the same leads go again in {hold:.0f} s: the campaign keeps each once",
     "Busy": "the campaign is still at work on an earlier call; asking again every few seconds",
     "TooLarge": "the batch was too large for the server; sending smaller ones",
     "Refused": "the server refused a whole batch; looking for the rows that caused it",

@@ -40,7 +40,7 @@ async def push(
     """Push the leads of a file into a campaign, at most 1000 a call and two seconds apart.
 
     The leads are kept in an outbox until the campaign has them: whatever ends this command, the same command goes
-    on, and no lead is called twice. A file that was pushed before is not sent again. The usual column names are
+    on, and no lead is lost. A file that was pushed before is not sent again. The usual column names are
     understood, and columns named X-... become context headers; see voiso leads plan.
 
     Ctrl-C stops after the call in flight; twice, at once. The exit code is 0 if every lead is in the campaign, 3
