@@ -16,8 +16,8 @@ from benchmarks.leads import leads
 from benchmarks.result import Line, Result, Target
 from voiso_async import LanePolicy, Outcome
 from voiso_async.ingest.batch import RowResult
-from voiso_async.ingest.door import Wish
 from voiso_async.ingest.row import Carried, Operation
+from voiso_async.ingest.turn import Wish
 from voiso_async.outbox import SqliteOutbox
 
 __all__ = ["run"]

@@ -10,10 +10,10 @@ import pytest
 import pytest_asyncio
 
 from voiso_async.ingest.batch import RowResult
-from voiso_async.ingest.door import Door, Turn, Wish
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.ingest.policy import LanePolicy
 from voiso_async.ingest.row import Carried, Operation, Row
+from voiso_async.ingest.turn import Door, Turn, Wish
 from voiso_async.outbox import JobOutcome, Outbox, SqliteOutbox
 
 ORIGIN = "https://voiso.example:443"

@@ -50,6 +50,7 @@ def test_a_signal_between_two_posts_leaves_the_rest_in_the_outbox(
     assert time.monotonic() - began < 1.8
     text = " ".join(ended.out.split())
     assert f"created {sent:,}".replace(",", " ") in text
+    assert f"waiting {2000 - sent:,}".replace(",", " ") in text
     assert 1 == posts(voiso_sandbox)
     found = NEXT.search(ended.out)
     assert found is not None

@@ -46,6 +46,7 @@ FLOORS = [
     *("ingest.agenda", "ingest.landing"),
     *(
         "ingest.reckoning",
+        "ingest.turn",
         "ingest.door",
         "ingest.boarding",
         "ingest.lane",

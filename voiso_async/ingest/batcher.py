@@ -12,7 +12,6 @@ from anyio.lowlevel import checkpoint
 from voiso_async.errors import ClientClosedError, ConfigurationError, VoisoError
 from voiso_async.events import EventHook
 from voiso_async.ingest.call import Call
-from voiso_async.ingest.door import Door
 from voiso_async.ingest.drain import Drain
 from voiso_async.ingest.ingestion import Ingestion
 from voiso_async.ingest.lane import Lane, Post, Quiet
@@ -23,6 +22,7 @@ from voiso_async.ingest.row import Operation
 from voiso_async.ingest.source import Leads, Source
 from voiso_async.ingest.status import LaneStatus
 from voiso_async.ingest.store import Store
+from voiso_async.ingest.turn import Door
 from voiso_async.wire import positive_id
 
 __all__ = ["LeadBatcher"]

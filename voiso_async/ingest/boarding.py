@@ -4,10 +4,10 @@ from attrs import evolve
 
 from voiso_async.ingest.agenda import Agenda
 from voiso_async.ingest.batch import Batch, RowResult
-from voiso_async.ingest.door import Turn, Wish
 from voiso_async.ingest.durable import DurableCall
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.ingest.row import Operation, Row
+from voiso_async.ingest.turn import Turn, Wish
 
 __all__ = ["Boarding"]
 

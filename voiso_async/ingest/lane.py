@@ -15,7 +15,6 @@ from voiso_async.events import BatchAnswered, BatchSent, EventHook, LaneStopped,
 from voiso_async.ingest.agenda import Agenda
 from voiso_async.ingest.batch import Batch, RowResult, outcome_of, tell
 from voiso_async.ingest.boarding import Boarding
-from voiso_async.ingest.door import Door, Turn, Wish
 from voiso_async.ingest.durable import DurableCall
 from voiso_async.ingest.landing import Landing, Stop
 from voiso_async.ingest.outcome import Outcome
@@ -23,6 +22,7 @@ from voiso_async.ingest.policy import LanePolicy
 from voiso_async.ingest.reckoning import Explain, Reckoning
 from voiso_async.ingest.row import Carried, Operation
 from voiso_async.ingest.status import LaneMeter, LaneState, LaneStatus
+from voiso_async.ingest.turn import Door, Turn, Wish
 from voiso_async.ingest.waiting import WaitingCall
 from voiso_async.wire import Response
 

@@ -6,10 +6,10 @@ from typing import Any, Protocol
 
 from attrs import define
 
-from voiso_async.ingest.door import Door
 from voiso_async.ingest.jobs import Backlog, Job, JobSource
 from voiso_async.ingest.policy import LanePolicy
 from voiso_async.ingest.row import Operation, Row
+from voiso_async.ingest.turn import Door
 
 __all__ = ["JobStore", "Store", "StoredRow"]
 
