@@ -15,8 +15,7 @@ import msgspec
 from benchmarks.leads import leads
 from benchmarks.result import Line, Result, Target
 from voiso_async import LanePolicy, Outcome
-from voiso_async.ingest.batch import RowResult
-from voiso_async.ingest.row import Carried, Operation
+from voiso_async.ingest.row import Carried, Operation, RowResult
 from voiso_async.ingest.turn import Wish
 from voiso_async.outbox import SqliteOutbox
 
@@ -86,8 +85,8 @@ class _Owner:
     departed = False
     carried: Callable[[Carried], None] = staticmethod(lambda _: None)
 
-    def settle(self, *_: object) -> None:
-        """Nothing is told."""
+    def settle(self, _: object) -> None:
+        """Nobody is told."""
 
 
 def _plain(path: Path, rows: int) -> float:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from voiso_async.files import open_leads
-from voiso_async.ingest.row import FileRow, InvalidLead
+from voiso_async.ingest.intake import FileRow, InvalidLead
 
 __all__ = ["BOOK", "PHONE_ROWS", "hostile_book", "leads_in", "reasons_in", "rows_in", "sheet_of"]
 

@@ -9,10 +9,9 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from voiso_async.ingest.batch import RowResult
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.ingest.policy import LanePolicy
-from voiso_async.ingest.row import Carried, Operation, Row
+from voiso_async.ingest.row import Carried, Operation, Row, RowResult
 from voiso_async.ingest.turn import Door, Turn, Wish
 from voiso_async.outbox import JobOutcome, Outbox, SqliteOutbox
 
@@ -50,7 +49,7 @@ class Owner:
 
     def carried(self, attempt: Carried) -> None: ...
 
-    def settle(self, row: Row, outcome: Outcome, reason: str | None = None, detail: str | None = None) -> None: ...
+    def settle(self, results: Sequence[RowResult]) -> None: ...
 
 
 def phone(number: int) -> str:

@@ -16,9 +16,10 @@ from voiso_async.decipher import api_error, clean_text, decode_json, explain_voi
 from voiso_async.errors import APIError, PaginationError, ResponseError, VoisoError
 from voiso_async.ingest.answer import read_answer
 from voiso_async.ingest.call import Call
+from voiso_async.ingest.intake import prepare
 from voiso_async.ingest.outcome import LeadOutcome
 from voiso_async.ingest.policy import LanePolicy
-from voiso_async.ingest.row import Operation, Row, prepare
+from voiso_async.ingest.row import Operation, Row
 from voiso_async.ingest.verdict import verdict
 from voiso_async.models import Campaign, User
 from voiso_async.pages import LinkPages, Page, hal_link, page_of
@@ -42,6 +43,10 @@ def text(body: bytes) -> str:
     return body.decode("utf-8", "surrogateescape")
 
 
+def prepared(lead: Any) -> Row | LeadOutcome:
+    return prepare([lead], 0, Operation.ADD, OWNER)[0]
+
+
 READERS: Mapping[str, Reader] = {
     "decode": decode,
     "decode_json": lambda body: decode_json(answer(body), GET),
@@ -60,16 +65,11 @@ READERS: Mapping[str, Reader] = {
     "Retry-After": lambda body: retry_after({"retry-after": text(body), "date": text(body[::-1])}),
     "phone": lambda body: canonical(text(body)),
     "digits": lambda body: digits_of(text(body)),
-    "lead": lambda body: prepare({"phone_number": "441632960001", "name": text(body)}, 0, Operation.ADD, OWNER),
-    "lead from JSON": lambda body: prepare(decode(body), 0, Operation.ADD, OWNER),
-    "source url": lambda body: prepare(
-        {"phone_number": "441632960001", "source": {"url": text(body)}}, 0, Operation.ADD, OWNER
-    ),
-    "headers of a lead": lambda body: prepare(
-        {"phone_number": "441632960001", "context_headers": {f"X-{text(body)}": text(body)}},
-        0,
-        Operation.ADD,
-        OWNER,
+    "lead": lambda body: prepared({"phone_number": "441632960001", "name": text(body)}),
+    "lead from JSON": lambda body: prepared(decode(body)),
+    "source url": lambda body: prepared({"phone_number": "441632960001", "source": {"url": text(body)}}),
+    "headers of a lead": lambda body: prepared(
+        {"phone_number": "441632960001", "context_headers": {f"X-{text(body)}": text(body)}}
     ),
     "mask": lambda body: KEY.mask(text(body)),
     "base url": lambda body: base_url_of(None, text(body)),
@@ -184,7 +184,7 @@ def _cost(reader: Reader, body: bytes) -> float:
 @given(st.binary(max_size=100) | st.text(max_size=100).map(str.encode))
 def test_kinds_of_results_are_what_their_names_say(body: bytes) -> None:
     assert isinstance(canonical(text(body)), str | PhoneFault)
-    assert isinstance(prepare(text(body), 0, Operation.ADD, OWNER), Row | LeadOutcome)
+    assert isinstance(prepared(text(body)), Row | LeadOutcome)
     assert isinstance(api_error(GET, answer(body, 422), explain_voiso), APIError)
     assert digits_of(text(body)).isascii()
     for reader in (READERS["link"], READERS["page"]):

@@ -19,8 +19,9 @@ from voiso_async.files.leads import LeadMaker
 from voiso_async.files.phones import PhoneRule
 from voiso_async.files.tables import Objects
 from voiso_async.ingest.call import Call
+from voiso_async.ingest.intake import FileRow, prepare
 from voiso_async.ingest.policy import LanePolicy
-from voiso_async.ingest.row import FileRow, Operation, Row, prepare
+from voiso_async.ingest.row import Operation, Row
 
 PHONE = "441632960123"
 
@@ -126,7 +127,7 @@ async def test_wrong_values_are_invalid_and_never_coerced(
 ) -> None:
     path = written(tmp_path / "leads.jsonl", {"phone_number": PHONE, "name": "Ada"} | fields)
     (row,) = await rows_in(path)
-    made = prepare(row, 0, Operation.ADD, call())
+    (made,) = prepare([row], 0, Operation.ADD, call())
     assert not isinstance(made, Row)
     assert reason == made.reason
 
@@ -181,7 +182,7 @@ def test_any_values_are_rows_or_outcomes(values: list[Any]) -> None:
         made = objects(lines.encode())
         assert 1 + len(values) == len(made)
         for row in made:
-            assert prepare(row, 0, Operation.ADD, call()) is not None
+            assert len(prepare([row], 0, Operation.ADD, call())) == 1
 
 
 @given(

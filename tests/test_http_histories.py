@@ -1,18 +1,19 @@
 """The checker of the three histories finds what it is there to find: each test breaks the engine in one place."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import pytest
 from http_stage import phones, staged
 
-from voiso_async.ingest import batch, call
-from voiso_async.ingest.batch import Batch, RowResult
+from voiso_async.ingest import batch
+from voiso_async.ingest.batch import Batch
 from voiso_async.ingest.books import Books
 from voiso_async.ingest.call import Call
 from voiso_async.ingest.door import LocalTurn
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.ingest.reckoning import Reckoning
+from voiso_async.ingest.row import RowResult
 from voiso_async.sandbox import ApplyThenClose, Status
 
 Break = Callable[[pytest.MonkeyPatch], None]
@@ -32,8 +33,8 @@ def rash(patch: pytest.MonkeyPatch) -> None:
 def boastful(patch: pytest.MonkeyPatch) -> None:
     settle = Call.settle
 
-    def settling(owner: Call, row: Any, outcome: Outcome, *rest: Any) -> None:
-        settle(owner, row, Outcome.CREATED, *rest)
+    def settling(owner: Call, results: Sequence[RowResult]) -> None:
+        settle(owner, [RowResult(result.row, Outcome.CREATED) for result in results])
 
     patch.setattr(Call, "settle", settling)
 
@@ -41,15 +42,16 @@ def boastful(patch: pytest.MonkeyPatch) -> None:
 def soothing(patch: pytest.MonkeyPatch) -> None:
     settle = Call.settle
 
-    def settling(owner: Call, row: Any, outcome: Outcome, *rest: Any) -> None:
-        settle(owner, row, Outcome.NOT_SENT if outcome is Outcome.UNKNOWN else outcome, *rest)
+    def settling(owner: Call, results: Sequence[RowResult]) -> None:
+        softened = {Outcome.UNKNOWN: Outcome.NOT_SENT}
+        settle(owner, [RowResult(one.row, softened.get(one.outcome, one.outcome)) for one in results])
 
     patch.setattr(Call, "settle", settling)
 
 
 def alarming(patch: pytest.MonkeyPatch) -> None:
-    outcome_of = call._outcome
-    patch.setattr(call, "_outcome", lambda row, _, *rest, **more: outcome_of(row, Outcome.UNKNOWN, *rest, **more))
+    as_outcome = RowResult.as_outcome
+    patch.setattr(RowResult, "as_outcome", lambda one: as_outcome(RowResult(one.row, Outcome.UNKNOWN)))
 
 
 def unsteady(patch: pytest.MonkeyPatch) -> None:
@@ -75,10 +77,8 @@ def insistent(patch: pytest.MonkeyPatch) -> None:
 def careless(patch: pytest.MonkeyPatch) -> None:
     count = Books.count
 
-    def counting(books: Books, outcome: Outcome, reason: str | None = None) -> None:
-        count(books, outcome, reason)
-        if books.settled == 1:
-            count(books, outcome, reason)
+    def counting(books: Books, results: Sequence[RowResult]) -> None:
+        count(books, [*results, results[0]])
 
     patch.setattr(Books, "count", counting)
 

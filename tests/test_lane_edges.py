@@ -382,7 +382,7 @@ def test_many_updates_of_one_phone_are_not_all_looked_at_for_each_batch() -> Non
         call = Call(UPDATE, LanePolicy(), lambda: 0.0, dedupe=False, streamed=False)
         call.waiting = Counted()
         for _ in range(100):
-            call.read({"phone_number": phones(1)[0], "priority": 1})
+            call.read([{"phone_number": phones(1)[0], "priority": 1}])
         agenda.offer(call)
     agenda.plan()
     batch = agenda.take(1000, 10**7)

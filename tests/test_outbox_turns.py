@@ -17,9 +17,8 @@ from outbox_cases import (
 )
 
 from voiso_async.errors import OutboxError
-from voiso_async.ingest.batch import RowResult
 from voiso_async.ingest.outcome import Outcome
-from voiso_async.ingest.row import Carried, Operation
+from voiso_async.ingest.row import Carried, Operation, RowResult
 from voiso_async.ingest.store import StoredRow
 
 make = outbox_cases.make

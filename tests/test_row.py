@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from voiso_async.ingest.call import Call
+from voiso_async.ingest.intake import prepare
 from voiso_async.ingest.outcome import LeadOutcome, Outcome
 from voiso_async.ingest.policy import LanePolicy
-from voiso_async.ingest.row import Operation, Row, prepare
+from voiso_async.ingest.row import Operation, Row
 from voiso_async.models.leads import Lead, LeadSource, LeadUpdate
 
 PHONE = "441632960123"
@@ -19,7 +20,7 @@ PHONE = "441632960123"
 
 def made(lead: Any, operation: Operation = Operation.ADD) -> Row | LeadOutcome:
     owner = Call(operation, LanePolicy(), lambda: 0.0, dedupe=True, streamed=False)
-    return prepare(lead, 0, operation, owner)
+    return prepare([lead], 0, operation, owner)[0]
 
 
 def body(lead: Any, operation: Operation = Operation.ADD) -> dict[str, Any]:

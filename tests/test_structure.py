@@ -38,12 +38,13 @@ FLOORS = [
         "ingest.status",
         "ingest.usual",
         "ingest.row",
+        "ingest.intake",
         "ingest.answer",
         "ingest.suspects",
         "ingest.batch",
     ),
     *("ingest.verdict", "ingest.seen", "ingest.books", "ingest.call", "ingest.waiting", "ingest.durable"),
-    *("ingest.agenda", "ingest.landing"),
+    *("ingest.filling", "ingest.agenda", "ingest.landing"),
     *(
         "ingest.reckoning",
         "ingest.turn",
@@ -96,7 +97,7 @@ MODULES = {
 LIBRARIES = {
     "aiohttp": {"transport", "sandbox"},
     "cattrs": {"convert"},
-    "msgspec": {"convert", "ingest.usual", "sandbox"},
+    "msgspec": {"convert", "ingest.usual", "ingest.outcome", "sandbox"},
     "cyclopts": {"cli"},
     "rich": {"cli"},
     "sqlite3": {f"outbox.sqlite.{name}" for name in ("faults", "ledger", "schema", "seen", "worker")},

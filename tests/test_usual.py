@@ -1,20 +1,21 @@
 """The quick way and the careful way agree on every lead: the same rows, the same bytes, the same refusals."""
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from enum import Enum, IntEnum, StrEnum
 from typing import Any, Self
 
-import attrs
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from voiso_async.ingest import row
+from voiso_async.ingest import intake
 from voiso_async.ingest.call import Call
+from voiso_async.ingest.intake import FileRow, prepare
 from voiso_async.ingest.outcome import LeadOutcome
 from voiso_async.ingest.policy import LanePolicy
-from voiso_async.ingest.row import FileRow, Operation, Row, prepare
-from voiso_async.ingest.usual import usual_change, usual_lead
+from voiso_async.ingest.row import Operation, Row
+from voiso_async.ingest.usual import usual_changes, usual_leads
 from voiso_async.models.leads import Lead, LeadSource, LeadUpdate
 
 PHONE = "441632960123"
@@ -68,13 +69,14 @@ def owner(operation: Operation) -> Call:
 
 def plain(made: Row | LeadOutcome) -> Any:
     if isinstance(made, LeadOutcome):
-        return attrs.asdict(made)
+        return made
     return made.index, made.phone, made.body, made.key, type(made.phone), type(made.key)
 
 
-def agree(lead: Any, operation: Operation) -> None:
+def agree(leads: Sequence[Any], operation: Operation) -> None:
     call = owner(operation)
-    assert plain(row._prepared(lead, 3, operation, call)) == plain(prepare(lead, 3, operation, call))
+    carefully = [plain(intake._prepared(lead, 3 + place, operation, call)) for place, lead in enumerate(leads)]
+    assert carefully == [plain(made) for made in prepare(leads, 3, operation, call)]
 
 
 ODD_PHONES = ["+44 1632 960-123", " 441632960123\n", Lie("441632960123"), Word.PHONE, "", "12", None, 441632960123]
@@ -205,14 +207,26 @@ records: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
 @example({"phone_number": PHONE, "key": "k"}, Operation.UPDATE)
 @example({"phone_number": PHONE, "name": None}, Operation.UPDATE)
 def test_both_ways_agree(lead: Any, operation: Operation) -> None:
-    agree(lead, operation)
+    agree([lead], operation)
+
+
+@given(st.lists(st.one_of(good, any_mapping, others), max_size=12), st.sampled_from(Operation))
+@example([], Operation.ADD)
+@example([], Operation.UPDATE)
+@example(
+    [{"phone_number": PHONE, "name": "a\ud800", "key": "1"}, {"phone_number": PHONE, "key": "2"}], Operation.ADD
+)
+@example([{"phone_number": PHONE, "name": 'a\\b"c'}, {"phone_number": PHONE, "name": "\x7f"}], Operation.ADD)
+def test_both_ways_agree_on_many_together(leads: list[Any], operation: Operation) -> None:
+    """One lead that is not as usual changes nothing for those beside it."""
+    agree(leads, operation)
 
 
 @given(records)
 def test_both_ways_agree_on_changes(fields: dict[str, Any]) -> None:
     fields.pop("context_headers", None)
-    agree(LeadUpdate(**fields), Operation.UPDATE)
-    agree(LeadUpdate(**fields), Operation.ADD)
+    agree([LeadUpdate(**fields)], Operation.UPDATE)
+    agree([LeadUpdate(**fields)], Operation.ADD)
 
 
 @pytest.mark.parametrize("field", ODD_FIELDS)
@@ -222,9 +236,9 @@ def test_both_ways_agree_on_every_odd_value(field: str, operation: Operation) ->
     for value in ODD_FIELDS[field]:
         for rest in ({}, {"name": "R. Okafor", "priority": 5, "source": {"url": URL}}):
             lead: dict[str, Any] = {"phone_number": PHONE} | rest | {field: value}
-            agree(lead, operation)
+            agree([lead], operation)
             if field != "other" and not (operation is Operation.UPDATE and field == "context_headers"):
-                agree((Lead if operation is Operation.ADD else LeadUpdate)(**lead), operation)
+                agree([(Lead if operation is Operation.ADD else LeadUpdate)(**lead)], operation)
 
 
 FULL = {
@@ -248,14 +262,14 @@ FULL = {
     ],
 )
 def test_usual_leads_take_the_quick_way(lead: Any) -> None:
-    found = usual_lead(lead)
+    (found,) = usual_leads([lead])
     assert found is not None
     assert PHONE == found[0]
 
 
 @pytest.mark.parametrize("change", [FULL, LeadUpdate(PHONE, active=False), LeadUpdate(PHONE, name="Zoë", key="9")])
 def test_usual_changes_take_the_quick_way(change: Any) -> None:
-    assert usual_change(change) is not None
+    assert usual_changes([change]) != [None]
 
 
 @pytest.mark.parametrize("lead", [FULL, FULL | {"active": 1}])
@@ -263,5 +277,6 @@ def test_the_order_of_a_mapping_does_not_change_the_bytes(lead: dict[str, Any]) 
     """What an outbox knows by its key stays the same lead."""
     backwards = dict(reversed(lead.items()))
     call = owner(Operation.ADD)
-    for way in (prepare, row._prepared):
-        assert plain(way(lead, 0, Operation.ADD, call)) == plain(way(backwards, 0, Operation.ADD, call))
+    for made in (prepare([lead], 0, Operation.ADD, call)[0], intake._prepared(lead, 0, Operation.ADD, call)):
+        assert plain(made) == plain(prepare([backwards], 0, Operation.ADD, call)[0])
+        assert plain(made) == plain(intake._prepared(backwards, 0, Operation.ADD, call))

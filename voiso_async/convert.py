@@ -5,7 +5,7 @@ fields a record does not know are kept in its ``extra``. Every failure is a ``Re
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import cache
 from types import NoneType
@@ -19,7 +19,7 @@ from cattrs.preconf.msgspec import make_converter
 
 from voiso_async.errors import ResponseError
 
-__all__ = ["decode", "encode", "structure", "structure_field", "structure_within", "unstructure"]
+__all__ = ["decode", "encode", "encode_lines", "structure", "structure_field", "structure_within", "unstructure"]
 
 BOM = b"\xef\xbb\xbf"
 EXTRA = "extra"
@@ -35,6 +35,11 @@ _decoder = msgspec.json.Decoder()
 def encode(value: Any) -> bytes:
     """Write JSON in its compact form; NaN and infinities become ``null``, text must be encodable."""
     return _encoder.encode(value)
+
+
+def encode_lines(values: Sequence[Any]) -> bytes:
+    """Write each value in a line of its own, the last one ended too."""
+    return _encoder.encode_lines(values)
 
 
 def decode(body: bytes, *, request: str = "") -> Any:

@@ -11,8 +11,8 @@ from cyclopts import Parameter
 from voiso_async.cli.common import GROUPS
 from voiso_async.errors import ConfigurationError, InputFileError, OutboxError
 from voiso_async.files import LeadFile, open_leads
+from voiso_async.ingest.intake import FileRow, InvalidLead
 from voiso_async.ingest.jobs import Job, JobSource
-from voiso_async.ingest.row import FileRow, InvalidLead
 
 __all__ = ["AS_IT_IS", "STANDARD_INPUT", "File", "Reading", "leads_of", "read_again", "source_of"]
 

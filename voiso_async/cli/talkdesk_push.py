@@ -19,9 +19,9 @@ from voiso_async.cli.tally import fine
 from voiso_async.errors import ConfigurationError, InputFileError, VoisoError
 from voiso_async.files import LeadFile
 from voiso_async.files.names import NAMES, squeezed
+from voiso_async.ingest.intake import FileRow, InvalidLead
 from voiso_async.ingest.jobs import JobOutcome
 from voiso_async.ingest.outcome import IngestReport, Outcome
-from voiso_async.ingest.row import FileRow, InvalidLead
 from voiso_async.talkdesk import RecordAddition, RecordList, TalkdeskClient
 
 __all__ = ["push"]

@@ -9,7 +9,7 @@ from voiso_async.errors import InputFileError
 from voiso_async.files.layouts import headerless
 from voiso_async.files.mapping import CAMPAIGN, HEADERS, Template, find_column, templates_of
 from voiso_async.files.names import RESULT_COLUMNS, listed, shown, squeezed, usual_places
-from voiso_async.ingest.row import HEADER_NAME
+from voiso_async.ingest.intake import HEADER_NAME
 
 __all__ = ["Columns", "Layout", "Wishes"]
 

@@ -17,7 +17,7 @@ from voiso_async.files.digest import digest_of, lines_per_byte
 from voiso_async.files.disk import unreadable
 from voiso_async.files.tables import Objects, Table
 from voiso_async.files.threads import in_thread
-from voiso_async.ingest.row import FileRow
+from voiso_async.ingest.intake import FileRow
 
 __all__ = ["LeadFile"]
 

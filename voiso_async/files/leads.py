@@ -9,7 +9,7 @@ from voiso_async.files.cells import Cell
 from voiso_async.files.columns import Columns
 from voiso_async.files.mapping import CAMPAIGN
 from voiso_async.files.phones import BadCell, PhoneRule, is_error
-from voiso_async.ingest.row import FileRow, InvalidLead
+from voiso_async.ingest.intake import FileRow, InvalidLead
 
 __all__ = ["LeadMaker"]
 

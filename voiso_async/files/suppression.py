@@ -11,7 +11,7 @@ from voiso_async.errors import InputFileError
 from voiso_async.files.disk import name_of
 from voiso_async.files.reading import Reading
 from voiso_async.files.threads import in_thread
-from voiso_async.ingest.row import InvalidLead
+from voiso_async.ingest.intake import InvalidLead
 from voiso_async.phone import PhoneFault, canonical
 
 __all__ = ["Suppression"]

@@ -11,7 +11,7 @@ from voiso_async.files.columns import Columns, Layout, Wishes
 from voiso_async.files.jsonlines import JsonRows
 from voiso_async.files.leads import LeadMaker
 from voiso_async.files.mapping import columns_named, find_column
-from voiso_async.ingest.row import FileRow, InvalidLead
+from voiso_async.ingest.intake import FileRow, InvalidLead
 
 __all__ = ["JSON_HEADER", "KeyLayout", "Objects", "Table", "TableRows"]
 

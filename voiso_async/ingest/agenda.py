@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from attrs import frozen
 
 from voiso_async.ingest.batch import Batch
+from voiso_async.ingest.filling import Filling
 from voiso_async.ingest.outcome import Outcome
-from voiso_async.ingest.row import Operation, Row
+from voiso_async.ingest.row import Operation, RowResult
 from voiso_async.ingest.suspects import Suspects
 from voiso_async.ingest.waiting import WaitingCall
 
@@ -171,35 +172,19 @@ class Agenda:
 
     def _fill(self, operation: Operation, max_rows: int, max_bytes: int) -> Batch | None:
         """Fill a batch from all waiting calls of one operation, one row per call and round."""
-        waiting, size = self._waiting[operation], 2
-        rows: list[Row] = []
-        phones = self._pending_phones() if operation is Operation.UPDATE else set()
-        deferred: dict[WaitingCall, list[Row]] = {}
-        left = 2 * max_rows  # looks at rows: many with one phone must not hold the loop
-        while waiting and len(rows) < max_rows and left:
-            left -= 1
+        waiting = self._waiting[operation]
+        filling = Filling(max_rows, max_bytes, self._pending_phones() if operation is Operation.UPDATE else set())
+        while waiting and filling.open:
             call = waiting.popleft()
-            if not (call.offers and call.waiting):
-                call.queued = False
-                continue
-            row = call.waiting.popleft()
-            if row.phone in phones:
-                deferred.setdefault(call, []).append(row)
-            elif rows and size + len(row.body) + 1 > max_bytes:
-                call.waiting.appendleft(row)
+            fits = not call.offers or filling.take(call, 1 if waiting else 2 * max_rows)
+            call.queued = bool(call.waiting) and call.offers
+            if call.queued:
+                (waiting.append if fits else waiting.appendleft)(call)
+        for call in filling.give_back():
+            if not call.queued:
+                call.queued = True
                 waiting.appendleft(call)
-                break
-            else:
-                phones.add(row.phone)
-                rows.append(row)
-                size += len(row.body) + 1
-                call.hold(row)
-            if call.offers and call.waiting:
-                waiting.append(call)
-            else:
-                call.queued = False
-        self._give_back(operation, deferred)
-        return Batch(operation, rows) if rows else None
+        return Batch(operation, filling.rows) if filling.rows else None
 
     def _turn_of(self) -> Operation:
         """Adds and updates take turns when both wait."""
@@ -213,20 +198,13 @@ class Agenda:
         parts = [part for _, suspects in self._searches for part in suspects.parts]
         return {row.phone for rows in [*batches, *parts] for row in rows}
 
-    def _give_back(self, operation: Operation, deferred: dict[WaitingCall, list[Row]]) -> None:
-        for call, rows in deferred.items():
-            call.waiting.extendleft(reversed(rows))
-            if not call.queued:
-                call.queued = True
-                self._waiting[operation].appendleft(call)
-
 
 def _without_departed(batch: Batch) -> bool:
     """Leave out the rows nobody waits for or whose time has passed; say whether any is left."""
     staying = []
     for row in batch.rows:
         if row.owner.departed or row.over:
-            row.owner.settle(row, Outcome.UNKNOWN if row.doubted else Outcome.NOT_SENT)
+            row.owner.settle([RowResult(row, Outcome.UNKNOWN if row.doubted else Outcome.NOT_SENT)])
         else:
             staying.append(row)
     batch.rows = staying

@@ -1,13 +1,14 @@
 """What the server's answer to a lead write says, read leniently (contract 6.2, 7, 12.3)."""
 
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 from attrs import frozen
 
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.ingest.row import Operation
-from voiso_async.phone import digits_of
+from voiso_async.phone import are_canonical, digits_of
 
 __all__ = ["Answer", "read_answer"]
 
@@ -28,19 +29,19 @@ _UPDATE_LISTS = {
 
 @frozen(kw_only=True)
 class Answer:
-    """The numbers of an answer by what it says of them; ``silent`` if it had no list at all."""
+    """What an answer says of each number; ``silent`` if it had no list at all.
 
-    listed: Mapping[Outcome, frozenset[str]]
+    Numbers that stand in lists that contradict each other are ``torn``, and have no word to rely on.
+    """
+
+    words: Mapping[str, Outcome]
+    torn: frozenset[str] = frozenset()
     not_found: frozenset[str] = frozenset()
     silent: bool = False
 
-    def outcomes_of(self, phone: str) -> list[Outcome]:
-        """Every list that holds the number: none and two are both no word to rely on."""
-        return [outcome for outcome, phones in self.listed.items() if phone in phones]
-
-    def strangers(self, phones: frozenset[str]) -> int:
+    def strangers(self, phones: AbstractSet[str]) -> int:
         """Count the numbers that were never sent."""
-        return len(frozenset().union(*self.listed.values()) - phones)
+        return len((self.words.keys() | self.torn) - phones)
 
 
 def read_answer(operation: Operation, decoded: Any) -> Answer | None:
@@ -54,11 +55,15 @@ def read_answer(operation: Operation, decoded: Any) -> Answer | None:
     lists = _lists_in(decoded, known)
     if not lists and operation is Operation.ADD:
         return None
-    listed: dict[Outcome, set[str]] = {}
+    words: dict[str, Outcome] = {}
+    torn: set[str] = set()
     for name, items in lists.items():
-        listed.setdefault(known[name], set()).update(_numbers(items))
+        said = dict.fromkeys(_numbers(items), known[name])
+        torn.update(phone for phone in words.keys() & said if words[phone] is not said[phone])
+        words |= said
     return Answer(
-        listed={outcome: frozenset(phones) for outcome, phones in listed.items()},
+        words={phone: word for phone, word in words.items() if phone not in torn} if torn else words,
+        torn=frozenset(torn),
         not_found=frozenset(_numbers(lists.get("not_found", []))),
         silent=not lists,
     )
@@ -74,7 +79,11 @@ def _lists_in(decoded: dict[str, Any], known: Mapping[str, Outcome]) -> dict[str
     return {}
 
 
-def _numbers(items: list[Any]) -> Iterator[str]:
+def _numbers(items: list[Any]) -> list[str]:
+    return items if are_canonical(items) else list(_digits(items))
+
+
+def _digits(items: list[Any]) -> Iterator[str]:
     for item in items:
         number = item.get("phone_number") if isinstance(item, dict) else item
         if isinstance(number, str):

@@ -1,16 +1,17 @@
 """A batch: rows of one campaign and one operation with distinct phones, and what an answer says of them."""
 
-from collections.abc import Container, Iterable, Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Container, Iterable, Iterator
+from itertools import groupby
+from operator import attrgetter
 
 from attrs import Factory, define, frozen
 
 from voiso_async.ingest.answer import Answer
-from voiso_async.ingest.outcome import LeadOutcome, Outcome
-from voiso_async.ingest.row import Operation, Row
+from voiso_async.ingest.outcome import Outcome
+from voiso_async.ingest.row import Operation, Row, RowOwner, RowResult
 from voiso_async.ingest.suspects import Suspects
 
-__all__ = ["Batch", "Reconciled", "RowResult", "cut", "outcome_of", "reconcile", "tell"]
+__all__ = ["Batch", "Reconciled", "cut", "reconcile", "tell"]
 
 
 @define(slots=True, eq=False)
@@ -49,31 +50,13 @@ class Batch:
         return now - self.waiting_since
 
 
-class RowResult(NamedTuple):
-    """One row's final word, on its way to whoever waits for it."""
-
-    row: Row
-    outcome: Outcome
-    reason: str | None = None
-    detail: str | None = None
+_OWNER: Callable[[RowResult], RowOwner] = attrgetter("row.owner")
 
 
 def tell(results: Iterable[RowResult]) -> None:
     """Hand each final word to whoever waits for it."""
-    for result in results:
-        result.row.owner.settle(result.row, result.outcome, result.reason, result.detail)
-
-
-def outcome_of(result: RowResult) -> LeadOutcome:
-    """Give a final word as a value."""
-    return LeadOutcome(
-        index=result.row.index,
-        outcome=result.outcome,
-        phone=result.row.phone,
-        key=result.row.key,
-        reason=result.reason,
-        detail=result.detail,
-    )
+    for owner, own in groupby(results, key=_OWNER):
+        owner.settle(list(own))
 
 
 @frozen(kw_only=True)
@@ -85,6 +68,9 @@ class Reconciled:
     anomalies: int = 0
 
 
+_CREATED = Outcome.CREATED
+
+
 def reconcile(batch: Batch, answer: Answer, doubted: Container[str]) -> Reconciled:
     """Match an answer with a batch by canonical digits; ``doubted`` holds phones of any lost answer before.
 
@@ -92,16 +78,19 @@ def reconcile(batch: Batch, answer: Answer, doubted: Container[str]) -> Reconcil
     nothing" is not concluded: no document promises that a request is applied as a whole.
     """
     results, unreported = [], []
+    says = answer.words.get
     for row in batch.rows:
-        says = answer.outcomes_of(row.phone)
-        if len(says) == 1:
-            results.append(_result(row, says[0], answer, doubted))
+        word = says(row.phone)
+        if word is _CREATED:
+            results.append(RowResult(row, word))
+        elif word is not None:
+            results.append(_result(row, word, answer, doubted))
         elif row.left_out or answer.silent:
-            reason = "conflicting" if says else "unaccounted"
+            reason = "conflicting" if row.phone in answer.torn else "unaccounted"
             results.append(RowResult(row, Outcome.UNREPORTED, reason))
         else:
             unreported.append(row)
-    anomalies = answer.strangers(frozenset(row.phone for row in batch.rows))
+    anomalies = answer.strangers({row.phone for row in batch.rows})
     return Reconciled(results=results, unreported=unreported, anomalies=anomalies)
 
 

@@ -3,10 +3,10 @@
 from attrs import evolve
 
 from voiso_async.ingest.agenda import Agenda
-from voiso_async.ingest.batch import Batch, RowResult
+from voiso_async.ingest.batch import Batch
 from voiso_async.ingest.durable import DurableCall
 from voiso_async.ingest.outcome import Outcome
-from voiso_async.ingest.row import Operation, Row
+from voiso_async.ingest.row import Operation, Row, RowResult
 from voiso_async.ingest.turn import Turn, Wish
 
 __all__ = ["Boarding"]
@@ -44,8 +44,8 @@ class Boarding:
             batch = self._with_loan(owner, lent, repeats=turn.repeats)
         else:
             batch = self._planned()
-        going = set() if batch is None else {id(row) for row in batch.rows}
         durable = [row for row in (*self._wished.again, *lent) if isinstance(row.owner, DurableCall)]
+        going = {id(row) for row in batch.rows} if batch is not None and durable else set()
         return batch, [RowResult(row, Outcome.NOT_SENT) for row in durable if id(row) not in going]
 
     def _with_loan(self, owner: DurableCall, lent: list[Row], *, repeats: bool) -> Batch | None:
@@ -63,8 +63,7 @@ class Boarding:
         if owner.departed:
             return None
         rows = list(owner.waiting)
-        for row in rows:
-            owner.hold(row)
+        owner.hold(rows)
         doubts = max(row.doubts for row in rows)
         return Batch(owner.operation, rows, attempts=doubts, doubts=doubts)
 

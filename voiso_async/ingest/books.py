@@ -1,11 +1,11 @@
 """The books of one call: every row that came in, and how it ended."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from voiso_async.ingest.outcome import IngestReport, LeadOutcome, Outcome
+from voiso_async.ingest.outcome import OK, IngestReport, LeadOutcome, Outcome
 from voiso_async.ingest.policy import LanePolicy
-from voiso_async.ingest.row import Carried
+from voiso_async.ingest.row import Carried, RowResult
 
 __all__ = ["Books"]
 
@@ -34,29 +34,29 @@ class Books:
         """Rows that have their outcome."""
         return self._counts.total()
 
-    def enter(self) -> int:
-        """Note a row that was read; give its index."""
-        self.rows += 1
+    def enter(self, count: int) -> int:
+        """Note rows that were read; give the index of the first."""
+        self.rows += count
         if self.rows > MOST_KEPT:
             self._kept = None
-        return self.rows - 1
+        return self.rows - count
 
-    def needs(self, outcome: Outcome) -> bool:
-        """Whether a row that ended so is kept as a value, or only counted."""
-        return self._kept is not None or not outcome.ok
+    def count(self, results: Iterable[RowResult | LeadOutcome]) -> None:
+        """Count how rows ended."""
+        self._counts.update([result.outcome for result in results])
+        self._reasons.update([result.reason for result in results if result.reason is not None])
 
-    def count(self, outcome: Outcome, reason: str | None = None) -> None:
-        """Count a row's outcome."""
-        self._counts[outcome] += 1
-        if reason is not None:
-            self._reasons[reason] += 1
+    def notable(self, results: Sequence[RowResult]) -> Sequence[RowResult]:
+        """Give those that are kept as values; the others are only counted."""
+        return results if self._kept is not None else [result for result in results if result.outcome not in OK]
 
-    def keep(self, outcome: LeadOutcome) -> None:
-        """Keep an outcome that has been counted, as far as there is room."""
+    def keep(self, outcomes: Sequence[LeadOutcome]) -> None:
+        """Keep outcomes that have been counted, as far as there is room."""
         if self._kept is not None:
-            self._kept.append(outcome)
-        if not outcome.outcome.ok and len(self._problems) < MOST_PROBLEMS:
-            self._problems.append(outcome)
+            self._kept.extend(outcomes)
+        room = MOST_PROBLEMS - len(self._problems)
+        if room > 0:
+            self._problems.extend([outcome for outcome in outcomes if outcome.outcome not in OK][:room])
 
     def note(self, attempt: Carried) -> None:
         """Note a POST that carried rows of this call."""

@@ -2,16 +2,17 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import anyio
 
 from voiso_async.errors import VoisoError
 from voiso_async.ingest.books import Books
+from voiso_async.ingest.intake import prepare
 from voiso_async.ingest.outcome import IngestReport, LeadOutcome, Outcome
 from voiso_async.ingest.policy import LanePolicy
-from voiso_async.ingest.row import Carried, Operation, Row, prepare
+from voiso_async.ingest.row import Carried, Operation, Row, RowResult
 from voiso_async.ingest.seen import SeenPhones
 
 __all__ = ["Call"]
@@ -55,9 +56,9 @@ class Call:
     # What the caller's task does
 
     @property
-    def full(self) -> bool:
-        """Whether no more may be read for now."""
-        return max(len(self.waiting), self.unread) >= self._policy.buffer_rows
+    def room(self) -> int:
+        """How many more leads may be read for now."""
+        return max(0, self._policy.buffer_rows - max(len(self.waiting), self.unread))
 
     @property
     def unread(self) -> int:
@@ -69,22 +70,19 @@ class Call:
         """Whether every row that came has its outcome and no more will come."""
         return self._finished_at is not None
 
-    def read(self, lead: Any) -> None:
-        """Take one lead from the source: it waits, or has its outcome at once."""
-        index = self._books.enter()
-        row = prepare(lead, index, self.operation, self)
-        if isinstance(row, LeadOutcome):
-            self._record(row)
-            return
-        if self.ended:  # the source was one step ahead of the stop
-            self._conclude(row, Outcome.NOT_SENT)
-            return
-        first = index if self._seen is None else self._seen.first(row.phone, index)
-        if first != index:
-            self._record(_outcome(row, Outcome.REPEATED, first=first))
-            return
-        row.entered = self._clock()
-        self.waiting.append(row)
+    def read(self, leads: Sequence[Any]) -> None:
+        """Take leads from the source: each waits, or has its outcome at once."""
+        seen, now = self._seen, self._clock()
+        for row in prepare(leads, self._books.enter(len(leads)), self.operation, self):
+            if isinstance(row, LeadOutcome):
+                self._record(row)
+            elif self.ended:  # the source was one step ahead of the stop
+                self._conclude([RowResult(row, Outcome.NOT_SENT)])
+            elif seen is not None and (first := seen.first(row.phone, row.index)) != row.index:
+                self._record(row.repeating(first))
+            else:
+                row.entered = now
+                self.waiting.append(row)
 
     def end(self) -> None:
         """No more rows come."""
@@ -98,10 +96,12 @@ class Call:
         self._drop_waiting()
         self._look_finished()
 
-    def next_outcome(self) -> LeadOutcome | None:
-        """Take the next outcome, if there is one."""
+    def outcomes(self, *, one: bool) -> Iterator[LeadOutcome]:
+        """Take the next outcome or the next few, but not so many that a slow consumer is not noticed."""
         self._changed.set()
-        return self._unread.popleft() if self._unread else None
+        unread = self._unread or deque()
+        few = 1 if one else max(1, self._policy.buffer_rows // 20)
+        return iter([unread.popleft() for _ in range(min(few, len(unread)))])
 
     async def change(self) -> None:
         """Wait until the lane has done something to this call."""
@@ -114,7 +114,8 @@ class Call:
 
     def report(self) -> IngestReport:
         """Draw up the report as of now; an open row of a departed call counts as UNKNOWN until its answer."""
-        open_rows = [_outcome(row, Outcome.UNKNOWN) for row in self._held.values()] if self.departed else []
+        held = self._held.values() if self.departed else ()
+        open_rows = [RowResult(row, Outcome.UNKNOWN).as_outcome() for row in held]
         end = self._clock() if self._finished_at is None else self._finished_at
         return self._books.report(elapsed=end - self.began, policy=self._policy, open_rows=open_rows)
 
@@ -130,21 +131,20 @@ class Call:
         """Whether waiting longer would not make its batch fuller."""
         return self.ended or len(self.waiting) >= self._policy.max_rows
 
-    def hold(self, row: Row) -> None:
-        """Note that the lane has taken a row: there is room for another."""
-        self._held[row.index] = row
+    def hold(self, rows: Iterable[Row]) -> None:
+        """Note that the lane has taken rows: there is room for others."""
+        self._held.update((row.index, row) for row in rows)
         self._changed.set()
 
     def carried(self, attempt: Carried) -> None:
         """Note a POST that carried rows of this call."""
         self._books.note(attempt)
 
-    def settle(self, row: Row, outcome: Outcome, reason: str | None = None, detail: str | None = None) -> None:
-        """Write a row's final word; only the first word counts."""
-        if self._held.pop(row.index, None) is None:
-            return
-        self._books.doubted += row.doubted
-        self._conclude(row, outcome, reason, detail)
+    def settle(self, results: Sequence[RowResult]) -> None:
+        """Write rows' final words; only the first word on a row counts."""
+        mine = [result for result in results if self._held.pop(result.row.index, None) is not None]
+        self._books.doubted += sum([1 for result in mine if result.row.doubts])
+        self._conclude(mine)
         if not self._held:
             self._look_finished()
 
@@ -160,8 +160,9 @@ class Call:
         self.error = self.error or error
         self.seal(error)
         self.leave()
-        for row in list(self._held.values()):
-            self.settle(row, Outcome.UNKNOWN if row.doubted else Outcome.NOT_SENT)
+        self.settle(
+            [RowResult(row, Outcome.UNKNOWN if row.doubted else Outcome.NOT_SENT) for row in self._held.values()]
+        )
 
     def _end_reading(self) -> None:
         self.ended = True
@@ -171,42 +172,26 @@ class Call:
     # The books
 
     def _drop_waiting(self) -> None:
-        while self.waiting:
-            self._conclude(self.waiting.popleft(), Outcome.NOT_SENT)
+        dropped = [RowResult(row, Outcome.NOT_SENT) for row in self.waiting]
+        self.waiting.clear()
+        self._conclude(dropped)
 
-    def _conclude(self, row: Row, outcome: Outcome, reason: str | None = None, detail: str | None = None) -> None:
-        if self._unread is not None or self._books.needs(outcome):
-            self._record(_outcome(row, outcome, reason, detail))
-        else:
-            self._books.count(outcome, reason)
+    def _conclude(self, results: Sequence[RowResult]) -> None:
+        self._books.count(results)
+        told = results if self._unread is not None else self._books.notable(results)
+        self._keep([result.as_outcome() for result in told])
 
     def _record(self, outcome: LeadOutcome) -> None:
-        self._books.count(outcome.outcome, outcome.reason)
-        self._books.keep(outcome)
+        self._books.count([outcome])
+        self._keep([outcome])
+
+    def _keep(self, outcomes: Sequence[LeadOutcome]) -> None:
+        self._books.keep(outcomes)
         if self._unread is not None:
-            self._unread.append(outcome)
+            self._unread.extend(outcomes)
             self._changed.set()
 
     def _look_finished(self) -> None:
         if self.ended and not self.waiting and not self._held and self._finished_at is None:
             self._finished_at = self._clock()
         self._changed.set()
-
-
-def _outcome(
-    row: Row,
-    outcome: Outcome,
-    reason: str | None = None,
-    detail: str | None = None,
-    *,
-    first: int | None = None,
-) -> LeadOutcome:
-    return LeadOutcome(
-        index=row.index,
-        outcome=outcome,
-        phone=row.phone,
-        key=row.key,
-        reason=reason,
-        detail=detail,
-        first=first,
-    )

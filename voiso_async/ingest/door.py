@@ -13,8 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import anyio
 
-from voiso_async.ingest.batch import RowResult
-from voiso_async.ingest.row import Carried, Row
+from voiso_async.ingest.row import Carried, Row, RowResult
 from voiso_async.ingest.turn import Wish
 
 __all__ = ["Gate", "LocalDoor", "LocalTurn"]

@@ -1,13 +1,16 @@
 """The rows of an outbox as one more waiting call of a lane: lent for a turn, written down when it closes."""
 
 from collections import deque
+from collections.abc import Iterable, Sequence
 
 from voiso_async.errors import VoisoError
 from voiso_async.ingest.books import Books
 from voiso_async.ingest.outcome import Outcome
-from voiso_async.ingest.row import Carried, Operation, Row
+from voiso_async.ingest.row import Carried, Operation, Row, RowResult
 
 __all__ = ["DurableCall"]
+
+_OPEN = {Outcome.NOT_SENT, Outcome.UNKNOWN}
 
 
 class DurableCall:
@@ -56,26 +59,26 @@ class DurableCall:
         self.waiting.extend(rows)
         self.lent.update((id(row), row) for row in rows)
 
-    def hold(self, row: Row) -> None:
+    def hold(self, rows: Iterable[Row]) -> None:
         """Every row of a turn is known here before it goes."""
 
     def carried(self, attempt: Carried) -> None:
         """Note a POST."""
         self._books.note(attempt)
 
-    def settle(self, row: Row, outcome: Outcome, reason: str | None = None, detail: str | None = None) -> None:  # noqa: ARG002 - the outbox has it
-        """Count a row that has been written down; one that went back in line counts as nothing.
+    def settle(self, results: Sequence[RowResult]) -> None:
+        """Count rows that have been written down; those that went back in line count as nothing.
 
         What is only left out of a turn because this call has gone is still lent: it has to be given back.
         """
-        if self.departed and outcome in {Outcome.NOT_SENT, Outcome.UNKNOWN}:
-            return
-        self.lent.pop(id(row), None)
-        if outcome is Outcome.NOT_SENT or row.over:
-            return
-        self._books.rows += 1
-        self._books.doubted += row.doubted
-        self._books.count(outcome, reason)
+        if self.departed:
+            results = [result for result in results if result.outcome not in _OPEN]
+        for result in results:
+            self.lent.pop(id(result.row), None)
+        written = [result for result in results if result.outcome is not Outcome.NOT_SENT and not result.row.over]
+        self._books.enter(len(written))
+        self._books.count(written)
+        self._books.doubted += sum(result.row.doubted for result in written)
 
     def leave(self) -> None:
         """Take no more rows; those that wait in the lane are left out of later turns."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Callable, Coroutine, Generator
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterator
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -17,6 +17,7 @@ from voiso_async.ingest.source import Source
 __all__ = ["Ingestion"]
 
 T = TypeVar("T")
+
 Begin = Callable[[bool], tuple[Call, Lane]]
 
 
@@ -44,21 +45,22 @@ class Ingestion(AsyncIterator[LeadOutcome]):
         self._joined: tuple[Call, Lane] | None = None
         self._over = False
         self._reader: asyncio.Task[None] | None = None
+        self._at_hand: Iterator[LeadOutcome] = iter(())
 
     def __await__(self) -> Generator[Any, None, IngestReport]:
         return self._whole().__await__()
 
     async def __anext__(self) -> LeadOutcome:
+        for outcome in self._at_hand:
+            return outcome
         if self._over:
             raise StopAsyncIteration
         call, lane = self._join(streamed=True)
-        outcome = self._at_hand(call, lane) if self._deadline is None else None  # a scope for each would cost most
-        if outcome is None:
-            outcome = await self._guarded(self._next(call, lane))
-        if outcome is None:
-            self._finish(call)
-            raise StopAsyncIteration
-        return outcome
+        self._at_hand = await self._guarded(self._some(call, lane))
+        for outcome in self._at_hand:
+            return outcome
+        self._finish(call)
+        raise StopAsyncIteration
 
     async def __aenter__(self) -> Self:
         return self
@@ -94,19 +96,16 @@ class Ingestion(AsyncIterator[LeadOutcome]):
         while not call.finished:
             await call.change()
 
-    @staticmethod
-    def _at_hand(call: Call, lane: Lane) -> LeadOutcome | None:
-        outcome = call.next_outcome()
-        if outcome is not None and not call.queued and call.offers:
-            lane.offer(call)
-        return outcome
-
-    async def _next(self, call: Call, lane: Lane) -> LeadOutcome | None:
+    async def _some(self, call: Call, lane: Lane) -> Iterator[LeadOutcome]:
+        """Wait for outcomes; none come once the call is over."""
         while True:
-            if outcome := self._at_hand(call, lane):
-                return outcome
+            if call.unread:
+                outcomes = call.outcomes(one=self._deadline is not None)  # none after the deadline
+                if not call.queued and call.offers:
+                    lane.offer(call)
+                return outcomes
             if call.finished:
-                return None
+                return iter(())
             if self._reader is None:
                 self._reader = asyncio.create_task(self._source.feed(call, lane.offer))
                 self._reader.add_done_callback(lambda _: _reading_ended(call, lane))

@@ -62,8 +62,7 @@ class Job:
     source: JobSource | None = attrs.field(default=None, repr=False)
 
 
-@frozen(kw_only=True)
-class JobOutcome(LeadOutcome):
+class JobOutcome(LeadOutcome, frozen=True, kw_only=True, gc=False):
     """The word on one row of a job; one that waits is NOT_SENT, or UNKNOWN if an answer was lost, and ``pending``.
 
     ``row`` is its number in the file it came from, ``cells`` that row as it was read.
@@ -71,7 +70,7 @@ class JobOutcome(LeadOutcome):
 
     campaign: int | None
     row: int | None = None
-    cells: tuple[str, ...] | None = attrs.field(default=None, repr=False)
+    cells: tuple[str, ...] | None = None
     pending: bool = False
 
 

@@ -5,9 +5,8 @@ from collections.abc import Iterable
 from attrs import Factory, define, frozen
 
 from voiso_async.errors import VoisoError
-from voiso_async.ingest.batch import RowResult
 from voiso_async.ingest.outcome import Outcome
-from voiso_async.ingest.row import Carried, Operation, Row, RowOwner
+from voiso_async.ingest.row import Carried, Operation, Row, RowOwner, RowResult
 from voiso_async.ingest.status import LaneState
 
 __all__ = ["Landing", "Stop"]

@@ -13,14 +13,14 @@ import anyio
 from voiso_async.errors import ClientClosedError, IngestError, OutboxError, VoisoError
 from voiso_async.events import BatchAnswered, BatchSent, EventHook, LaneStopped, logger
 from voiso_async.ingest.agenda import Agenda
-from voiso_async.ingest.batch import Batch, RowResult, outcome_of, tell
+from voiso_async.ingest.batch import Batch, tell
 from voiso_async.ingest.boarding import Boarding
 from voiso_async.ingest.durable import DurableCall
 from voiso_async.ingest.landing import Landing, Stop
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.ingest.policy import LanePolicy
 from voiso_async.ingest.reckoning import Explain, Reckoning
-from voiso_async.ingest.row import Carried, Operation
+from voiso_async.ingest.row import Carried, Operation, RowResult
 from voiso_async.ingest.status import LaneMeter, LaneState, LaneStatus
 from voiso_async.ingest.turn import Door, Turn, Wish
 from voiso_async.ingest.waiting import WaitingCall
@@ -213,7 +213,7 @@ class Lane:
         except OutboxError as error:
             tell(result for result in landing.results if not isinstance(result.row.owner, DurableCall))
             error.outcomes = tuple(
-                outcome_of(result)
+                result.as_outcome()
                 for result in landing.results
                 if isinstance(result.row.owner, DurableCall) and result.outcome is not Outcome.NOT_SENT
             )

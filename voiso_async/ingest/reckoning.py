@@ -26,6 +26,7 @@ HOPELESS_SIZES = 10
 """Single leads in a row that the server found too large: it takes nothing at all."""
 BYTES_GROWTH = 1.05
 ALL = frozenset(Operation)
+_CLEARING = {Outcome.CREATED, Outcome.REJECTED}
 
 _ADVICE_BUSY = (
     "another writer is feeding this campaign: let everything that writes to it share one client or one outbox; "
@@ -74,7 +75,7 @@ class Reckoning:
     def judge(self, batch: Batch, answer: Answer) -> Landing:
         """Say what one attempt led to."""
         judged = verdict(batch.operation, answer)
-        owners = tuple({id(row.owner): row.owner for row in batch.rows}.values())
+        owners = tuple(dict.fromkeys(row.owner for row in batch.rows))
         landing = Landing(verdict=type(judged).__name__, rows=len(batch.rows), owners=owners)
         landing.hold = None if _unsent(answer) else self._policy.cooldown
         waited = batch.waits(self._clock(), busy=isinstance(judged, Busy), unsent=isinstance(judged, NotSent))
@@ -125,9 +126,10 @@ class Reckoning:
         if batch.suspects is not None:
             batch.suspects.accepted()
         said = reconcile(batch, settled.answer, self._doubts)
-        for result in said.results:
-            if batch.operation is Operation.ADD and result.outcome in {Outcome.CREATED, Outcome.REJECTED}:
-                self._doubts.discard(result.row.phone)
+        if batch.operation is Operation.ADD and self._doubts:
+            self._doubts.difference_update(
+                result.row.phone for result in said.results if result.outcome in _CLEARING
+            )
         landing.results.extend(said.results)
         landing.anomalies = said.anomalies
         if said.unreported:

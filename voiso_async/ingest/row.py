@@ -1,35 +1,15 @@
-"""A lead becomes a row: checked in every field, canonical, encoded once to the bytes that will be sent."""
+"""A row: a lead inside the engine, and the final word on it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Sequence
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Protocol
 
 import attrs
 from attrs import define, frozen
 
-from voiso_async.convert import encode
 from voiso_async.ingest.outcome import LeadOutcome, Outcome
-from voiso_async.ingest.usual import (
-    HEADER_NAME,
-    HIDDEN,
-    LARGEST_LEAD,
-    LARGEST_PRIORITY,
-    LONGEST_HEADER,
-    LONGEST_HEADER_NAME,
-    LONGEST_KEY,
-    LONGEST_NAME,
-    LONGEST_URL,
-    MOST_HEADERS,
-    URL,
-    usual_change,
-    usual_lead,
-)
-from voiso_async.models.leads import Lead, LeadSource, LeadUpdate
-from voiso_async.phone import PhoneFault, canonical
 
-__all__ = ["HEADER_NAME", "HIDDEN", "Carried", "FileRow", "InvalidLead", "Operation", "Row", "RowOwner", "prepare"]
-
-_BARE = (str, int, float)
+__all__ = ["Carried", "Operation", "Row", "RowOwner", "RowResult"]
 
 
 class Operation(StrEnum):
@@ -37,29 +17,6 @@ class Operation(StrEnum):
 
     ADD = "add"
     UPDATE = "update"
-
-
-@frozen(kw_only=True)
-class InvalidLead:
-    """What a reader yields in place of a lead it cannot make sense of: INVALID in the books, and never sent."""
-
-    field: str
-    reason: str
-    detail: str = attrs.field(repr=False)
-    key: str | None = attrs.field(default=None, repr=False)
-
-
-@frozen(kw_only=True)
-class FileRow:
-    """A lead with the place it was read from: its ``row`` in the file, the ``cells`` of that row as they were.
-
-    ``campaign`` is what a column of the file says, if one splits it over campaigns.
-    """
-
-    lead: Any = attrs.field(repr=False)
-    row: int
-    cells: tuple[str, ...] = attrs.field(default=(), repr=False)
-    campaign: int | str | None = None
 
 
 @frozen(kw_only=True)
@@ -86,8 +43,8 @@ class RowOwner(Protocol):
         """Take note of a POST that carried rows of this owner."""
         ...
 
-    def settle(self, row: "Row", outcome: Outcome, reason: str | None = None, detail: str | None = None) -> None:
-        """Take the final word on a row."""
+    def settle(self, results: "Sequence[RowResult]") -> None:
+        """Take the final words on rows."""
         ...
 
 
@@ -109,176 +66,34 @@ class Row:
     left_out: bool = False
     over: bool = False
 
+    def repeating(self, first: int) -> LeadOutcome:
+        """Give the outcome of a row whose phone an earlier one has."""
+        repeated = Outcome.REPEATED
+        return LeadOutcome(index=self.index, outcome=repeated, phone=self.phone, key=self.key, first=first)
+
     @property
     def doubted(self) -> bool:
         """Whether it may be in the campaign because of us although no answer said so."""
         return self.doubts > 0
 
 
-class _Invalid(Exception):  # noqa: N818 - not an error: the way out of a checker
-    def __init__(self, field: str, reason: str, detail: str) -> None:
-        self.field, self.reason, self.detail = field, reason, detail
+@define(slots=True, eq=False)
+class RowResult:
+    """One row's final word, on its way to whoever waits for it."""
 
+    row: Row
+    outcome: Outcome
+    reason: str | None = None
+    detail: str | None = attrs.field(default=None, repr=False)
 
-def prepare(lead: Any, index: int, operation: Operation, owner: RowOwner) -> Row | LeadOutcome:
-    """Make a row of a ``Lead``, a mapping or a bare phone number, or say why it is INVALID.
-
-    Never raises for any input; the outcome names the field, a reason code and what to do.
-    """
-    if isinstance(lead, FileRow):
-        lead = lead.lead
-    usual = usual_lead(lead) if operation is Operation.ADD else usual_change(lead)
-    if usual is not None:
-        return Row(index, *usual, owner)
-    return _prepared(lead, index, operation, owner)
-
-
-def _prepared(lead: Any, index: int, operation: Operation, owner: RowOwner) -> Row | LeadOutcome:
-    """The careful way: it takes every form of a lead, and names what is wrong with one."""
-    phone = key = None
-    if isinstance(lead, InvalidLead):
-        return _refused(index, lead, None, lead.key)
-    try:
-        fields = _fields_of(lead, operation)
-        key = _key(fields.pop("key", None))
-        phone = _phone(fields.pop("phone_number", None))
-        payload = _checked(fields, operation, {"phone_number": phone})
-        return Row(index, phone, _encoded(payload), key, owner)
-    except _Invalid as fault:
-        found = fault
-    except Exception:  # noqa: BLE001 - a hostile mapping may raise anything
-        found = _Invalid("lead", "unreadable", "reading this lead raised an error")
-    return _refused(index, found, phone, key)
-
-
-def _refused(index: int, fault: _Invalid | InvalidLead, phone: str | None, key: str | None) -> LeadOutcome:
-    return LeadOutcome(
-        index=index,
-        outcome=Outcome.INVALID,
-        phone=phone,
-        key=key,
-        reason=fault.reason,
-        field=fault.field,
-        detail=fault.detail,
-    )
-
-
-def _fields_of(lead: Any, operation: Operation) -> dict[str, Any]:
-    if isinstance(lead, _BARE):
-        return {"phone_number": lead}
-    if type(lead) is dict or isinstance(lead, Mapping):
-        return dict(lead)
-    wanted = Lead if operation is Operation.ADD else LeadUpdate
-    if isinstance(lead, wanted):
-        return {name: getattr(lead, name) for name in _FIELDS[wanted]}
-    raise _Invalid("lead", "wrong_type", f"give a {wanted.__name__}, a mapping or a phone number")
-
-
-def _phone(value: Any) -> str:
-    phone = canonical(value)
-    if isinstance(phone, PhoneFault):
-        raise _Invalid("phone_number", phone.value, phone.hint)
-    return phone
-
-
-def _key(value: Any) -> str | None:
-    if value is None:
-        return None
-    if type(value) is int:
-        value = str(value)
-    return _text("key", value, LONGEST_KEY)
-
-
-def _checked(fields: Mapping[Any, Any], operation: Operation, payload: dict[str, Any]) -> dict[str, Any]:
-    checks = _CHECKS[operation]
-    for name, value in fields.items():
-        check = checks.get(name)
-        if check is None:
-            shown = name if isinstance(name, str) and name.isidentifier() and len(name) < 40 else "(unnamed)"
-            raise _Invalid(shown, "unknown_field", f"known fields are phone_number, key, {', '.join(checks)}")
-        if value is not None:
-            payload[name] = check(value)
-    if operation is Operation.UPDATE and len(payload) == 1:
-        raise _Invalid("lead", "nothing_to_update", f"give at least one of {', '.join(checks)}")
-    return {name: payload[name] for name in ("phone_number", *checks) if name in payload}
-
-
-def _encoded(payload: dict[str, Any]) -> bytes:
-    body = encode(payload)
-    if len(body) > LARGEST_LEAD:
-        raise _Invalid("lead", "too_large", f"a lead may take {LARGEST_LEAD} bytes as JSON")
-    return body
-
-
-def _text(field: str, value: Any, longest: int) -> str:
-    if not isinstance(value, str):
-        raise _Invalid(field, "wrong_type", "give text")
-    text: str = str.__str__(value)  # of a subclass only the true text counts
-    if len(text) > longest:
-        raise _Invalid(field, "too_long", f"at most {longest} characters")
-    if not text.isprintable() and HIDDEN.search(text):
-        raise _Invalid(field, "hidden_character", "control or invisible characters stand in it")
-    return text
-
-
-def _name(value: Any) -> str:
-    return _text("name", value, LONGEST_NAME)
-
-
-def _priority(value: Any) -> int:
-    if type(value) is not int or not 1 <= value <= LARGEST_PRIORITY:
-        raise _Invalid("priority", "out_of_range", f"a whole number from 1 to {LARGEST_PRIORITY}")
-    return value
-
-
-def _active(value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise _Invalid("active", "wrong_type", "True or False")
-    return value
-
-
-def _source(value: Any) -> dict[str, str]:
-    if isinstance(value, LeadSource):
-        value = {"system": value.system, "url": value.url}
-    if not isinstance(value, Mapping) or not set(value) <= {"system", "url"}:
-        raise _Invalid("source", "wrong_type", "an object with system and url")
-    source = {}
-    if value.get("system") is not None:
-        source["system"] = _text("source.system", value["system"], LONGEST_NAME)
-    if value.get("url") is not None:
-        source["url"] = _url(value["url"])
-    return source
-
-
-def _url(value: Any) -> str:
-    text = _text("source.url", value, LONGEST_URL)
-    if not URL.fullmatch(text):
-        raise _Invalid("source.url", "bad_url", "begin with http:// or https://; no user name, no blanks")
-    return text
-
-
-def _context_headers(value: Any) -> dict[str, str]:
-    if not isinstance(value, Mapping):
-        raise _Invalid("context_headers", "wrong_type", "an object of texts")
-    value = dict(value)
-    if len(value) > MOST_HEADERS:
-        raise _Invalid("context_headers", "too_many", f"at most {MOST_HEADERS} headers")
-    headers = {}
-    for name, text in value.items():
-        if not isinstance(name, str) or len(name) > LONGEST_HEADER_NAME or not HEADER_NAME.fullmatch(name):
-            raise _Invalid("context_headers", "bad_header_name", "names begin with X- (contract 6.1)")
-        headers[name] = _text(f"context_headers.{name}", text, LONGEST_HEADER)
-    return headers
-
-
-_FIELDS: dict[type, list[str]] = {cls: [a.name for a in attrs.fields(cls)] for cls in (Lead, LeadUpdate)}
-_COMMON: dict[str, Callable[[Any], Any]] = {
-    "name": _name,
-    "source": _source,
-    "priority": _priority,
-    "active": _active,
-}
-_CHECKS = {
-    Operation.ADD: _COMMON | {"context_headers": _context_headers},
-    Operation.UPDATE: _COMMON,  # contract 7: only these can be changed
-}
+    def as_outcome(self) -> LeadOutcome:
+        """Give it as the value that a caller gets."""
+        row = self.row
+        return LeadOutcome(
+            index=row.index,
+            outcome=self.outcome,
+            phone=row.phone,
+            key=row.key,
+            reason=self.reason,
+            detail=self.detail,
+        )

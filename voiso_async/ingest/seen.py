@@ -1,5 +1,7 @@
 """The exact index of the phones of one call: which row claimed a phone first."""
 
+from collections import defaultdict
+
 __all__ = ["SeenPhones"]
 
 SHARDS = 1021
@@ -10,9 +12,9 @@ class SeenPhones:
     """Remember each phone's first row, exactly, in many small tables."""
 
     def __init__(self) -> None:
-        self._shards: dict[int, dict[int, int]] = {}
+        self._shards: defaultdict[int, dict[int, int]] = defaultdict(dict)
 
     def first(self, phone: str, index: int) -> int:
         """Claim the phone for ``index`` unless an earlier row has it; give the row that owns it."""
         number = int(phone)
-        return self._shards.setdefault(number % SHARDS, {}).setdefault(number, index)
+        return self._shards[number % SHARDS].setdefault(number, index)

@@ -1,6 +1,8 @@
 """The caller's leads, any iterable or async iterable, read no further ahead than two batches."""
 
+import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 import anyio
@@ -8,7 +10,7 @@ import anyio
 from voiso_async.errors import ConfigurationError, SourceError
 from voiso_async.ingest.call import Call
 
-__all__ = ["Leads", "Source"]
+__all__ = ["Leads", "Source", "read_together"]
 
 Leads = Iterable[Any] | AsyncIterable[Any]
 
@@ -42,10 +44,10 @@ class Source:
     async def feed(self, call: Call, offer: Callable[[Call], None]) -> None:
         """Read whenever the call has room, until it has ended."""
         while not call.ended:
-            if call.full:
-                await call.change()
-            else:
+            if call.room:
                 await self.read(call, offer)
+            else:
+                await call.change()
 
     async def read(self, call: Call, offer: Callable[[Call], None]) -> None:
         """Read until the call is full or the source ends; what it raises becomes a ``SourceError``."""
@@ -67,37 +69,82 @@ class Source:
 
     async def _read_sync(self, leads: Iterator[Any], call: Call, offer: Callable[[Call], None]) -> None:
         call.reading = True
-        for lead in leads:
-            call.read(lead)
-            self._leads_read += 1
-            if self._burst_is_over:
+        while (room := call.room) and not call.ended:
+            found, burst = list[Any](), self._burst
+            try:
+                found.extend(islice(leads, min(room, burst)))
+            finally:
+                self._give(call, found)
+            if len(found) < min(room, burst):
+                call.end()
+            elif len(found) == burst:
                 offer(call)
                 await self._turn()
-            if call.full or call.ended:
-                return
-        call.end()
 
     async def _read_async(self, leads: AsyncIterator[Any], call: Call, offer: Callable[[Call], None]) -> None:
         """Read in a scope that a stop can cancel: the next lead may be long in coming."""
+
+        def give(found: list[Any]) -> None:
+            self._give(call, found)
+            offer(call)
+
         with anyio.CancelScope() as scope:
             call.reading_in(scope)
             try:
-                while not (call.full or call.ended):
-                    call.read(await anext(leads))
-                    offer(call)
-                    self._leads_read += 1
-                    if self._burst_is_over:
+                while (room := call.room) and not call.ended:
+                    if await read_together(leads, min(room, self._burst), give):
+                        call.end()
+                    else:
                         await self._turn()
-            except StopAsyncIteration:
-                call.end()
             finally:
                 call.reading_in(None)
 
+    def _give(self, call: Call, found: list[Any]) -> None:
+        self._leads_read += len(found)
+        call.read(found)
+
     @property
-    def _burst_is_over(self) -> bool:
-        return self._leads_read % BURST == 0 or self._leads_read == FIRST_BURST
+    def _burst(self) -> int:
+        """How many leads may be read before the next look at the event loop."""
+        return (
+            BURST - self._leads_read % BURST if self._leads_read >= FIRST_BURST else FIRST_BURST - self._leads_read
+        )
 
     async def _turn(self) -> None:
         """Let everything else that is ready go first, and the sources that came before."""
         await self._turnstile.acquire()  # looks at the event loop, also where nobody else waits
         self._turnstile.release()
+
+
+async def read_together(leads: AsyncIterator[Any], most: int, give: Callable[[list[Any]], None]) -> bool:
+    """Read so many leads, and give those together for which the event loop did not have to turn.
+
+    Says whether the source has ended. Whatever cuts the reading short, what was read has been given.
+    """
+    found: list[Any] = []
+    turn: asyncio.Handle | None = None
+
+    def turned() -> None:
+        nonlocal turn
+        turn = None
+        hand_over()
+
+    def hand_over() -> None:
+        if found:
+            given = found.copy()
+            found.clear()
+            give(given)
+
+    try:
+        for _ in range(most):
+            found.append(await anext(leads))
+            if turn is None:  # this one was waited for
+                hand_over()
+                turn = asyncio.get_running_loop().call_soon(turned)
+    except StopAsyncIteration:
+        return True
+    finally:
+        if turn is not None:
+            turn.cancel()
+        hand_over()
+    return False

@@ -5,8 +5,7 @@ from typing import Protocol
 
 from attrs import frozen
 
-from voiso_async.ingest.batch import RowResult
-from voiso_async.ingest.row import Carried, Operation, Row, RowOwner
+from voiso_async.ingest.row import Carried, Operation, Row, RowOwner, RowResult
 
 __all__ = ["Door", "Turn", "Wish"]
 

@@ -122,7 +122,7 @@ def _answer(operation: Operation, response: Response) -> Answer | None:
     if response.truncated:
         return None
     if operation is Operation.UPDATE and not response.body.strip():
-        return Answer(listed={}, silent=True)
+        return Answer(words={}, silent=True)
     return read_answer(operation, _decoded(response.body))
 
 

@@ -1,6 +1,7 @@
 """What a lane asks of a call that waits in it, whether its rows come from a caller or from an outbox."""
 
 from collections import deque
+from collections.abc import Iterable
 from typing import Protocol
 
 from voiso_async.errors import VoisoError
@@ -32,8 +33,8 @@ class WaitingCall(RowOwner, Protocol):
         """Whether every row that came has its outcome and no more will come."""
         ...
 
-    def hold(self, row: Row) -> None:
-        """Note that the lane has taken a row."""
+    def hold(self, rows: Iterable[Row]) -> None:
+        """Note that the lane has taken rows."""
         ...
 
     def leave(self) -> None:

@@ -2,8 +2,9 @@
 
 import asyncio
 import zlib
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
+from itertools import islice
 from typing import Any
 
 import anyio
@@ -13,9 +14,10 @@ from attrs import define
 
 from voiso_async.convert import encode
 from voiso_async.errors import ConfigurationError, SourceError
+from voiso_async.ingest.intake import FileRow, prepare
 from voiso_async.ingest.outcome import LeadOutcome, Outcome
-from voiso_async.ingest.row import FileRow, Operation, Row, RowOwner, prepare
-from voiso_async.ingest.source import BURST, Leads
+from voiso_async.ingest.row import Operation, Row, RowOwner
+from voiso_async.ingest.source import BURST, Leads, read_together
 from voiso_async.wire import positive_id
 
 __all__ = ["Entry", "LeadReader", "checksum", "storable"]
@@ -73,7 +75,7 @@ class _Nobody:
     def carried(self, attempt: Any) -> None:
         """Nothing is sent here."""
 
-    def settle(self, row: Row, outcome: Outcome, reason: str | None = None, detail: str | None = None) -> None:
+    def settle(self, results: Any) -> None:
         """Nothing is settled here."""
 
 
@@ -172,36 +174,45 @@ class LeadReader:
         return failure
 
     async def _read(self, found: list[Entry], most: int) -> None:
-        for _ in range(most):
-            lead: Any = None
-            try:
-                if self._sync is not None:
-                    lead = next(self._sync)
-                elif self._async is not None:
-                    lead = await anext(self._async)
-            except (StopIteration, StopAsyncIteration):
-                self.ended = True
-                return
-            found.append(self._entry(lead))
+        """Read so many leads, or fewer where the source ends; whatever cuts it short, what came is found."""
 
-    def _entry(self, lead: Any) -> Entry:
-        entry = Entry(self.read, self._campaign)
-        self.read += 1
-        if isinstance(lead, FileRow):
-            entry.row = lead.row
-            entry.cells = encode([storable(cell) for cell in lead.cells])
-        row = prepare(lead, entry.index, self._operation, _NOBODY)
-        entry.key = None if row.key is None else storable(row.key)
-        entry.phone = None if row.phone is None else int(row.phone)
+        def give(leads: Sequence[Any]) -> None:
+            found.extend(self._entries(leads))
+
+        if self._sync is not None:
+            leads = list[Any]()
+            try:
+                leads.extend(islice(self._sync, most))
+            finally:
+                give(leads)
+            self.ended = len(leads) < most
+        elif self._async is not None:
+            self.ended = await read_together(self._async, most, give)
+
+    def _entries(self, leads: Sequence[Any]) -> list[Entry]:
+        rows = prepare(leads, self.read, self._operation, _NOBODY)
+        self.read += len(leads)
+        entries = [self._entry(lead, row) for lead, row in zip(leads, rows, strict=True)]
+        for entry in entries:
+            self._sum_up(entry)
+        return entries
+
+    def _entry(self, lead: Any, row: Row | LeadOutcome) -> Entry:
+        phone = None if row.phone is None else int(row.phone)
+        key = None if row.key is None else storable(row.key)
+        entry = Entry(row.index, self._campaign, phone, key)
         if isinstance(row, LeadOutcome):
             entry.refuse(row.field or "lead", row.reason or "invalid", row.detail or "")
         else:
             entry.body = row.body
-        if isinstance(lead, FileRow) and lead.campaign is not None:
-            self._send_to(entry, lead.campaign)
+        campaign = None
+        if isinstance(lead, FileRow):
+            entry.row, campaign = lead.row, lead.campaign
+            entry.cells = encode([storable(cell) for cell in lead.cells])
+        if campaign is not None:
+            self._send_to(entry, campaign)
         elif entry.campaign is None and entry.body is not None:
             entry.refuse("campaign", "no_campaign", "neither the lead nor the call names a campaign")
-        self._sum_up(entry)
         return entry
 
     @staticmethod

@@ -1,12 +1,12 @@
 """The rows of one call that adds records, and the final word on each."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from voiso_async.ingest.books import Books
 from voiso_async.ingest.outcome import IngestReport, LeadOutcome, Outcome
 from voiso_async.ingest.policy import LanePolicy
-from voiso_async.ingest.row import Carried, Operation, Row
+from voiso_async.ingest.row import Carried, Operation, Row, RowResult
 from voiso_async.talkdesk.models import IdentifierType
 from voiso_async.talkdesk.records import RecordRow, prepare_record
 
@@ -41,14 +41,14 @@ class Ledger:
 
     def enter(self, record: object) -> RecordRow | None:
         """Take a record from the source: a row to send, or ``None`` if it has its outcome already."""
-        index = self._books.enter()
+        index = self._books.enter(1)
         row = prepare_record(record, index, self._kind, self)
         if isinstance(row, LeadOutcome):
             self._record(row)
             return None
         first = index if self._first is None else self._first.setdefault(row.identity, index)
         if first != index:
-            self._record(_outcome(row, Outcome.REPEATED, first=first))
+            self._record(row.repeating(first))
             return None
         self._held[index] = row
         return row
@@ -61,7 +61,12 @@ class Ledger:
         """Note records of an answer that were never sent."""
         self._books.anomalies += count
 
-    def settle(
+    def settle(self, results: Sequence[RowResult]) -> None:
+        """Write rows' final words."""
+        for result in results:
+            self.conclude(result.row, result.outcome, result.reason, result.detail)
+
+    def conclude(
         self,
         row: Row,
         outcome: Outcome,
@@ -80,8 +85,9 @@ class Ledger:
 
     def close(self) -> None:
         """Settle what is still open: what an attempt may have carried is UNKNOWN, the rest NOT_SENT."""
-        for row in list(self._held.values()):
-            self.settle(row, Outcome.UNKNOWN if row.doubted else Outcome.NOT_SENT)
+        self.settle(
+            [RowResult(row, Outcome.UNKNOWN if row.doubted else Outcome.NOT_SENT) for row in self._held.values()]
+        )
         if self._ended is None:
             self._ended = self._clock()
 
@@ -91,8 +97,8 @@ class Ledger:
         return self._books.report(elapsed=end - self._began, policy=self._policy, open_rows=())
 
     def _record(self, outcome: LeadOutcome) -> None:
-        self._books.count(outcome.outcome, outcome.reason)
-        self._books.keep(outcome)
+        self._books.count([outcome])
+        self._books.keep([outcome])
         if self._streamed:
             self.unread.append(outcome)
 
@@ -104,7 +110,6 @@ def _outcome(
     detail: str | None = None,
     *,
     field: str | None = None,
-    first: int | None = None,
 ) -> LeadOutcome:
     return LeadOutcome(
         index=row.index,
@@ -114,5 +119,4 @@ def _outcome(
         reason=reason,
         field=field,
         detail=detail,
-        first=first,
     )

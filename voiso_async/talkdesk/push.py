@@ -113,7 +113,7 @@ class RecordCall:
             return Batch(self.ledger.operation, part, suspects=self._search)
         search, self._search = self._search, None
         for row in list(search.rest()):
-            self.ledger.settle(row, Outcome.REJECTED, "not_isolated", search.refusal.text)
+            self.ledger.conclude(row, Outcome.REJECTED, "not_isolated", search.refusal.text)
         return None
 
     async def _filled(self) -> Batch | None:
@@ -186,7 +186,7 @@ class RecordCall:
             self._todo.appendleft(batch)
             return
         for row in batch.rows:
-            self.ledger.settle(row, Outcome.UNKNOWN, "no_usable_answer", "sent, and no usable answer came")
+            self.ledger.conclude(row, Outcome.UNKNOWN, "no_usable_answer", "sent, and no usable answer came")
         self._lost_in_a_row += 1
         if self._lost_in_a_row >= OUTAGE:
             self._stop(answer, _ADVICE_OUTAGE)
@@ -213,7 +213,7 @@ class RecordCall:
             outcome, reason, detail = Outcome.REJECTED, "not_unique", "a number of it is in the list already"
         elif outcome is Outcome.DUPLICATE and (row.doubted or row.identity in self._doubts):
             outcome = Outcome.CONFIRMED
-        self.ledger.settle(row, outcome, reason, detail, field=field)
+        self.ledger.conclude(row, outcome, reason, detail, field=field)
 
     def _proves_presence(self, row: RecordRow) -> bool:
         """Whether "not unique" says that this record is there: of several numbers one may be somebody else's."""
@@ -222,7 +222,7 @@ class RecordCall:
     def _left_out(self, row: RecordRow, reason: str) -> None:
         """What the answer does not mention rides once more with its like, if the list tells records apart."""
         if row.left_out or not self._repeats:
-            self.ledger.settle(row, Outcome.UNREPORTED, reason)
+            self.ledger.conclude(row, Outcome.UNREPORTED, reason)
             return
         row.left_out, row.doubts = True, max(row.doubts, 1)
         self._doubts.add(row.identity)
@@ -236,7 +236,7 @@ class RecordCall:
             operation = self.ledger.operation
             self._todo.extendleft(Batch(operation, part, batch.suspects) for part in reversed(parts))
         elif isinstance(answer, Response) and answer.status == 413:
-            self.ledger.settle(rows[0], Outcome.REJECTED, "too_large", "the server refused it for its size")
+            self.ledger.conclude(rows[0], Outcome.REJECTED, "too_large", "the server refused it for its size")
         else:
             self._stop(answer, _ADVICE_FATAL)
 
@@ -247,7 +247,7 @@ class RecordCall:
             self._search = Suspects(batch.rows, refusal, self._policy.max_extra_posts)
         elif suspects is None or suspects.refused(batch.rows, refusal):
             for row in batch.rows:
-                self.ledger.settle(row, Outcome.REJECTED, "server_refused", refusal.text)
+                self.ledger.conclude(row, Outcome.REJECTED, "server_refused", refusal.text)
         if suspects is not None and not self._accepted and suspects.call_is_at_fault():
             self._stop(answer, _ADVICE_FATAL)
 

@@ -7,8 +7,9 @@ import attrs
 from attrs import define, frozen
 
 from voiso_async.convert import encode
+from voiso_async.ingest.intake import HIDDEN, InvalidLead
 from voiso_async.ingest.outcome import LeadOutcome, Outcome
-from voiso_async.ingest.row import HIDDEN, InvalidLead, Row, RowOwner
+from voiso_async.ingest.row import Row, RowOwner
 from voiso_async.phone import PhoneFault, canonical
 from voiso_async.talkdesk.models import IdentifierType
 

@@ -6,9 +6,8 @@ import attrs
 from attrs import frozen
 
 from voiso_async.errors import OutboxError
-from voiso_async.ingest.batch import RowResult
 from voiso_async.ingest.outcome import Outcome
-from voiso_async.ingest.row import Carried, Operation
+from voiso_async.ingest.row import Carried, Operation, RowResult
 from voiso_async.ingest.store import StoredRow
 from voiso_async.outbox.sqlite.ledger import Ledger, as_json
 from voiso_async.outbox.sqlite.recovery import free_lost_gates, give_back, take_back
