@@ -127,8 +127,9 @@ class Drain:
         key, error = (call.campaign, call.operation), call.error
         if isinstance(error, OutboxError | ClientClosedError):
             raise error.with_report(self.report)
-        del self._calls[key]
         await self._store.release(list(call.lent.values()))
+        call.lent.clear()
         if error is not None:
             await self._store.suspend(call.campaign, str(error))
             self._given_up[key] = (self._clock() + TRY_AGAIN, error)
+        del self._calls[key]  # last: who is cancelled before releases it when leaving

@@ -1,0 +1,52 @@
+"""A drain that is cancelled while it gives a campaign up leaves no row in its hands."""
+
+import asyncio
+from collections.abc import Collection
+
+import pytest
+from attrs import define, field
+from fake_campaign import FakeCampaigns, lost, phones, status
+from fake_store import MemoryStore, durable_engine
+
+from voiso_async.ingest.row import Row
+
+pytestmark = pytest.mark.virtual
+
+REVOKED = status(401, {"error": "Unauthorized"})
+
+
+@define
+class Slow(MemoryStore):
+    """Does one step too slowly once: it is cancelled before it has begun."""
+
+    slow: str = ""
+    reached: asyncio.Event = field(factory=asyncio.Event)
+
+    async def release(self, rows: Collection[Row]) -> None:
+        await self._wait("release")
+        await super().release(rows)
+
+    async def suspend(self, campaign: int, reason: str | None) -> None:
+        await self._wait("suspend")
+        await super().suspend(campaign, reason)
+
+    async def _wait(self, step: str) -> None:
+        if step == self.slow and not self.reached.is_set():
+            self.reached.set()
+            await asyncio.sleep(3600)
+
+
+@pytest.mark.parametrize("slow", ["release", "suspend"])
+async def test_rows_of_a_campaign_that_is_being_given_up_go_back_in_line(slow: str) -> None:
+    server, store = FakeCampaigns(), Slow(slow=slow)
+    store.put(3, phones(5))
+    server.script = [lost(0), REVOKED]
+    batcher = durable_engine(server, store)
+    drain = asyncio.create_task(batcher.drain(store))
+    await store.reached.wait()
+    drain.cancel()
+    await asyncio.gather(drain, return_exceptions=True)
+    await batcher.aclose(0)
+    assert [(False, None)] * 5 == [(row.lent, row.flying) for row in store.rows]
+    report = await durable_engine(server, store).drain(store)
+    assert 5 == report.rows
