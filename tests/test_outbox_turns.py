@@ -167,6 +167,18 @@ async def test_rows_without_a_result_stay_with_the_lane_and_go_again(make: Make)
     await balanced(outbox)
 
 
+async def test_rows_that_are_released_while_their_turn_is_open_come_back_when_it_ends(make: Make) -> None:
+    """Whoever looks at the outbox next may be another process: it must not wait for a look of ours."""
+    outbox = make()
+    await outbox.put(3, leads(2))
+    turn = await door_of(outbox).open(3, wish())
+    await outbox.release(turn.rows)
+    assert [(0, 2)] == [(item.rows, item.lent) for item in await outbox.backlog()]
+    await lose(turn, turn.rows)
+    assert [(2, 0)] == [(item.rows, item.lent) for item in await make().backlog()]
+    await balanced(outbox)
+
+
 async def test_released_rows_come_back_as_their_old_batch_alone_and_in_order(make: Make) -> None:
     outbox = make()
     await outbox.put(3, leads(5))
