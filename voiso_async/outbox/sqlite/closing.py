@@ -1,7 +1,5 @@
 """The end of a turn: in one transaction the outcomes are written down and the gate is shut for its time."""
 
-import contextlib
-import sqlite3
 from collections import defaultdict
 
 import attrs
@@ -74,12 +72,11 @@ def close_turn(ledger: Ledger, closing: Closing) -> None:
             _clear_doubts(ledger, closing)
             _note_post(ledger, closing)
             mark_finished(ledger, touched)
+            if ledger.owed:  # rows that were released while the turn was open
+                give_back(ledger, ledger.me, ids=sorted(ledger.owed))
             ledger.note_presence()
     finally:
         ledger.turns.discard((closing.campaign, closing.fence))
-    if ledger.owed:  # released while the turn was open
-        with contextlib.suppress(sqlite3.Error):  # the turn is written down; the next look tries it again
-            take_back(ledger)
 
 
 def undo_claim(ledger: Ledger, campaign: int, fence: int, fresh: list[int]) -> None:
