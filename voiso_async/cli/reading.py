@@ -87,7 +87,7 @@ def leads_of(file: LeadFile, *, keyed: bool) -> AsyncIterator[FileRow]:
 async def _without_keys(file: LeadFile) -> AsyncIterator[FileRow]:
     async for row in file:
         if isinstance(row.lead, InvalidLead):
-            yield evolve(row, lead=evolve(row.lead, key=None))
+            yield FileRow(lead=evolve(row.lead, key=None), row=row.row, cells=row.cells, campaign=row.campaign)
         else:
             row.lead.pop("key", None)  # made for this row alone
             yield row

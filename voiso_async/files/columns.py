@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from attrs import Factory, frozen
+from attrs import Factory, field, frozen
 
 from voiso_async.errors import InputFileError
 from voiso_async.files.layouts import headerless
@@ -57,6 +57,25 @@ class Columns:
     recognised: Mapping[str, str] = Factory(dict)
     unused: tuple[str, ...] = ()
     layout: str = "by the names in the first row"
+    phone_places: tuple[int, ...] = field(init=False)
+    """Where the parts of the phone number stand."""
+    _alone: tuple[tuple[str, int], ...] = field(init=False, repr=False)
+    _composed: tuple[tuple[str, Template], ...] = field(init=False, repr=False)
+
+    @phone_places.default
+    def _where_the_phone_stands(self) -> tuple[int, ...]:
+        place = self.places["phone_number"]
+        return (place,) if isinstance(place, int) else place.places
+
+    @_alone.default
+    def _fields_of_one_column(self) -> tuple[tuple[str, int], ...]:
+        others = ((name, place) for name, place in self.places.items() if name != "phone_number")
+        return tuple((name, place) for name, place in others if isinstance(place, int))
+
+    @_composed.default
+    def _fields_of_several_columns(self) -> tuple[tuple[str, Template], ...]:
+        others = ((name, place) for name, place in self.places.items() if name != "phone_number")
+        return tuple((name, place) for name, place in others if isinstance(place, Template))
 
     @classmethod
     def of(cls, header: Sequence[str], wishes: Wishes | None = None, *, layout: str = "") -> "Columns":
@@ -104,33 +123,24 @@ class Columns:
 
     def texts(self, cells: Sequence[str]) -> dict[str, str]:
         """Give a row's texts by field, context headers and blank ones left out, without the phone number."""
-        return {
-            field: text
-            for field, place in self.places.items()
-            if field != "phone_number" and (text := _cell(cells, place).strip())
-        }
+        found = {name: text for name, place in self._alone if (text := cells[place].strip())}
+        for name, template in self._composed:
+            if text := template.fill(cells):
+                found[name] = text
+        return found
 
     def values(self, cells: Sequence[Any]) -> dict[str, Any]:
         """Give a row's values by field as they are; what is absent or empty is left out."""
-        return {
-            field: value
-            for field, place in self.places.items()
-            if field != "phone_number" and (value := _cell(cells, place)) not in (None, "")
-        }
+        others: tuple[tuple[str, int | Template], ...] = (*self._alone, *self._composed)
+        return {name: value for name, place in others if (value := _cell(cells, place)) not in (None, "")}
 
     def phone(self, cells: Sequence[Any]) -> Any:
         """Give the cell of the phone number."""
         return _cell(cells, self.places["phone_number"])
 
-    @property
-    def phone_places(self) -> tuple[int, ...]:
-        """Where the parts of the phone number stand."""
-        place = self.places["phone_number"]
-        return (place,) if isinstance(place, int) else place.places
-
     def context_headers(self, cells: Sequence[Any]) -> dict[str, Any]:
         """Give a row's context headers; blank ones are left out."""
-        found = {}
+        found: dict[str, Any] = {}
         for name, place in self.headers.items():
             value = _cell(cells, place)
             value = value.strip() if isinstance(value, str) else value
@@ -145,9 +155,9 @@ def _cell(cells: Sequence[Any], place: int | Template) -> Any:
 
 def _wanted(header: Sequence[str], wishes: Wishes) -> dict[str, int | Template]:
     wanted = templates_of(header, wishes.mapping)
-    for field, name in (("key", wishes.key_column), (CAMPAIGN, wishes.campaign_column)):
+    for own, name in (("key", wishes.key_column), (CAMPAIGN, wishes.campaign_column)):
         if name is not None:
-            wanted[field] = _column(header, name)
+            wanted[own] = _column(header, name)
     return wanted
 
 

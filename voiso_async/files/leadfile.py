@@ -6,7 +6,7 @@ import select
 import stat
 from array import array
 from bisect import bisect_right
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -18,6 +18,7 @@ from voiso_async.files.disk import unreadable
 from voiso_async.files.tables import Objects, Table
 from voiso_async.files.threads import in_thread
 from voiso_async.ingest.intake import FileRow
+from voiso_async.ingest.source import Stocked
 
 __all__ = ["LeadFile"]
 
@@ -26,7 +27,7 @@ CHUNK_ROWS = 2000  # two batches: a lane never waits for a thread in the middle 
 T = TypeVar("T")
 
 
-class LeadFile(AsyncIterator[FileRow]):
+class LeadFile(Stocked[FileRow]):
     """The leads of a file, for ``voiso.leads.add`` or an outbox; ``open_leads`` opens one.
 
     A fault of the file is an ``InputFileError``, raised when its row is reached, or before by ``check``; a row
@@ -117,6 +118,10 @@ class LeadFile(AsyncIterator[FileRow]):
             return lead
         raise StopAsyncIteration
 
+    def at_hand(self, most: int) -> list[FileRow]:
+        """Give leads that can be had without waiting."""
+        return list(islice(self._ready, most))
+
     async def __aenter__(self) -> Self:
         return self
 
@@ -176,11 +181,16 @@ class LeadFile(AsyncIterator[FileRow]):
     def _read_on(self, leads: list[FileRow]) -> None:
         """Read while there is more: the next row of a pipe may be long in coming, and none waits for it."""
         self._unchanged()
-        for lead in islice(self._leads, CHUNK_ROWS):
-            leads.append(lead)
-            self._note(lead.row)
-            if not (self._regular or _has_more(self._stream)):
-                return
+        try:
+            if self._regular:
+                leads.extend(islice(self._leads, CHUNK_ROWS))
+            else:
+                for lead in islice(self._leads, CHUNK_ROWS):
+                    leads.append(lead)
+                    if not _has_more(self._stream):
+                        break
+        finally:
+            self._note(leads)
 
     def _unchanged(self) -> None:
         if not self._regular:
@@ -194,13 +204,18 @@ class LeadFile(AsyncIterator[FileRow]):
             row = self._table.row + 1
             raise InputFileError(f"row {row}: the file was {fault} while it was read", row=row, reason=fault)
 
-    def _note(self, row: int) -> None:
+    def _note(self, leads: Sequence[FileRow]) -> None:
         """Keep how far the rows' numbers run ahead of the leads' indexes: it seldom changes."""
-        offset = row - self._given
-        if not self._offsets or self._offsets[-1] != offset:
-            self._starts.append(self._given)
-            self._offsets.append(offset)
-        self._given += 1
+        ahead = self._offsets[-1] if self._offsets else None
+        if leads and leads[-1].row - self._given - len(leads) + 1 == ahead:  # then it has not changed between
+            self._given += len(leads)
+            return
+        for lead in leads:
+            offset = lead.row - self._given
+            if not self._offsets or self._offsets[-1] != offset:
+                self._starts.append(self._given)
+                self._offsets.append(offset)
+            self._given += 1
 
 
 def _has_more(stream: io.BufferedReader) -> bool:

@@ -1,6 +1,6 @@
 """A row of a file made a lead, or an invalid one in its place."""
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any
 
 from attrs import evolve, frozen
@@ -32,41 +32,47 @@ class LeadMaker:
     def of_texts(self, columns: Columns, row: int, cells: Sequence[str]) -> FileRow:
         """Make a lead of a row of texts: whole numbers and flags are read, blank cells are absent."""
         fields: Fields = columns.texts(cells)
-        fields["phone_number"] = self.phones.read(columns.phone(cells))
         headers = columns.context_headers(cells)
-        fault = _error_in(fields | headers) or _read_flag(fields)
+        fault = None
+        if "#" in "".join(cells):
+            fault = _error_in(fields) or _error_in(headers)
+        if "active" in fields:
+            fault = fault or _read_flag(fields)
         if "priority" in fields:
             fields["priority"] = _whole(fields["priority"])
-        return self._row(fields, headers, fault or _read_campaign(columns, fields), row, _as_read(columns, cells))
+        if CAMPAIGN in columns.places:
+            fault = fault or _read_campaign(fields)
+        phone = self.phones.read(columns.phone(cells))
+        lead = self._fault_of(phone, fields, fault) or _lead(phone, fields, headers)
+        return FileRow(lead=lead, row=row, cells=_as_read(columns, cells), campaign=fields.get(CAMPAIGN))
 
     def of_values(self, columns: Columns, row: int, values: Mapping[Any, Any], line: str) -> FileRow:
         """Make a lead of a JSON object: values keep their types, and wrong ones are refused later."""
         cells = list(values.values())
         fields = columns.values(cells)
-        fields["phone_number"] = self.phones.read(columns.phone(cells))
         headers: Any = columns.context_headers(cells)
         nested = values.get("context_headers")
         if nested is not None:
             headers = headers | nested if isinstance(nested, dict) else nested
-        return self._row(fields, headers, _read_campaign(columns, fields), row, (line,))
+        fault = _read_campaign(fields) if CAMPAIGN in columns.places else None
+        phone = self.phones.read(columns.phone(cells))
+        lead = self._fault_of(phone, fields, fault) or _lead(phone, fields, headers)
+        return FileRow(lead=lead, row=row, cells=(line,), campaign=fields.get(CAMPAIGN))
 
-    def _row(
-        self, fields: Fields, headers: Any, fault: InvalidLead | None, row: int, cells: tuple[str, ...]
-    ) -> FileRow:
-        found = _phone_fault(fields["phone_number"]) or fault or self._suppressed(fields["phone_number"])
-        if found:
-            key = fields.get("key")
-            found = evolve(found, key=str(key) if isinstance(key, str | int) else None)
-        return FileRow(lead=found or _lead(fields, headers), row=row, cells=cells, campaign=fields.get(CAMPAIGN))
-
-    def _suppressed(self, phone: str) -> InvalidLead | None:
-        if int(phone) not in self.suppressed:
+    def _fault_of(self, phone: str | BadCell, fields: Fields, fault: InvalidLead | None) -> InvalidLead | None:
+        """Say why a row cannot be sent, the phone number first; the fault carries the row's key."""
+        if isinstance(phone, BadCell):
+            fault = _invalid("phone_number", phone.reason, phone.detail)
+        elif fault is None and int(phone) in self.suppressed:
+            fault = _SUPPRESSED
+        if fault is None:
             return None
-        return _invalid("phone_number", "suppressed", "the number is on the list of those that must not be called")
+        key = fields.get("key")
+        return evolve(fault, key=str(key) if isinstance(key, str | int) else None)
 
 
-def _lead(fields: Fields, headers: Any) -> Fields:
-    lead = {"phone_number": fields["phone_number"]}
+def _lead(phone: Any, fields: Fields, headers: Any) -> Fields:
+    lead = {"phone_number": phone}
     name = fields["name"] if "name" in fields else _full_name(fields)
     if name != "":
         lead["name"] = name
@@ -95,19 +101,15 @@ def _source(fields: Fields) -> Fields:
 
 def _as_read(columns: Columns, cells: Sequence[str]) -> tuple[str, ...]:
     """Keep a row's cells as plain texts; a formula in place of a phone number stays one when it is read again."""
-    texts = tuple(map(str, cells))
-    formulas = {
-        place for place in columns.phone_places if isinstance(cell := cells[place], Cell) and cell.is_formula
-    }
-    if not formulas:
-        return texts
-    return tuple("=" + text if place in formulas else text for place, text in enumerate(texts))
+    texts: Iterable[str] = map(str, cells)
+    for place in columns.phone_places:
+        if isinstance(cell := cells[place], Cell) and cell.is_formula:
+            texts = ("=" + text if at == place else text for at, text in enumerate(texts))
+    return tuple(texts)
 
 
-def _read_campaign(columns: Columns, fields: Fields) -> InvalidLead | None:
-    """Read the campaign of a row, if the file has a column for it: a whole number above 0."""
-    if CAMPAIGN not in columns.places:
-        return None
+def _read_campaign(fields: Fields) -> InvalidLead | None:
+    """Read the campaign of a row: a whole number above 0."""
     value = fields.pop(CAMPAIGN, None)
     number = _whole(value) if isinstance(value, str) else value
     if type(number) is not int or number <= 0:
@@ -117,8 +119,6 @@ def _read_campaign(columns: Columns, fields: Fields) -> InvalidLead | None:
 
 
 def _read_flag(fields: Fields) -> InvalidLead | None:
-    if "active" not in fields:
-        return None
     fields["active"] = FLAGS.get(fields["active"].lower())
     if fields["active"] is not None:
         return None
@@ -132,10 +132,6 @@ def _whole(text: str) -> int | str:
     return int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= LONGEST_WHOLE else text
 
 
-def _phone_fault(phone: str | BadCell) -> InvalidLead | None:
-    return _invalid("phone_number", phone.reason, phone.detail) if isinstance(phone, BadCell) else None
-
-
 def _error_in(texts: Mapping[str, Any]) -> InvalidLead | None:
     for field, text in texts.items():
         if is_error(text):
@@ -146,3 +142,6 @@ def _error_in(texts: Mapping[str, Any]) -> InvalidLead | None:
 
 def _invalid(field: str, reason: str, detail: str) -> InvalidLead:
     return InvalidLead(field=field, reason=reason, detail=detail)
+
+
+_SUPPRESSED = _invalid("phone_number", "suppressed", "the number is on the list of those that must not be called")

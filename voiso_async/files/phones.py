@@ -55,6 +55,8 @@ class PhoneRule:
     def read(self, value: Any) -> str | BadCell:
         """Give the canonical digits of what stands in a cell, or why there are none."""
         if isinstance(value, str):
+            if value[:1] == "+" and type(value) is str and isinstance(phone := canonical(value), str):
+                return phone
             text = _unwrapped(value)
             if isinstance(text, BadCell):
                 return text

@@ -69,7 +69,7 @@ class CsvRows(Iterator[tuple[int, list[str]]]):
 
     def _read(self, reader: Iterator[list[str]]) -> Iterator[list[str]]:
         while (cells := self._next_cells(reader)) is not None:
-            if any(cell.strip() for cell in cells):
+            if "".join(cells).strip():
                 yield cells
 
     def _next_cells(self, reader: Iterator[list[str]]) -> list[str] | None:

@@ -76,7 +76,8 @@ class Table:
 
     def __iter__(self) -> Iterator[FileRow]:
         for row, cells in self._lines:
-            yield self._maker.of_texts(self.columns, row, [unguarded(cell) for cell in cells])
+            texts = [cell if cell[:1] != "'" else unguarded(cell) for cell in cells]
+            yield self._maker.of_texts(self.columns, row, texts)
 
     def detach(self) -> None:
         """Let the stream go, so that it can be read again."""

@@ -5,6 +5,7 @@ from typing import Any
 
 import attrs
 from attrs import frozen
+from msgspec import Struct
 
 from voiso_async.convert import encode
 from voiso_async.ingest.outcome import LeadOutcome, Outcome
@@ -42,17 +43,19 @@ class InvalidLead:
     key: str | None = attrs.field(default=None, repr=False)
 
 
-@frozen(kw_only=True)
-class FileRow:
+class FileRow(Struct, frozen=True, kw_only=True):
     """A lead with the place it was read from: its ``row`` in the file, the ``cells`` of that row as they were.
 
     ``campaign`` is what a column of the file says, if one splits it over campaigns.
     """
 
-    lead: Any = attrs.field(repr=False)
+    lead: Any
     row: int
-    cells: tuple[str, ...] = attrs.field(default=(), repr=False)
+    cells: tuple[str, ...] = ()
     campaign: int | str | None = None
+
+    def __repr__(self) -> str:
+        return f"FileRow(row={self.row}, campaign={self.campaign!r})"
 
 
 class _Invalid(Exception):  # noqa: N818 - not an error: the way out of a checker

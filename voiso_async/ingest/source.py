@@ -1,16 +1,19 @@
 """The caller's leads, any iterable or async iterable, read no further ahead than two batches."""
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping
+from abc import abstractmethod
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 import anyio
 
 from voiso_async.errors import ConfigurationError, SourceError
 from voiso_async.ingest.call import Call
 
-__all__ = ["Leads", "Source", "read_together"]
+__all__ = ["Leads", "Source", "Stocked", "read_together"]
+
+T = TypeVar("T")
 
 Leads = Iterable[Any] | AsyncIterable[Any]
 
@@ -116,6 +119,14 @@ class Source:
         self._turnstile.release()
 
 
+class Stocked(AsyncIterator[T]):
+    """An async source that holds leads ready, which need not be asked for one by one."""
+
+    @abstractmethod
+    def at_hand(self, most: int) -> Sequence[T]:
+        """Give leads that can be had without waiting."""
+
+
 async def read_together(leads: AsyncIterator[Any], most: int, give: Callable[[list[Any]], None]) -> bool:
     """Read so many leads, and give those together for which the event loop did not have to turn.
 
@@ -136,9 +147,12 @@ async def read_together(leads: AsyncIterator[Any], most: int, give: Callable[[li
             give(given)
 
     try:
-        for _ in range(most):
+        while most > 0:
             found.append(await anext(leads))
-            if turn is None:  # this one was waited for
+            ready = leads.at_hand(most - 1) if isinstance(leads, Stocked) else ()
+            found.extend(ready)
+            most -= 1 + len(ready)
+            if turn is None:  # the first one was waited for
                 hand_over()
                 turn = asyncio.get_running_loop().call_soon(turned)
     except StopAsyncIteration:

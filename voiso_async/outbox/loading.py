@@ -8,9 +8,8 @@ from itertools import islice
 from typing import Any
 
 import anyio
-import attrs
 from anyio.lowlevel import checkpoint
-from attrs import define
+from msgspec import Struct
 
 from voiso_async.convert import encode
 from voiso_async.errors import ConfigurationError, SourceError
@@ -37,22 +36,24 @@ def storable(text: str) -> str:
     return text if text.isascii() else text.encode(errors="replace").decode()
 
 
-@define(slots=True, eq=False)
-class Entry:
+class Entry(Struct, eq=False, gc=False):
     """One lead as it will be stored: with a ``body`` to send, or with the outcome that it has already."""
 
     index: int
     campaign: int | None = None
-    phone: int | None = attrs.field(default=None, repr=False)
-    key: str | None = attrs.field(default=None, repr=False)
-    body: bytes | None = attrs.field(default=None, repr=False)
+    phone: int | None = None
+    key: str | None = None
+    body: bytes | None = None
     row: int | None = None
-    cells: bytes | None = attrs.field(default=None, repr=False)
+    cells: bytes | None = None
     outcome: Outcome | None = None
     reason: str | None = None
     field: str | None = None
-    detail: str | None = attrs.field(default=None, repr=False)
+    detail: str | None = None
     first: int | None = None
+
+    def __repr__(self) -> str:
+        return f"Entry(index={self.index}, campaign={self.campaign}, row={self.row}, outcome={self.outcome})"
 
     def refuse(self, field: str, reason: str, detail: str) -> None:
         """Make it INVALID."""
@@ -144,6 +145,7 @@ class LeadReader:
                 break
         found = self._found.copy()
         self._found.clear()
+        self._asked.set()  # read on while these are being stored
         if not found and self._ahead.done() and (error := self._ahead.exception()) is not None:
             raise self._failure(error)
         return found
@@ -192,28 +194,27 @@ class LeadReader:
     def _entries(self, leads: Sequence[Any]) -> list[Entry]:
         rows = prepare(leads, self.read, self._operation, _NOBODY)
         self.read += len(leads)
-        entries = [self._entry(lead, row) for lead, row in zip(leads, rows, strict=True)]
-        for entry in entries:
-            self._sum_up(entry)
+        entries = [self._entry(row) for row in rows]
+        for entry, lead in zip(entries, leads, strict=True):
+            if isinstance(lead, FileRow):
+                self._place(entry, lead)
+            if entry.campaign is None and entry.body is not None:
+                entry.refuse("campaign", "no_campaign", "neither the lead nor the call names a campaign")
+        self.digest = _summed_up(self.digest, entries)
         return entries
 
-    def _entry(self, lead: Any, row: Row | LeadOutcome) -> Entry:
-        phone = None if row.phone is None else int(row.phone)
+    def _entry(self, row: Row | LeadOutcome) -> Entry:
         key = None if row.key is None else storable(row.key)
-        entry = Entry(row.index, self._campaign, phone, key)
-        if isinstance(row, LeadOutcome):
-            entry.refuse(row.field or "lead", row.reason or "invalid", row.detail or "")
-        else:
-            entry.body = row.body
-        campaign = None
-        if isinstance(lead, FileRow):
-            entry.row, campaign = lead.row, lead.campaign
-            entry.cells = encode([storable(cell) for cell in lead.cells])
-        if campaign is not None:
-            self._send_to(entry, campaign)
-        elif entry.campaign is None and entry.body is not None:
-            entry.refuse("campaign", "no_campaign", "neither the lead nor the call names a campaign")
+        if isinstance(row, Row):
+            return Entry(row.index, self._campaign, int(row.phone), key, row.body)
+        entry = Entry(row.index, self._campaign, None if row.phone is None else int(row.phone), key)
+        entry.refuse(row.field or "lead", row.reason or "invalid", row.detail or "")
         return entry
+
+    def _place(self, entry: Entry, lead: FileRow) -> None:
+        entry.row, entry.cells = lead.row, _encoded(lead.cells)
+        if lead.campaign is not None:
+            self._send_to(entry, lead.campaign)
 
     @staticmethod
     def _send_to(entry: Entry, campaign: int | str) -> None:
@@ -223,8 +224,19 @@ class LeadReader:
             entry.campaign = None
             entry.refuse("campaign", "bad_campaign", "a campaign id is a positive whole number")
 
-    def _sum_up(self, entry: Entry) -> None:
+
+def _summed_up(digest: bytes, entries: Iterable[Entry]) -> bytes:
+    """Continue a digest, entry by entry."""
+    for entry in entries:
         said = entry.body or f"{entry.field} {entry.reason} {entry.detail}".encode()
         head = f"{entry.campaign} {entry.key!r} ".encode()
-        whole = b"\0".join((self.digest, head, said, entry.cells or b""))
-        self.digest = blake2b(whole, digest_size=DIGEST_SIZE).digest()
+        whole = b"\0".join((digest, head, said, entry.cells or b""))
+        digest = blake2b(whole, digest_size=DIGEST_SIZE).digest()
+    return digest
+
+
+def _encoded(cells: tuple[str, ...]) -> bytes:
+    try:
+        return encode(cells)
+    except UnicodeEncodeError:
+        return encode([storable(cell) for cell in cells])

@@ -1,8 +1,8 @@
 """The phones that a job has had, in flat memory: a few in a dict, many in a private file that nobody can open."""
 
 import sqlite3
-from collections.abc import Sequence
-from itertools import chain
+from collections.abc import Iterator, Sequence
+from itertools import chain, groupby
 
 from voiso_async.convert import decode
 from voiso_async.outbox.loading import Entry
@@ -67,9 +67,7 @@ class Seen:
     def _write(self, new: dict[int, int]) -> int:
         """Write what is not there yet; say how many that was."""
         many, written = self._opened(), 0
-        items = sorted(new.items())
-        for table in sorted({key // PHONES // SLOTS for key in new}):
-            own = [(_within(key), place) for key, place in items if key // PHONES // SLOTS == table]
+        for table, own in _by_table(sorted(new.items())):
             for start in range(0, len(own), BLOCK):
                 block = own[start : start + BLOCK]
                 sql = f"INSERT OR IGNORE INTO seen{table} VALUES {', '.join(['(?, ?)'] * len(block))}"  # noqa: S608
@@ -78,8 +76,8 @@ class Seen:
 
     def _look_up(self, new: dict[int, int], first: int) -> dict[int, int]:
         known: dict[int, int] = {}
-        for table in {key // PHONES // SLOTS for key in new}:
-            own = {_within(key): key for key in new if key // PHONES // SLOTS == table}
+        for table, items in _by_table([(key, key) for key in sorted(new)]):
+            own = dict(items)
             found = self._opened().execute(
                 f"""SELECT json_group_array(json_array(seen{table}.id, place)) FROM json_each(?)
                 JOIN seen{table} ON seen{table}.id = value WHERE place < ?""",  # noqa: S608
@@ -100,5 +98,11 @@ class Seen:
         return self._many
 
 
-def _within(key: int) -> int:
-    return key % (PHONES * SLOTS)
+def _by_table(items: Sequence[tuple[int, int]]) -> Iterator[tuple[int, Sequence[tuple[int, int]]]]:
+    """Give what belongs to each table, under its id there; the items come by their keys."""
+    span = PHONES * SLOTS
+    if items and items[-1][0] < span:  # as with fewer campaigns than one table takes
+        yield 0, items
+        return
+    for table, own in groupby(items, key=lambda item: item[0] // span):
+        yield table, [(key - table * span, place) for key, place in own]

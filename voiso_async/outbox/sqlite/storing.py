@@ -208,20 +208,20 @@ def _insert(ledger: Ledger, columns: tuple[str, ...], rows: Sequence[tuple[Any, 
 
 
 def _fresh(job: int, operation: int, entry: Entry) -> tuple[Any, ...]:
-    row_id, body = job * ROWS_PER_JOB + entry.index, entry.body
-    crc = None
-    if body is not None and entry.campaign is not None and entry.phone is not None:
-        crc = checksum(row_id, entry.campaign, operation, entry.phone, body)
+    row_id, body, cells = job * ROWS_PER_JOB + entry.index, entry.body, entry.cells
+    campaign, phone, crc = entry.campaign, entry.phone, None
+    if body is not None and campaign is not None and phone is not None:
+        crc = checksum(row_id, campaign, operation, phone, body)
     return (
         row_id,
-        entry.campaign,
+        campaign,
         operation,
-        entry.phone,
+        phone,
         entry.key,
         None if body is None else body.decode(),
         crc,
         entry.row,
-        None if entry.cells is None else entry.cells.decode(),
+        None if cells is None else cells.decode(),
         WAITING if entry.outcome is None else FINAL,
     )
 
