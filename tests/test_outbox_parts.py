@@ -98,6 +98,20 @@ async def test_a_reader_gives_the_loop_its_turn() -> None:
     assert beats >= 10
 
 
+async def test_a_reader_reads_on_while_what_it_gave_is_being_stored() -> None:
+    async def source() -> AsyncIterator[object]:
+        for lead in leads(5000):
+            yield lead
+
+    reader = LeadReader(source(), Operation.ADD, 3)
+    assert 1000 == len(await reader.some(1000))
+    for _ in range(50):
+        await asyncio.sleep(0)
+    assert 2000 == reader.read
+    assert list(range(1000, 2000)) == [entry.index for entry in await reader.some(1000)]
+    reader.close()
+
+
 async def test_the_digest_depends_on_every_lead_and_not_on_the_parts() -> None:
     async def digest(given: Sequence[object], parts: int, campaign: int = 3) -> bytes:
         reader = LeadReader(given, Operation.ADD, campaign)
