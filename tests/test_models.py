@@ -173,6 +173,17 @@ def test_records_survive_pickle_and_copy(wire: dict[str, Any], cls: Any) -> None
         assert record.extra == twin.extra
 
 
+def test_records_without_unknown_fields_share_an_extra_that_stays_empty() -> None:
+    read, made = structure({"id": 1}, Ref), Ref(id=2)
+    for record in (read, made, copy.deepcopy(read), pickle.loads(pickle.dumps(made))):  # noqa: S301 - our own bytes
+        assert record.extra is read.extra
+    with pytest.raises(TypeError):
+        read.extra.update(new=1)
+    with pytest.raises(TypeError):
+        read.extra["new"] = 1
+    assert {} == made.extra == structure({"id": 3}, User).extra
+
+
 @pytest.mark.parametrize("cls", [Campaign, User, Ref, ChannelProfile])
 def test_records_hash_by_type_and_id(cls: Any) -> None:
     assert hash(cls(id=3)) == hash(cls(id=3, name="other", extra={"unhashable": []}))

@@ -7,6 +7,7 @@ from attrs import field, frozen
 
 from voiso_async.convert import structure_within
 from voiso_async.models.enums import CampaignStatus, CampaignStrategy
+from voiso_async.models.record import OpenRecord
 
 __all__ = [
     "AmdVoicemailMessage",
@@ -19,43 +20,39 @@ __all__ = [
 
 
 @frozen(kw_only=True)
-class DialLevelOverride:
+class DialLevelOverride(OpenRecord):
     """Another dial level while at least so many agents are active; seen on *get* only."""
 
     enabled: bool | None = None
     value: int | float | None = None
     active_agents_threshold: int | None = None
-    extra: dict[str, Any] = field(factory=dict, eq=False, repr=False)
 
 
 @frozen(kw_only=True)
-class VoiceMessage:
+class VoiceMessage(OpenRecord):
     """A recording."""
 
     type: str | None = None
     name: str | None = field(default=None, repr=False)
-    extra: dict[str, Any] = field(factory=dict, eq=False, repr=False)
 
 
 @frozen(kw_only=True)
-class AmdVoicemailMessage:
+class AmdVoicemailMessage(OpenRecord):
     """What an answering machine is told."""
 
     enabled: bool | None = None
     voice_message: VoiceMessage | None = None
-    extra: dict[str, Any] = field(factory=dict, eq=False, repr=False)
 
 
 @frozen(kw_only=True)
-class CallerIdSet:
+class CallerIdSet(OpenRecord):
     """Numbers a campaign shows to those it calls."""
 
     phone_numbers: tuple[str, ...] | None = field(default=None, repr=False)
-    extra: dict[str, Any] = field(factory=dict, eq=False, repr=False)
 
 
 @frozen(kw_only=True)
-class Campaign:
+class Campaign(OpenRecord):
     """A dialer campaign; a state call may answer with little more than ``id`` and ``status`` (contract 12.1).
 
     ``extra`` keeps the fields this package does not know.
@@ -80,7 +77,6 @@ class Campaign:
     follow_up_mode: str | None = None
     created_at: datetime | None = None
     updated_at: datetime | None = None
-    extra: dict[str, Any] = field(factory=dict, eq=False, repr=False)
 
     def __hash__(self) -> int:
         return hash((type(self), self.id))

@@ -6,56 +6,53 @@ from typing import Any
 from attrs import field, frozen
 
 from voiso_async.convert import structure_within
+from voiso_async.models.record import OpenRecord
 
 __all__ = ["ChannelProfile", "Ref", "SkillLevel", "User", "WebrtcRingtone", "user_from"]
 
 
 @frozen(kw_only=True)
-class Ref:
+class Ref(OpenRecord):
     """A team, queue, skill or access group, by id and name."""
 
     id: int
     name: str | None = field(default=None, repr=False)
-    extra: dict[str, Any] = field(factory=dict, eq=False, repr=False)
 
     def __hash__(self) -> int:
         return hash((type(self), self.id))
 
 
 @frozen(kw_only=True)
-class SkillLevel:
+class SkillLevel(OpenRecord):
     """A skill, and how well a user has it."""
 
     skill: Ref | None = None
     value: int | None = None
-    extra: dict[str, Any] = field(factory=dict, eq=False, repr=False)
 
 
 @frozen(kw_only=True)
-class WebrtcRingtone:
+class WebrtcRingtone(OpenRecord):
     """What a user hears when a call comes in."""
 
     type: str | None = None
     name: str | None = field(default=None, repr=False)
-    extra: dict[str, Any] = field(factory=dict, eq=False, repr=False)
 
 
 @frozen(kw_only=True)
-class ChannelProfile:
+class ChannelProfile(OpenRecord):
     """A user's account on a channel such as chat; ``identifier`` may be a number or a name."""
 
     id: int
     channel: str | None = None
     identifier: str | None = field(default=None, repr=False)
     name: str | None = field(default=None, repr=False)
-    extra: dict[str, Any] = field(factory=dict, eq=False, repr=False)
 
     def __hash__(self) -> int:
         return hash((type(self), self.id))
 
 
 @frozen(kw_only=True)
-class User:
+class User(OpenRecord):
     """A user of the contact centre; adding to and removing from a campaign answer with id, name and email only.
 
     ``id`` is an integer or a text, as the server writes it: compare ``str(user.id)`` (contract 12.2). ``extra``
@@ -85,7 +82,6 @@ class User:
     created_at: datetime | None = None
     updated_at: datetime | None = None
     deleted_at: datetime | None = None
-    extra: dict[str, Any] = field(factory=dict, eq=False, repr=False)
 
     def __hash__(self) -> int:
         return hash((type(self), self.id))

@@ -4,11 +4,12 @@ Everything but ``id`` may be absent. What is not known here is kept in ``extra``
 """
 
 from datetime import datetime
-from typing import Any, Self
+from typing import Self
 
 from attrs import field, frozen
 
 from voiso_async.models.enums import OpenEnum
+from voiso_async.models.record import OpenRecord
 
 __all__ = [
     "CampaignUser",
@@ -60,7 +61,7 @@ class IdentifierType(_Shouted):
 
 
 @frozen(kw_only=True)
-class TalkdeskCampaign:
+class TalkdeskCampaign(OpenRecord):
     """A campaign (contract 5.2); ``extra`` keeps the fields this package does not know."""
 
     id: str
@@ -71,25 +72,23 @@ class TalkdeskCampaign:
     run_once: bool | None = None
     action_required: bool | None = None
     created_at: datetime | None = None
-    extra: dict[str, Any] = field(factory=dict, eq=False, repr=False)
 
     def __hash__(self) -> int:
         return hash((type(self), self.id))
 
 
 @frozen(kw_only=True)
-class CampaignUser:
+class CampaignUser(OpenRecord):
     """A user assigned to a campaign: the API says no more of one than the id (contract 4.2)."""
 
     id: str
-    extra: dict[str, Any] = field(factory=dict, eq=False, repr=False)
 
     def __hash__(self) -> int:
         return hash((type(self), self.id))
 
 
 @frozen(kw_only=True)
-class TalkdeskUser:
+class TalkdeskUser(OpenRecord):
     """A user of the account (contract 7); the repr shows nothing personal."""
 
     id: str
@@ -100,14 +99,13 @@ class TalkdeskUser:
     extension: int | str | None = field(default=None, repr=False)
     external_phone_number: str | None = field(default=None, repr=False)
     created_at: datetime | None = None
-    extra: dict[str, Any] = field(factory=dict, eq=False, repr=False)
 
     def __hash__(self) -> int:
         return hash((type(self), self.id))
 
 
 @frozen(kw_only=True)
-class RecordList:
+class RecordList(OpenRecord):
     """A list of records, which campaigns dial (contract 9)."""
 
     id: str
@@ -115,7 +113,6 @@ class RecordList:
     unique_identifier_type: IdentifierType | None = None
     status: RecordListStatus | None = None
     created_at: datetime | None = None
-    extra: dict[str, Any] = field(factory=dict, eq=False, repr=False)
 
     def __hash__(self) -> int:
         return hash((type(self), self.id))
