@@ -1,0 +1,99 @@
+"""Decoded JSON to records and back, by one cattrs converter; msgspec checks the types."""
+
+import re
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, TypeVar, overload
+
+import attrs
+import msgspec
+from cattrs import Converter
+from cattrs.gen import make_dict_unstructure_fn, override
+from cattrs.preconf.msgspec import make_converter
+
+from voiso_async.convert.plain import decode, encode
+from voiso_async.convert.tidy import EXTRA, tidier
+from voiso_async.errors import ResponseError
+
+__all__ = ["structure", "structure_field", "structure_within", "unstructure"]
+
+T = TypeVar("T")
+
+
+@overload
+def structure(value: Any, cls: type[T], *, request: str = "", path: str = "$") -> T: ...
+@overload
+def structure(value: Any, cls: Any, *, request: str = "", path: str = "$") -> Any: ...
+def structure(value: Any, cls: Any, *, request: str = "", path: str = "$") -> Any:
+    """Make a record, a list of records or a plain value of decoded JSON, or raise ``ResponseError``.
+
+    ``path`` is where ``value`` stood in the answer; the error's own path begins with it.
+    """
+    try:
+        return _converter.structure(value, cls)
+    except msgspec.ValidationError as error:
+        fault = str(error)
+    raise _unreadable(fault, path, request)
+
+
+def structure_field(decoded: Any, key: str, cls: type[T], *, request: str = "") -> T:
+    """Make a value of what stands under ``key`` of the answer; it must be there."""
+    if not isinstance(decoded, dict):
+        raise _unreadable("Expected `object`", "$", request)
+    return structure(decoded.get(key), cls, request=request, path=f"$.{key}")
+
+
+def structure_within(decoded: Any, key: str, cls: type[T], *, request: str = "") -> T:
+    """Make a record of the object under ``key`` if there is one, else of the answer itself (contract 12.1)."""
+    if isinstance(decoded, dict) and isinstance(decoded.get(key), dict):
+        return structure_field(decoded, key, cls, request=request)
+    return structure(decoded, cls, request=request)
+
+
+def unstructure(record: Any) -> Any:
+    """Make plain JSON data of records: absent fields are left out, ``extra`` is merged in."""
+    return decode(encode(_converter.unstructure(record)))
+
+
+def _unreadable(fault: str, path: str, request: str) -> ResponseError:
+    # Of msgspec's text only types, field names and positions are taken over: elsewhere it may quote a value.
+    place = re.search(r"`\$([^`]*)`$", fault)
+    where = path + (place[1] if place else "")
+    expected = "datetime" if "datetime" in fault else "a valid value"
+    if missing := re.match(r"Object missing required field `([^`]+)`", fault):
+        where, expected = f"{where}.{missing[1]}", "a value"
+    if stated := re.match(r"Expected `([^`]+)`", fault):
+        expected = stated[1].removesuffix(" | null")
+    return ResponseError(
+        f"the answer cannot be read: {where} must be {expected}",
+        request=request,
+        path=where,
+        expected=expected,
+        reason="schema",
+    )
+
+
+def _structure_hook(cls: Any) -> Callable[[Any, Any], Any]:
+    tidy = tidier(cls)
+    if tidy is None:
+        return msgspec.convert
+    return lambda value, kind: msgspec.convert(tidy(value), kind)
+
+
+def _unstructure_hook(cls: Any, converter: Converter) -> Callable[[Any], Any]:
+    if EXTRA not in attrs.fields_dict(cls):
+        return make_dict_unstructure_fn(cls, converter, _cattrs_omit_if_default=True)
+    options: Any = {EXTRA: override(omit=True)}
+    fields = make_dict_unstructure_fn(cls, converter, _cattrs_omit_if_default=True, **options)
+    return lambda record: fields(record) | record.extra
+
+
+def _every_type(_: Any) -> bool:
+    return True
+
+
+_converter = make_converter()
+_converter.register_structure_hook_factory(_every_type, _structure_hook)
+for _plain in (str, int, float, bool, datetime):  # cattrs has lenient hooks of its own for these
+    _converter.register_structure_hook(_plain, _structure_hook(_plain))
+_converter.register_unstructure_hook_factory(attrs.has, _unstructure_hook)
