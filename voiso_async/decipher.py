@@ -186,16 +186,16 @@ def _target(location: str) -> str:
     return clean_text(origin if parts.scheme else parts.hostname)
 
 
-def decode_json(response: Response, request: Request | str) -> Any:
+def decode_json(response: Response, request: Request | str, decoder: Callable[[bytes], Any] = decode) -> Any:
     """Decode the JSON of a 200 or 201; anything that is not the promised body is a ``ResponseError``.
 
-    A wrong content type is no fault if the JSON is valid.
+    A wrong content type is no fault if the JSON is valid. ``decoder`` may be one that makes records.
     """
     if response.status not in DOCUMENTED:
         raise _unusable(f"status {response.status} where a body was due", request, "status")
     value, reason = None, ""
     try:
-        value = decode(response.body)
+        value = decoder(response.body)
     except ResponseError as error:
         reason = error.reason
     if reason == "empty":

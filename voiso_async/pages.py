@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, urljoin, urlsplit
 
 from attrs import Attribute, evolve, field, frozen
 
-from voiso_async.convert import structure, structure_field
+from voiso_async.convert import decoder_of, structure, structure_field
 from voiso_async.decipher import decode_json
 from voiso_async.errors import ConfigurationError, PaginationError
 from voiso_async.wire import Params, Request, Response, origin_of
@@ -228,10 +228,11 @@ class _Metadata:
 
 def page_of(cls: type[R], key: str) -> Callable[[Response, Request], Page[R]]:
     """Make a reader of pages that hold records of ``cls`` under ``key``, and ``metadata.total`` (contract 4)."""
+    decoder = decoder_of(cls)
 
     def read(response: Response, request: Request) -> Page[R]:
         name = str(request)
-        body = decode_json(response, request)
+        body = decode_json(response, request, decoder)
         items: list[R] = structure_field(body, key, list[cls], request=name)  # type: ignore[valid-type]
         metadata = structure(body.get("metadata"), _Metadata | None, request=name, path="$.metadata")
         total = -1 if metadata is None or metadata.total is None else metadata.total

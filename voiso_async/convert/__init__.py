@@ -6,9 +6,11 @@ fields a record does not know are kept in its ``extra``. Every failure is a ``Re
 
 from voiso_async.convert.plain import decode, encode, encode_lines
 from voiso_async.convert.records import structure, structure_field, structure_within, unstructure
+from voiso_async.convert.straight import decoder_of
 
 __all__ = [
     "decode",
+    "decoder_of",
     "encode",
     "encode_lines",
     "structure",
