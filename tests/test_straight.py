@@ -11,10 +11,13 @@ from hypothesis import strategies as st
 from test_convert import Tree
 from test_models import CAMPAIGN, USER
 
+from voiso_async import pages
 from voiso_async.convert import decode, decoder_of, structure_field
 from voiso_async.errors import ResponseError
-from voiso_async.models import Campaign, User
+from voiso_async.models import Campaign, Ref, User
 from voiso_async.models.record import OpenRecord
+from voiso_async.pages import page_of
+from voiso_async.wire import Request, Response
 
 FULL_TREE: dict[str, Any] = {
     "id": 1,
@@ -77,7 +80,7 @@ def read(body: bytes, cls: type, *, straight: bool) -> Any:
     """Give all that can be told of a result, or of an error."""
     try:
         decoded = decoder_of(cls)(body) if straight else decode(body)
-        return everything(structure_field(decoded, "items", list[cls]))  # type: ignore[valid-type]
+        return everything(structure_field(decoded, "items", tuple[cls, ...]))  # type: ignore[valid-type]
     except ResponseError as error:
         return str(error), error.path, error.expected, error.reason, error.__cause__, error.__context__
 
@@ -151,6 +154,36 @@ def test_numbers_are_read_alike(name: str, number: str) -> None:
 )
 def test_odd_answers_are_read_alike(body: bytes) -> None:
     assert read(body, Tree, straight=False) == read(body, Tree, straight=True)
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        {},
+        {"metadata": None},
+        {"metadata": []},
+        {"metadata": [{"id": 1}]},
+        {"metadata": {"total": "1"}},
+        {"metadata": {"total": None, "new": 1}},
+        {"errors": []},
+        {"errors": [], "error": None},
+        {"errors": [{"id": 1}]},
+        {"error": "no"},
+        {"error": {"name": ["is wrong"]}},
+    ],
+)
+def test_a_page_is_read_alike(beside: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    request, response = Request.to("GET", "/users"), Response(status=200, body=answer({"id": 1}, **beside))
+
+    def page() -> Any:
+        try:
+            return page_of(Ref, "items")(response, request)
+        except ResponseError as error:
+            return str(error), error.path, error.expected, error.reason
+
+    straight = page()
+    monkeypatch.setattr(pages, "decoder_of", lambda _: decode)
+    assert page() == straight
 
 
 def test_an_unlisted_state_goes_straight_and_is_kept() -> None:

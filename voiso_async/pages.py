@@ -233,10 +233,10 @@ def page_of(cls: type[R], key: str) -> Callable[[Response, Request], Page[R]]:
     def read(response: Response, request: Request) -> Page[R]:
         name = str(request)
         body = decode_json(response, request, decoder)
-        items: list[R] = structure_field(body, key, list[cls], request=name)  # type: ignore[valid-type]
+        items: tuple[R, ...] = structure_field(body, key, tuple[cls, ...], request=name)  # type: ignore[valid-type]
         metadata = structure(body.get("metadata"), _Metadata | None, request=name, path="$.metadata")
         total = -1 if metadata is None or metadata.total is None else metadata.total
-        return Page(items=tuple(items), total=total if total >= 0 else None)
+        return Page(items=items, total=total if total >= 0 else None)
 
     return read
 

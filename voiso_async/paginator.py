@@ -102,7 +102,8 @@ class Paginator(Generic[T]):
 
     async def _fetch(self, step: Step) -> Page[T]:
         try:
-            return self._read(await self._send(step.request), step.request)
+            request = step.request
+            return self._read(await self._send(request), request)
         except Exception as error:
             if step.offset is not None:
                 error.add_note(f"while listing at offset={step.offset}")
@@ -197,17 +198,23 @@ class _Walk(AsyncIterator[Page[T]]):
         return None
 
     def _as_foreseen(self, step: Step, page: Page[T], seen: set[str]) -> bool:
-        ids = _ids(page)
-        return step.fits(page, self.total) and len(set(ids)) == len(ids) and seen.isdisjoint(ids)
+        return step.fits(page, self.total) and _all_new(_ids(page), seen)
 
-    def _is_new(self, item: T) -> bool:
-        key = str(item.id)
+    def _fresh(self, page: Page[T]) -> tuple[T, ...]:
+        """The items not seen before; usually all of them."""
+        ids = _ids(page)
+        if _all_new(ids, self._seen):
+            self._seen.update(ids)
+            return page.items
+        return tuple(item for key, item in zip(ids, page, strict=True) if self._is_new(key))
+
+    def _is_new(self, key: str) -> bool:
         known = key in self._seen
         self._seen.add(key)
         return not known
 
     def _accept(self, step: Step, page: Page[T]) -> Page[T]:
-        fresh = tuple(item for item in page if self._is_new(item))
+        fresh = self._fresh(page)
         changed = None not in (self.total, page.total) and self.total != page.total
         if not fresh and step.after(page) is not None:
             self._doubt(step, page, hopeless=bool(page) and not changed)
@@ -228,6 +235,10 @@ class _Walk(AsyncIterator[Page[T]]):
 
 def _ids(page: Page[T]) -> list[str]:
     return [str(item.id) for item in page]  # contract 12.2: compared as text
+
+
+def _all_new(ids: list[str], seen: set[str]) -> bool:
+    return seen.isdisjoint(ids) and len(set(ids)) == len(ids)
 
 
 def _fault(step: Step, message: str, reason: str) -> PaginationError:

@@ -100,6 +100,7 @@ class Session:
         hook: EventHook | None = None,
     ) -> None:
         self._base_url = base_url.rstrip("/")
+        self._origin = origin_of(self._base_url)
         self._timeout = timeout or Timeout()
         self._lead_timeout = lead_timeout or LEAD_TIMEOUT
         self._retry = retry or RetryPolicy()
@@ -115,7 +116,7 @@ class Session:
     @property
     def origin(self) -> str:
         """Scheme, host and port of every request."""
-        return origin_of(self._base_url)
+        return self._origin
 
     @property
     def lead_timeout(self) -> Timeout:
@@ -125,7 +126,7 @@ class Session:
     @property
     def held(self) -> float:
         """Seconds that the server still wants quiet for; 0.0 when requests may leave."""
-        return max(0.0, self._shared.quiet_until - anyio.current_time())
+        return max(0.0, self._shared.quiet_until - _now())
 
     def view(self, timeout: Timeout | None = None, retry: RetryPolicy | None = None) -> "Session":
         """Give a session with another timeout or policy that shares everything else, its closing too."""
@@ -151,7 +152,7 @@ class Session:
         self.ensure_usable()
         policy = retry or self._retry
         repeat = request.method == "GET" if repeat_in_doubt is None else repeat_in_doubt
-        ends = anyio.current_time() + policy.deadline
+        ends = _now() + policy.deadline
         attempt = 1
         while True:
             try:
@@ -159,7 +160,7 @@ class Session:
             except VoisoError as failure:
                 unsafe = failure.proof == "in_doubt" and not repeat
                 delay = None if unsafe else policy.delay(failure, attempt)
-                if delay is None or anyio.current_time() + delay >= ends:
+                if delay is None or _now() + delay >= ends:
                     raise
                 reason = _reason(failure)
             self._shared.hook(RetryPlanned(request=str(request), attempt=attempt, delay=delay, reason=reason))
@@ -194,7 +195,7 @@ class Session:
         await self._quiet(request, ends)
         self.ensure_usable()
         headers = await self._shared.auth.headers()
-        began = anyio.current_time()
+        began = _now()
         status = error = None
         self._shared.hook(RequestSent(request=str(request), attempt=attempt))
         try:
@@ -204,7 +205,7 @@ class Session:
             error = type(failure).__name__
             raise
         finally:
-            seconds = anyio.current_time() - began
+            seconds = _now() - began
             self._shared.hook(
                 RequestDone(request=str(request), attempt=attempt, status=status, error=error, seconds=seconds)
             )
@@ -231,7 +232,7 @@ class Session:
     def _url(self, request: Request) -> str:
         url = f"{self._base_url}{request.target}"
         sound = METHOD.fullmatch(request.method) and PATH.fullmatch(request.path)
-        if not sound or origin_of(url) != self.origin:
+        if not sound or origin_of(url) != self._origin:
             raise ConfigurationError(
                 "the path must begin with '/' and have segments of letters, digits, '-', '_', '.' and '~' that do "
                 "not begin with a dot; the method must be in capitals; nothing was sent"
@@ -246,7 +247,7 @@ class Session:
     async def _quiet(self, request: Request, ends: float) -> None:
         """Wait until the server's own time has passed, unless that is beyond the deadline."""
         while (wait := self.held) > 0:
-            if anyio.current_time() + wait >= ends:
+            if _now() + wait >= ends:
                 raise RequestTimeoutError(
                     f"the server asked for {wait:.1f} s of quiet, longer than the time left",
                     request=str(request),
@@ -259,17 +260,17 @@ class Session:
         seconds = retry_after(response.headers) if response.status in HOLDING_STATUSES else None
         seconds = min(seconds or 0.0, self._retry.max_retry_after)
         if seconds > self.held:
-            self._shared.quiet_until = anyio.current_time() + seconds
+            self._shared.quiet_until = _now() + seconds
             self._shared.hook(OriginHeld(seconds=seconds))
 
     def _masked(self, response: Response) -> Response:
         """Take an echoed key out of the headers, and out of a body that may become text of an error."""
         mask = self._shared.auth.mask
         headers = {name: mask(value) for name, value in response.headers.items()}
+        if 200 <= response.status < 300:
+            return evolve(response, headers=headers)
         text = response.body.decode("utf-8", "surrogateescape")
-        good = 200 <= response.status < 300
-        body = response.body if good else mask(text).encode("utf-8", "surrogateescape")
-        return evolve(response, headers=headers, body=body)
+        return evolve(response, headers=headers, body=mask(text).encode("utf-8", "surrogateescape"))
 
     async def aclose(self) -> None:
         """Close the own connections, for every view; once is enough, twice is fine."""
@@ -281,6 +282,10 @@ class Session:
             await self._shared.leads.aclose()
         finally:
             await self._shared.reads.aclose()
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def _reason(failure: VoisoError) -> str:

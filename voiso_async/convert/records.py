@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, TypeVar, overload
+from typing import Any, TypeVar, cast, overload
 
 import attrs
 import msgspec
@@ -40,7 +40,10 @@ def structure_field(decoded: Any, key: str, cls: type[T], *, request: str = "") 
     """Make a value of what stands under ``key`` of the answer; it must be there."""
     if not isinstance(decoded, dict):
         raise _unreadable("Expected `object`", "$", request)
-    return structure(decoded.get(key), cls, request=request, path=f"$.{key}")
+    value = decoded.get(key)
+    if isinstance(value, tuple):  # JSON has none: these are records, made by ``decoder_of``
+        return cast("T", value)
+    return structure(value, cls, request=request, path=f"$.{key}")
 
 
 def structure_within(decoded: Any, key: str, cls: type[T], *, request: str = "") -> T:

@@ -27,8 +27,8 @@ Present = bool | int | float | str | list[Any] | dict[str, Any]
 def decoder_of(cls: type) -> Callable[[bytes], Any]:
     """Make a ``decode`` for answers whose arrays hold records of ``cls``.
 
-    If nothing in an answer is unusual, the arrays directly under its top are lists of records; else all is plain
-    data, as from ``decode``. ``structure`` takes both.
+    If nothing in an answer is unusual, the arrays directly under its top are tuples of records; else all is plain
+    data, as from ``decode``. ``structure_field`` takes both.
     """
     proof, decoder = (msgspec.json.Decoder(_answer(kind)) for kind in (_twin(cls), cls))
 
@@ -45,7 +45,7 @@ def decoder_of(cls: type) -> Callable[[bytes], Any]:
 
 
 def _answer(kind: Any) -> Any:
-    return dict[str, list[kind] | dict[str, Any] | str | int | float | bool | None]
+    return dict[str, tuple[kind, ...] | dict[str, Any] | str | int | float | bool | None]
 
 
 @cache
