@@ -54,11 +54,16 @@ class Backend:
 
 @contextmanager
 def backend(
-    *, cooldown: float = 0.0, server_time: float = 0.0, latency: float = 0.0, users: int = 0
+    *,
+    cooldown: float = 0.0,
+    server_time: float = 0.0,
+    latency: float = 0.0,
+    users: int = 0,
+    new_fields: bool = False,
 ) -> Iterator[Backend]:
     """Serve while the block runs."""
     options = {"cooldown": cooldown, "server-time": server_time, "latency": latency, "users": users}
-    settings = [f"--{name}={value}" for name, value in options.items()]
+    settings = [f"--{name}={value}" for name, value in options.items()] + ["--new-fields"] * new_fields
     command = [sys.executable, "-m", "benchmarks.server", *settings]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
         if process.stdout is None or process.stdin is None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-__all__ = ["leads", "phone", "user"]
+__all__ = ["grown", "leads", "phone", "user"]
 
 Lead = dict[str, Any]
 
@@ -53,3 +53,9 @@ def user(number: int) -> Lead:
         "updated_at": "2026-02-05T07:30:00Z",
         "deleted_at": None,
     }
+
+
+def grown(known: Lead) -> Lead:
+    """Add to a user what the vendor may add some day: to the user, and to each team."""
+    teams = [team | {"colour": "red"} for team in known["teams"]]
+    return known | {"teams": teams, "presence": {"state": "away", "since": None}, "rating": 4.5}

@@ -13,7 +13,7 @@ from collections import defaultdict
 import msgspec
 from aiohttp import web
 
-from benchmarks.leads import user
+from benchmarks.leads import grown, user
 
 __all__ = ["Server", "main"]
 
@@ -38,10 +38,14 @@ class Lists(msgspec.Struct):
 class Server:
     """Takes leads at the pace of the contract, shows users page by page, and keeps the times."""
 
-    def __init__(self, *, cooldown: float, server_time: float, latency: float, users: int) -> None:
+    def __init__(
+        self, *, cooldown: float, server_time: float, latency: float, users: int, new_fields: bool
+    ) -> None:
         self._cooldown, self._server_time, self._latency = cooldown, server_time, latency
         self._total = users
         self._users = [user(number) for number in range(1, users + 1)]
+        if new_fields:
+            self._users = [grown(known) for known in self._users]
         self._pages: dict[tuple[int, int], bytes] = {}
         self._calls: list[tuple[int, float, float, int]] = []
         self._ended: dict[int, float] = defaultdict(lambda: -1e9)
@@ -107,6 +111,7 @@ def main() -> None:
     for name in ("cooldown", "server-time", "latency"):
         parser.add_argument(f"--{name}", type=float, default=0.0)
     parser.add_argument("--users", type=int, default=0)
+    parser.add_argument("--new-fields", action="store_true", help="users with fields that no client knows")
     asyncio.run(_serve(Server(**vars(parser.parse_args()))))
 
 
