@@ -137,7 +137,7 @@ class _Walk(AsyncIterator[Page[T]]):
         self._fetch = fetch
         self._step = step
         self._start = step.offset or 0
-        self._page: Page[T] | None = None
+        self._page: Page[Any] | None = None
         self._seen: set[str] = set()
         self._stale = 0
         self._over = False
@@ -218,7 +218,7 @@ class _Walk(AsyncIterator[Page[T]]):
         changed = None not in (self.total, page.total) and self.total != page.total
         if not fresh and step.after(page) is not None:
             self._doubt(step, page, hopeless=bool(page) and not changed)
-        self._step, self._page = step, page
+        self._step, self._page = step, _hollow(page)
         self._stale = 0 if fresh else self._stale
         self.drifted |= changed or (len(fresh) < len(page) and not self._over)
         self.total = self.total if page.total is None else page.total
@@ -235,6 +235,11 @@ class _Walk(AsyncIterator[Page[T]]):
 
 def _ids(page: Page[T]) -> list[str]:
     return [str(item.id) for item in page]  # contract 12.2: compared as text
+
+
+def _hollow(page: Page[Any]) -> Page[Any]:
+    """What the next step asks of a page, so that its items are held no longer than their reader holds them."""
+    return evolve(page, items=(None,) * len(page))
 
 
 def _all_new(ids: list[str], seen: set[str]) -> bool:

@@ -60,6 +60,8 @@ def _twin(kind: Any) -> Any:
     parts = tuple(_twin(part) for part in get_args(kind) if part is not NoneType)
     if get_origin(kind) in (Union, UnionType):
         return Union[parts]  # noqa: UP007 - of what was found
+    if Ellipsis in parts:
+        return list[parts[0]]  # type: ignore[valid-type]  # made faster than a tuple
     return get_origin(kind)[parts] if parts else kind
 
 
