@@ -81,6 +81,13 @@ async def test_a_server_that_gives_less_than_asked_is_read_ahead_by_what_it_give
     assert [0, 50, 100, 150, 200] == sorted(offset for _, offset in server.asked)
 
 
+async def test_the_empty_page_after_a_full_last_one_is_read_ahead_too() -> None:
+    server = ListingServer(40)
+    assert list(range(1, 41)) == ids_of(await server.paginator(page_size=10).collect(concurrency=4))
+    assert [0, 10, 20, 30, 40] == [offset for _, offset in server.asked]
+    assert server.most_in_flight == 4
+
+
 async def test_a_total_far_too_high_costs_at_most_the_pages_in_flight() -> None:
     server = ListingServer(25, total=10**12)
     listing = await server.paginator(page_size=10).collect(concurrency=8)
@@ -101,15 +108,15 @@ async def test_a_page_that_is_short_before_the_end_is_read_again_with_all_later_
     listing = await server.paginator(page_size=10).collect(concurrency=5)
     assert (list(range(1, 61)), False) == (ids_of(listing), listing.drifted)
     offsets = [offset for _, offset in server.asked]
-    assert [0, 10, 20, 30, 40, 50] == offsets[:6]
-    assert [30, 40, 50, 60] == offsets[6:]
+    assert [0, 10, 20, 30, 40, 50, 60] == offsets[:7]
+    assert [30, 40, 50, 60] == offsets[7:]
 
 
 async def test_a_page_that_shows_another_total_is_read_again_with_all_later_ones_and_told() -> None:
     server = ListingServer(60, before=lambda number: server.ids.append(99) if number == 3 else None)
     listing = await server.paginator(page_size=10).collect(concurrency=5)
     assert ([*range(1, 61), 99], 61, True) == (ids_of(listing), listing.total, listing.drifted)
-    assert [30, 40, 50, 60] == [offset for _, offset in server.asked[6:]]
+    assert [30, 40, 50, 60] == [offset for _, offset in server.asked[7:]]
 
 
 async def test_a_page_that_repeats_an_id_is_read_again_and_told() -> None:

@@ -146,9 +146,9 @@ class OffsetPages:
         return evolve(self, offset=end, stride=self.stride or len(page))
 
     def ahead(self, page: Page[Any], most: int | None) -> Generator["OffsetPages", None, None]:
-        """Foresee a step per stride up to the total."""
+        """Foresee a step per stride up to the total, and the empty page after a last one that is full."""
         stride = len(page)
-        end = page.total if stride and page.total is not None else 0
+        end = page.total + 1 if stride and page.total is not None else 0
         if most is not None:
             end = min(end, self.offset + most)
         offsets = range(self.offset + stride, end, stride or 1)
