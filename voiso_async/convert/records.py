@@ -3,13 +3,13 @@
 import re
 from collections.abc import Callable
 from datetime import datetime
+from functools import cache
 from typing import Any, TypeVar, cast, overload
 
 import attrs
 import msgspec
 from cattrs import Converter
 from cattrs.gen import make_dict_unstructure_fn, override
-from cattrs.preconf.msgspec import make_converter
 
 from voiso_async.convert.plain import decode, encode
 from voiso_async.convert.tidy import EXTRA, tidier
@@ -30,7 +30,7 @@ def structure(value: Any, cls: Any, *, request: str = "", path: str = "$") -> An
     ``path`` is where ``value`` stood in the answer; the error's own path begins with it.
     """
     try:
-        return _converter.structure(value, cls)
+        return _converter().structure(value, cls)
     except msgspec.ValidationError as error:
         fault = str(error)
     raise _unreadable(fault, path, request)
@@ -55,7 +55,7 @@ def structure_within(decoded: Any, key: str, cls: type[T], *, request: str = "")
 
 def unstructure(record: Any) -> Any:
     """Make plain JSON data of records: absent fields are left out, ``extra`` is merged in."""
-    return decode(encode(_converter.unstructure(record)))
+    return decode(encode(_converter().unstructure(record)))
 
 
 def _unreadable(fault: str, path: str, request: str) -> ResponseError:
@@ -95,8 +95,11 @@ def _every_type(_: Any) -> bool:
     return True
 
 
-_converter = make_converter()
-_converter.register_structure_hook_factory(_every_type, _structure_hook)
-for _plain in (str, int, float, bool, datetime):  # cattrs has lenient hooks of its own for these
-    _converter.register_structure_hook(_plain, _structure_hook(_plain))
-_converter.register_unstructure_hook_factory(attrs.has, _unstructure_hook)
+@cache
+def _converter() -> Converter:
+    converter = Converter()
+    converter.register_structure_hook_factory(_every_type, _structure_hook)
+    for plain in (str, int, float, bool, datetime):  # cattrs has lenient hooks of its own for these
+        converter.register_structure_hook(plain, _structure_hook(plain))
+    converter.register_unstructure_hook_factory(attrs.has, _unstructure_hook)
+    return converter
