@@ -206,22 +206,23 @@ NEW_NAMES = ("new", "extra", "id", "name", "_id")
 
 
 @st.composite
-def damaged(draw: st.DrawFn, value: Any) -> Any:
-    """Leave out, replace and add at a few places, at any depth."""
-    if draw(st.integers(0, 20)) == 0:
+def damaged(draw: st.DrawFn, value: Any, rarity: int) -> Any:
+    """Leave out, replace and add at one place in ``rarity``, at any depth."""
+    struck = st.integers(0, rarity).map(lambda number: number == rarity // 3)  # the ends are drawn often
+    if draw(struck):
         return draw(JSON)
     if isinstance(value, list):
-        return [draw(damaged(item)) for item in value]
+        return [draw(damaged(item, rarity)) for item in value]
     if not isinstance(value, dict):
         return value
-    kept = {name: draw(damaged(item)) for name, item in value.items() if draw(st.integers(0, 20))}
-    return kept | (draw(st.dictionaries(st.sampled_from(NEW_NAMES), JSON)) if draw(st.integers(0, 9)) == 0 else {})
+    kept = {name: draw(damaged(item, rarity)) for name, item in value.items() if not draw(struck)}
+    return kept | (draw(st.dictionaries(st.sampled_from(NEW_NAMES), JSON)) if draw(struck) else {})
 
 
 @pytest.mark.parametrize(("wire", "cls"), RECORDS)
 @given(data=st.data())
 def test_both_ways_agree(wire: dict[str, Any], cls: Any, data: st.DataObject) -> None:
-    items = data.draw(st.lists(damaged(wire), max_size=2))
+    items = data.draw(st.lists(damaged(wire, data.draw(st.sampled_from([20, 1000]))), max_size=2))
     body = json.dumps({"items": items} | data.draw(st.just({}) | st.dictionaries(st.text(), JSON))).encode()
     assert read(body, cls, straight=False) == read(body, cls, straight=True)
 
