@@ -21,10 +21,11 @@ SEQUENTIAL = "ours, one by one"
 
 
 def run(*, quick: bool) -> Result:
-    """Read everything, in order, with each client."""
-    pages, latency = (16, 0.02) if quick else (100, 0.05)
+    """Read everything, in order, with each client; the quickest of some rounds counts."""
+    pages, latency, rounds = (16, 0.02, 1) if quick else (100, 0.05, 3)
     with backend(users=pages * PAGE, latency=latency) as server:
-        seconds = asyncio.run(_run(server, pages))
+        found = [asyncio.run(_run(server, pages)) for _ in range(rounds)]
+    seconds = {name: min(one[name] for one in found) for name in found[0]}
     ours = seconds.pop("ours")
     return Result(
         name="collect",
