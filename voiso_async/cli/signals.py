@@ -26,6 +26,7 @@ class Signals:
         self.number: int | None = None
         self.advice: str = ""
         self._steps: list[anyio.CancelScope] = []
+        self._taken = False
 
     def __enter__(self) -> Self:
         loop = asyncio.get_running_loop()
@@ -39,6 +40,8 @@ class Signals:
         for number in CAUGHT:
             with suppress(NotImplementedError):
                 loop.remove_signal_handler(number)
+                if self._taken:  # it leaves as it was asked to: a later one must not spoil the end
+                    signal.signal(number, signal.SIG_IGN)
 
     @contextmanager
     def stoppable(self) -> Iterator[None]:
@@ -55,6 +58,6 @@ class Signals:
         self.number = None
 
     def _take(self, number: int) -> None:
-        self.number = self.number or number
+        self.number, self._taken = self.number or number, True
         if self._steps:
             self._steps[-1].cancel()
