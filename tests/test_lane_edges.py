@@ -368,7 +368,7 @@ async def test_the_oldest_age_is_that_of_the_oldest_row_that_waits() -> None:
     call.cancel()
 
 
-def test_many_updates_of_one_phone_are_not_all_looked_at_for_each_batch() -> None:
+async def test_many_updates_of_one_phone_are_not_all_looked_at_for_each_batch() -> None:
     looks = 0
 
     class Counted(deque[Row]):

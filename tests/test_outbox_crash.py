@@ -128,8 +128,8 @@ async def test_125_to_129_killed_a_hundred_times_in_one_import(tmp_path: Path) -
             if lives.kills == 35:
                 await read_to_the_end(path)
             assert not await lives.live(chance.uniform(0.0, longest)), "the import ended before a hundred kills"
-            ahead = len(sandbox.campaigns[3].leads) / ROWS > lives.kills / 120
-            longest = max(0.01, longest * 0.7) if ahead else min(1.0, longest * 1.1)
+            ahead = len(sandbox.campaigns[3].leads) / ROWS > min(lives.kills / 120, 0.8)
+            longest = max(0.01, longest * 0.5) if ahead else min(0.5, longest * 1.1)
         assert await lives.live(None)
         outcomes = await outcomes_of(path)
         check(sandbox, outcomes)

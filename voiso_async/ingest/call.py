@@ -17,6 +17,9 @@ from voiso_async.ingest.seen import SeenPhones
 
 __all__ = ["Call"]
 
+LEAVING = 0.005
+"""Seconds that a POST has the event loop to itself: reading would hold it up on its way to the wire."""
+
 
 class Call:
     """A source of rows and a place for their outcomes.
@@ -132,9 +135,10 @@ class Call:
         return self.ended or len(self.waiting) >= self._policy.max_rows
 
     def hold(self, rows: Iterable[Row]) -> None:
-        """Note that the lane has taken rows: there is room for others."""
+        """Note that the lane has taken rows: there is room for others, which are read once these have left."""
         self._held.update((row.index, row) for row in rows)
-        self._changed.set()
+        if not self.ended:
+            asyncio.get_running_loop().call_later(LEAVING, self._changed.set)
 
     def carried(self, attempt: Carried) -> None:
         """Note a POST that carried rows of this call."""
