@@ -149,7 +149,7 @@ async def test_a_full_pool_is_a_connect_error(request_: Request) -> None:
         transport = Transport(session)
         holder = asyncio.ensure_future(exchange(transport, server))
         await asyncio.sleep(0.05)
-        error = await failure(transport, server.url, request_, QUICK)
+        error = await failure(transport, server.url, request_, evolve(QUICK, total=5.0))
         holder.cancel()
         await asyncio.gather(holder, return_exceptions=True)
     assert (type(error), error.proof, error.reason) == (ConnectError, "not_sent", "connect_timeout")
