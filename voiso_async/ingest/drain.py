@@ -91,6 +91,7 @@ class Drain:
         for call in [call for call in self._calls.values() if call.error is not None]:
             await self._give_up(call)
         backlog = await self._store.backlog(self._job_id)
+        self._ensure_open()  # a lane that was told now would send after the client's end
         awaited = [item for item in backlog if not self._rests((item.campaign, item.operation))]
         for item in awaited:
             self._offer(item)
