@@ -1,12 +1,15 @@
-"""A client that is closed while its outbox is at work: nothing leaves afterwards."""
+"""A client that is closed while its outbox is at work: nothing leaves afterwards, what was answered is told."""
 
 import asyncio
 
 import pytest
-from fake_campaign import FakeCampaigns, phones
+from fake_campaign import FakeCampaigns, Fault, Post, busy, phones, unsent
 from fake_store import MemoryStore, durable_engine
 
 from voiso_async.errors import ClientClosedError
+from voiso_async.ingest.outcome import Outcome
+from voiso_async.ingest.row import Operation
+from voiso_async.wire import Response
 
 pytestmark = pytest.mark.virtual
 
@@ -25,3 +28,28 @@ async def test_a_drain_that_looks_while_its_client_is_closed_sends_nothing_any_m
     await asyncio.sleep(10)
     assert [] == server.history
     assert not any(row.lent for row in store.rows)
+
+
+@pytest.mark.row(115)
+@pytest.mark.parametrize(
+    ("fault", "told"), [(None, Outcome.CREATED), (busy(), Outcome.NOT_SENT), (unsent, Outcome.NOT_SENT)]
+)
+async def test_what_is_being_written_down_is_told_although_the_client_is_closed(
+    fault: Fault | None, told: Outcome
+) -> None:
+    answered = asyncio.Event()
+
+    def answer(server: FakeCampaigns, post: Post) -> Response | Exception:
+        answered.set()
+        return fault(server, post) if fault else server.answer(post)
+
+    server, store = FakeCampaigns(script=[answer]), MemoryStore()
+    store.put(3, phones(5))
+    batcher = durable_engine(server, store)
+    draining = asyncio.create_task(batcher.drain(store))
+    call = batcher.ingest(Operation.ADD, 3, phones(2, start=100))
+    calling = asyncio.ensure_future(call._whole())
+    await answered.wait()
+    await batcher.aclose(0)
+    await asyncio.gather(draining, calling, return_exceptions=True)
+    assert 2 == call.report.counts[told]

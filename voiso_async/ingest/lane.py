@@ -196,8 +196,7 @@ class Lane:
             landing.results.extend(spare)
             await self._close(turn, landing)
         tell(landing.results)
-        self._in_flight = None
-        self._landed.set()
+        self._land()
         if landing.stop is not None:
             self._stop(landing.stop)
         self._sweep()
@@ -210,13 +209,15 @@ class Lane:
         """Close a turn; what an outbox could not write down stays doubted there, all else is told."""
         try:
             await turn.close(landing.results, landing.hold, landing.carried)
-        except OutboxError as error:
+        except BaseException as error:  # also if this is cancelled: what the attempt led to is known
+            self._land()
             tell(result for result in landing.results if not isinstance(result.row.owner, DurableCall))
-            error.outcomes = tuple(
-                result.as_outcome()
-                for result in landing.results
-                if isinstance(result.row.owner, DurableCall) and result.outcome is not Outcome.NOT_SENT
-            )
+            if isinstance(error, OutboxError):
+                error.outcomes = tuple(
+                    result.as_outcome()
+                    for result in landing.results
+                    if isinstance(result.row.owner, DurableCall) and result.outcome is not Outcome.NOT_SENT
+                )
             raise
 
     async def _attempt(self, batch: Batch, turn: Turn) -> Landing:
@@ -287,8 +288,11 @@ class Lane:
     def _doubt_in_flight(self) -> None:
         if self._in_flight is not None:
             self._reckoning.doubt(self._in_flight)
-            self._in_flight = None
-            self._landed.set()
+            self._land()
+
+    def _land(self) -> None:
+        self._in_flight = None
+        self._landed.set()
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
         """Resolve every waiting call, however the task ended; a call that only pauses starts it again."""
