@@ -1,7 +1,10 @@
 """An event loop whose clock jumps: when nothing is ready, the time of the next timer is now."""
 
 import asyncio
+import math
 import selectors
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 DEADLOCK_SECONDS = 5.0
@@ -11,8 +14,13 @@ class _JumpingSelector(selectors.DefaultSelector):
     """Adds the timeout to its own clock instead of waiting for it."""
 
     now = 0.0
+    until = math.inf
+    rounds_left = math.inf
 
     def select(self, timeout: float | None = None) -> Any:
+        self.rounds_left -= 1
+        if self.now > self.until or self.rounds_left < 0:
+            raise AssertionError("it hangs: the loop goes round without an end")
         events = super().select(0)
         if events or timeout == 0:
             return events
@@ -34,3 +42,12 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def time(self) -> float:
         return self._jumping.now
+
+    @contextmanager
+    def bounded(self, seconds: float, rounds: int) -> Iterator[None]:
+        """Fail, whatever the tasks wait for, if it goes on for longer."""
+        self._jumping.until, self._jumping.rounds_left = self.time() + seconds, rounds
+        try:
+            yield
+        finally:
+            self._jumping.until = self._jumping.rounds_left = math.inf
