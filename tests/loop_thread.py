@@ -17,18 +17,22 @@ HALF = 0.001
 
 
 class LoopThread:
-    """Does one piece of work after the other; once it has ``died`` nothing is done any more."""
+    """Does one piece of work after the other; once it has died nothing is done any more.
 
-    def __init__(self) -> None:
+    A ``prompt`` one has done its work before its caller goes on: only the result takes its time.
+    """
+
+    def __init__(self, *, prompt: bool = False) -> None:
+        self._prompt = prompt
         self._waiting: deque[tuple[Future[Any], Callable[[], Any]]] = deque()
         self._open: set[Future[Any]] = set()
         self._at_work = False
         self._died = False
 
     @classmethod
-    def under(cls, outbox: SqliteOutbox) -> "LoopThread":
+    def under(cls, outbox: SqliteOutbox, *, prompt: bool = False) -> "LoopThread":
         """Take the place of an outbox's thread before its first use."""
-        outbox._worker._executor = thread = cls()  # type: ignore[assignment]
+        outbox._worker._executor = thread = cls(prompt=prompt)  # type: ignore[assignment]
         return thread
 
     def submit(self, work: Callable[..., Any], *args: Any, **kwargs: Any) -> "Future[Any]":
@@ -55,7 +59,9 @@ class LoopThread:
 
     def _begin(self) -> None:
         self._at_work = bool(self._waiting)
-        if self._at_work:
+        if self._at_work and self._prompt:
+            self._do()
+        elif self._at_work:
             asyncio.get_running_loop().call_later(HALF, self._do)
 
     def _do(self) -> None:

@@ -5,6 +5,8 @@ import time
 from pathlib import Path
 
 import pytest
+from cut_short import native
+from loop_thread import LoopThread
 from outbox_cases import ORIGIN, balanced, leads, results, said, send
 from outbox_child import wish
 
@@ -105,6 +107,21 @@ async def test_a_put_that_was_cancelled_is_there_whole_or_not_at_all(path: Path)
             await cancelled(asyncio.create_task(outbox.put(3, leads(300))), moment)
         assert {300} == {job.report.rows for job in await outbox.jobs()}
         await balanced(outbox)
+
+
+@pytest.mark.virtual
+async def test_a_job_taken_in_hand_for_a_caller_who_has_gone_is_let_go(path: Path) -> None:
+    """Cancelled when the thread had taken it, and before the caller heard of that: it is not in use for ever."""
+    outbox = SqliteOutbox(path)
+    LoopThread.under(outbox, prompt=True)
+    job = await outbox.begin()
+    assert await native(outbox.load(job.id, 3, leads(3)), 1)
+    assert 3 == (await outbox.load(job.id, 3, leads(3))).report.rows
+    await send(outbox.door(ORIGIN, LanePolicy(), asyncio.get_running_loop().time), Outcome.REJECTED)
+    assert await native(outbox.retry(job.id, [Outcome.REJECTED]), 1)
+    assert 3 == (await outbox.retry(job.id, [Outcome.REJECTED])).report.rows
+    assert 2 == len(await outbox.jobs())
+    await outbox.aclose()
 
 
 async def test_everything_else_may_be_cancelled_too(path: Path) -> None:

@@ -85,7 +85,7 @@ def end_copy(ledger: Ledger, copy: Copy) -> Job:
 
 async def copied(worker: Worker, job_id: str, picked: list[int]) -> Job:
     """Make a new job of the rows of another that ended as ``picked``."""
-    copy = await worker.do(begin_copy, job_id, picked)
+    copy = await worker.take(lambda ledger: begin_copy(ledger, job_id, picked), _let_go)
     more = True
     try:
         while more:
@@ -93,5 +93,9 @@ async def copied(worker: Worker, job_id: str, picked: list[int]) -> Job:
         return await worker.do(end_copy, copy)
     except BaseException:
         with contextlib.suppress(OutboxError, UsageError):
-            worker.begin(let_go, copy.number, Seen())
+            worker.begin(_let_go, copy)
         raise
+
+
+def _let_go(ledger: Ledger, copy: Copy) -> None:
+    let_go(ledger, copy.number, Seen())

@@ -1,8 +1,6 @@
 """The door of a lane whose rows are in a file: turns that bring rows along, and write down what became of them."""
 
-import asyncio
 import contextlib
-import threading
 from collections.abc import Callable, Iterable, Sequence
 
 import anyio
@@ -105,7 +103,7 @@ class SqliteDoor:
 
     def _give_back(self, lent: Lent) -> None:
         with contextlib.suppress(OutboxError, UsageError):  # closed: then all is given back
-            self._worker.begin(undo_claim, lent.campaign, lent.fence, [row.id for row in lent.rows])
+            self._worker.begin(_undo, lent)
 
     def _ask(self, campaign: int, wished: Wish, asked: float) -> Claim:
         return Claim(
@@ -123,42 +121,12 @@ class SqliteDoor:
         )
 
     async def _claim(self, ask: Claim) -> Lent | float:
-        handover = _Handover()
-        begun = self._worker.begin(handover.claim, ask)
-        try:
-            return await result_of(begun)
-        except asyncio.CancelledError:
-            left = handover.leave()
-            if left is not None:
-                self._give_back(left)
-            raise
+        return await self._worker.take(lambda ledger: claim(ledger, ask), _undo)
 
 
-class _Handover:
-    """A claim on its way from the thread to its caller, who may have gone meanwhile."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._left = False
-        self._lent: Lent | None = None
-
-    def claim(self, ledger: Ledger, ask: Claim) -> Lent | float:
-        """Claim, in the thread; what nobody waits for is given back at once."""
-        if self._left:
-            return 0.0
-        found = claim(ledger, ask)
-        with self._lock:
-            if not self._left or not isinstance(found, Lent):
-                self._lent = found if isinstance(found, Lent) else None
-                return found
+def _undo(ledger: Ledger, found: Lent | float) -> None:
+    if isinstance(found, Lent):
         undo_claim(ledger, found.campaign, found.fence, [row.id for row in found.rows])
-        return 0.0
-
-    def leave(self) -> Lent | None:
-        """Wait no longer; give what was lent already."""
-        with self._lock:
-            self._left = True
-            return self._lent
 
 
 class SqliteTurn:

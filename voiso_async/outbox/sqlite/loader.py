@@ -7,6 +7,7 @@ from voiso_async.errors import OutboxError, SourceError, UsageError
 from voiso_async.ingest.jobs import Job
 from voiso_async.ingest.source import Leads
 from voiso_async.outbox.loading import LeadReader
+from voiso_async.outbox.sqlite.ledger import Ledger
 from voiso_async.outbox.sqlite.reading import job_of
 from voiso_async.outbox.sqlite.seen import Seen
 from voiso_async.outbox.sqlite.storing import Chunk, NewJob
@@ -40,11 +41,14 @@ class Loader:
             self._told()
             return job
         seen = Seen()
-        return await self._all(await self._worker.do(put_first, new, first, seen), reader, seen)
+        taken = await self._worker.take(
+            lambda ledger: put_first(ledger, new, first, seen), lambda ledger, taken: _undo(ledger, taken, seen)
+        )
+        return await self._all(taken, reader, seen)
 
     async def load(self, job_id: str, campaign_id: int | str | None, leads: Leads) -> Job:
         """Store the leads that a job does not have yet."""
-        taken = await self._worker.do(take, job_id)
+        taken = await self._worker.take(lambda ledger: take(ledger, job_id), _undo)
         if isinstance(taken, Job):
             return taken
         seen = Seen()
@@ -94,6 +98,11 @@ class Loader:
     def _let_go(self, taken: Taken, seen: Seen) -> None:
         with contextlib.suppress(OutboxError, UsageError):  # closed: then it is let go with all else
             self._worker.begin(let_go, taken.number, seen)
+
+
+def _undo(ledger: Ledger, taken: Taken | Job, seen: Seen | None = None) -> None:
+    if isinstance(taken, Taken):
+        let_go(ledger, taken.number, seen or Seen())
 
 
 def _next_size(size: int, seconds: float) -> int:

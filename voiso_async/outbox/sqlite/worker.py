@@ -1,15 +1,16 @@
 """The one thread in which an outbox uses its file, so that the event loop never waits for a disk."""
 
 import asyncio
+import contextlib
 import os
 import sqlite3
 import threading
 import weakref
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
-from voiso_async.errors import ForkedError, OutboxError, VoisoError
+from voiso_async.errors import ForkedError, OutboxError, UsageError, VoisoError
 from voiso_async.outbox.sqlite.faults import DAMAGE, fault_of
 from voiso_async.outbox.sqlite.ledger import Ledger
 
@@ -61,6 +62,18 @@ class Worker:
             begun.cancel()
             raise
 
+    async def take(self, work: Callable[[Ledger], T], undo: Callable[[Ledger, T], None]) -> T:
+        """Have something taken in hand; if nobody waits for it any more, it is put back before anything else."""
+        handover = _Handover(work, undo)
+        begun = self.begin(handover.take)
+        try:
+            return await result_of(begun)
+        except asyncio.CancelledError:
+            if not begun.cancel() and handover.leave():
+                with contextlib.suppress(OutboxError, UsageError):  # closed: then everything is put back
+                    self.begin(handover.put_back)
+            raise
+
     async def close(self, farewell: Callable[[Ledger], None]) -> None:
         """Finish what was begun, say ``farewell``, leave the file, end the thread."""
         if self._pid != os.getpid():
@@ -107,6 +120,37 @@ class Worker:
             ledger.leave()
         finally:
             ledger.abandon()
+
+
+class _Handover(Generic[T]):
+    """What was taken in hand on its way from the thread to its caller, who may have gone meanwhile."""
+
+    def __init__(self, work: Callable[[Ledger], T], undo: Callable[[Ledger, T], None]) -> None:
+        self._work = work
+        self._undo = undo
+        self._lock = threading.Lock()
+        self._left = False
+        self._taken: list[T] = []
+
+    def take(self, ledger: Ledger) -> T:
+        """Take it, in the thread, and put it back at once if the caller went while this was done."""
+        taken = self._work(ledger)
+        with self._lock:
+            self._taken.append(taken)
+            left = self._left
+        if left:
+            self.put_back(ledger)
+        return taken
+
+    def leave(self) -> bool:
+        """Wait no longer; say whether something was taken already."""
+        with self._lock:
+            self._left = True
+            return bool(self._taken)
+
+    def put_back(self, ledger: Ledger) -> None:
+        """Undo what was done."""
+        self._undo(ledger, self._taken[0])
 
 
 _WORKERS: "weakref.WeakSet[Worker]" = weakref.WeakSet()
