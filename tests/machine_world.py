@@ -155,12 +155,13 @@ class World:
 
     def end(self) -> None:
         """Nothing fails any more: every row gets its final word, and every number handed over is there."""
+        self.server.script.clear()
+        self.server.poison, self.server.seconds = None, 0.5
+        self._run(self._everybody_is_told())
         for who in list(self.processes):
             self.close(who, 0, 0)
         self.check()
-        self.server.script.clear()
         self.drained = False
-        self.server.poison, self.server.seconds = None, 0.5
         self._run(self._everything_is_sent(self._process(0)))
         self.checks.at_the_end()
         self.close(0, 0, 0)
@@ -184,6 +185,12 @@ class World:
             for process in self.everybody:
                 self.loop.run_until_complete(process.outbox.aclose())
         self.loop.close()
+
+    async def _everybody_is_told(self) -> None:
+        """No caller waits for ever."""
+        for process in self.processes.values():
+            process.awake.set()
+        await asyncio.gather(*(call.task for call in self.checks.calls if call.task), return_exceptions=True)
 
     async def _everything_is_sent(self, process: Process) -> None:
         for _ in range(LOOKS):
