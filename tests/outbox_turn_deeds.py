@@ -1,0 +1,223 @@
+"""What lanes and owners do to an outbox, and may be cut short: claims, closings, drains, its opening and end."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from fake_campaign import ORIGIN, FakeCampaigns, check, explain
+from outbox_cases import door_of, lose, now, results, said, send, wish
+from outbox_deeds import POLICY, ROWS, Deed
+
+from voiso_async.errors import OutboxError
+from voiso_async.ingest.batcher import LeadBatcher
+from voiso_async.ingest.outcome import Outcome
+from voiso_async.ingest.policy import LanePolicy
+from voiso_async.ingest.row import Carried
+from voiso_async.ingest.turn import Turn
+
+__all__ = ["OF_TURNS"]
+
+SOME = 4
+"""Rows of a turn."""
+SOON = 0.1
+"""Seconds that a claim may take beyond its gate's opening."""
+
+
+class Claim(Deed):
+    """A turn at an open gate; one that nobody waits for leaves no trace."""
+
+    opens_at = float("-inf")
+
+    async def do(self) -> Turn:
+        return await door_of(self.outbox, POLICY).open(3, wish(SOME))
+
+    async def again(self) -> None:
+        assert not any(item.lent for item in await self.outbox.backlog())
+        due = max(now(), self.opens_at)
+        turn = await asyncio.wait_for(self.do(), 60)
+        assert due <= now() <= due + SOON
+        assert (SOME, False) == (len(turn.rows), turn.repeats)
+        await turn.close(results(turn.rows, Outcome.NOT_SENT), None)
+
+
+class ClaimBeforeTime(Claim):
+    """The gate is still shut."""
+
+    waits = True
+    left = ROWS - SOME
+
+    async def prepare(self) -> None:
+        await super().prepare()
+        await send(door_of(self.outbox, POLICY), room=SOME)
+        self.opens_at = now() + POLICY.cooldown - SOON
+
+
+class ClaimInLine(Claim):
+    """Another lane of this process has the turn."""
+
+    waits = True
+    left = ROWS - SOME
+
+    async def prepare(self) -> None:
+        await super().prepare()
+        turn = await self.do()
+        asyncio.get_running_loop().call_later(1, turn.landed)
+        asyncio.get_running_loop().call_later(
+            1, lambda: asyncio.ensure_future(turn.close(results(turn.rows), 0.0))
+        )
+        self.opens_at = now() + 1 + POLICY.cooldown
+        self.quiet = 1.1
+
+
+class ClaimOfTheSame(Deed):
+    """A lane takes a turn for rows that it has: cut short it still has them."""
+
+    waits = True
+    left = ROWS - SOME
+
+    async def prepare(self) -> None:
+        await super().prepare()
+        turn = await door_of(self.outbox, POLICY).open(3, wish(SOME))
+        self.rows = list(turn.rows)
+        await lose(turn, self.rows)
+
+    async def do(self) -> Turn:
+        return await door_of(self.outbox, POLICY).open(3, wish(0, again=self.rows))
+
+    async def again(self) -> None:
+        assert [SOME] == [item.lent for item in await self.outbox.backlog()]
+        turn = await asyncio.wait_for(self.do(), 60)
+        assert {1} == {row.doubts for row in self.rows}
+        await turn.close(results(self.rows, Outcome.CONFIRMED), 0.0)
+
+
+class Closing(Deed):
+    """The end of a turn is written down, whoever waits for it, and shuts the gate from the landing on."""
+
+    left = ROWS - SOME
+
+    async def prepare(self) -> None:
+        await super().prepare()
+        self.turn = await door_of(self.outbox, POLICY).open(3, wish(SOME))
+        self.turn.landed()
+        self.landed_at = now()
+
+    async def do(self) -> None:
+        await self.turn.close(results(self.turn.rows), 0.0, Carried(fresh=True, seconds=0.5))
+
+    async def again(self) -> None:
+        assert [("created", None)] * SOME == (await said(self.outbox, self.job_id))[:SOME]
+        assert 1 == (await self.outbox.job(self.job_id)).report.attempts
+        turn = await asyncio.wait_for(door_of(self.outbox, POLICY).open(3, wish(1)), 60)
+        assert POLICY.cooldown <= now() - self.landed_at <= POLICY.cooldown + 2 * SOON
+        await turn.close(results(turn.rows, Outcome.NOT_SENT), None)
+
+
+class Release(Deed):
+    """What a lane let go is in line again, as the batch that it was."""
+
+    async def prepare(self) -> None:
+        await super().prepare()
+        turn = await door_of(self.outbox, POLICY).open(3, wish(SOME))
+        self.rows = list(turn.rows)
+        await lose(turn, self.rows)
+
+    async def do(self) -> None:
+        await self.outbox.release(self.rows)
+
+    async def again(self) -> None:
+        await self.do()
+        assert [(ROWS, 0)] == [(item.rows, item.lent) for item in await self.outbox.backlog()]
+        turn = await asyncio.wait_for(door_of(self.outbox, POLICY).open(3, wish()), 60)
+        assert (True, SOME) == (turn.repeats, len(turn.rows))
+        await turn.close(results(turn.rows, Outcome.NOT_SENT), None)
+
+
+class Draining(Deed):
+    """A whole drain: its POST in flight goes on, the rest is given back, and the next drain sends it."""
+
+    waits = True
+    left = 0
+    quiet = 5.0
+
+    async def prepare(self) -> None:
+        await super().prepare()
+        self.server = FakeCampaigns()
+        policy, clock = LanePolicy(max_rows=6), asyncio.get_running_loop().time
+        door = self.outbox.door(ORIGIN, policy, clock)
+        self.batcher = LeadBatcher(self.server.post, door, explain, policy=policy, clock=clock)
+
+    async def do(self) -> Any:
+        try:
+            return await self.batcher.drain(self.outbox)
+        finally:
+            self.posts = len(self.server.history)
+
+    async def again(self) -> None:
+        assert self.posts == len(self.server.history), "it goes on without its caller"
+        assert not any(item.lent for item in await self.outbox.backlog())
+        sent = sum(len(post.leads) for post in self.server.history)
+        assert ROWS - sent == (await self.do()).rows
+        check(self.server, [])
+        assert [("created", None)] * ROWS == await said(self.outbox, self.job_id)
+        await self.batcher.aclose()
+
+
+class Opening(Deed):
+    """The first look into a file."""
+
+    async def prepare(self) -> None:
+        await super().prepare()
+        await self.outbox.aclose()
+        self.outbox = self.opened()
+
+    async def do(self) -> None:
+        await self.outbox.open()
+
+
+class Entering(Opening):
+    """A block around an outbox: it is closed however the block was left."""
+
+    async def do(self) -> None:
+        async with self.outbox:
+            await self.outbox.backlog()
+
+    async def again(self) -> None:
+        assert not self.outbox._worker.opened
+        self.outbox = self.opened()
+        await self.do()
+        self.outbox = self.opened()
+
+
+class Ending(Deed):
+    """The closing of an outbox: a turn that is still open comes back doubted."""
+
+    async def prepare(self) -> None:
+        await super().prepare()
+        self.turn = await door_of(self.outbox, POLICY).open(3, wish(SOME))
+
+    async def do(self) -> None:
+        await self.outbox.aclose()
+
+    async def again(self) -> None:
+        await self.do()
+        with pytest.raises(OutboxError, match="closed"):
+            await self.turn.close([], 0.0)
+        self.outbox = self.opened()
+        turn = await asyncio.wait_for(door_of(self.outbox, POLICY).open(3, wish()), 60)
+        assert (True, SOME) == (turn.repeats, len(turn.rows))
+        await turn.close(results(turn.rows, Outcome.NOT_SENT), None)
+
+
+OF_TURNS: list[type[Deed]] = [
+    Claim,
+    ClaimBeforeTime,
+    ClaimInLine,
+    ClaimOfTheSame,
+    Closing,
+    Release,
+    Draining,
+    Opening,
+    Entering,
+    Ending,
+]
