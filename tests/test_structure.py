@@ -98,7 +98,11 @@ LIBRARIES = {
     "aiohttp": {"transport", "sandbox"},
     "cattrs": {"convert"},
     # beside the converter, what is made for each lead of millions: a Struct costs a fifth of a frozen attrs class
-    "msgspec": {"convert", "ingest.outcome", "ingest.usual", "ingest.intake", "outbox.loading", "sandbox"},
+    "msgspec": {
+        "convert",
+        *("ingest.outcome", "ingest.row", "ingest.usual", "ingest.intake", "outbox.loading"),
+        "sandbox",
+    },
     "cyclopts": {"cli"},
     "rich": {"cli"},
     "sqlite3": {f"outbox.sqlite.{name}" for name in ("faults", "ledger", "schema", "seen", "worker")},

@@ -4,8 +4,6 @@ from collections.abc import Callable, Collection
 from datetime import timedelta
 from typing import Any, Protocol
 
-from attrs import define
-
 from voiso_async.ingest.jobs import Backlog, Job, JobSource
 from voiso_async.ingest.policy import LanePolicy
 from voiso_async.ingest.row import Operation, Row
@@ -14,8 +12,7 @@ from voiso_async.ingest.turn import Door
 __all__ = ["JobStore", "Store", "StoredRow"]
 
 
-@define(slots=True, eq=False)
-class StoredRow(Row):
+class StoredRow(Row, eq=False, gc=False):
     """A row that an outbox has lent to a lane; ``id`` is its place there."""
 
     id: int = 0

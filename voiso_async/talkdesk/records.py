@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import attrs
-from attrs import define, frozen
+from attrs import frozen
 
 from voiso_async.convert import encode
 from voiso_async.ingest.intake import HIDDEN, InvalidLead
@@ -48,11 +48,10 @@ class Record:
     key: str | None = attrs.field(default=None, kw_only=True, repr=False)
 
 
-@define(slots=True, eq=False)
-class RecordRow(Row):
+class RecordRow(Row, eq=False, gc=False):
     """A record inside a push; ``identity`` is what its list tells it by, ``phones`` counts its numbers."""
 
-    identity: str = attrs.field(default="", repr=False)
+    identity: str = ""
     phones: int = 1
 
 
