@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from typing import Any
 
 import pytest
 from fake_campaign import FakeCampaigns, busy, check, lost, phones, status, unsent, without
@@ -86,6 +87,20 @@ async def test_a_lost_answer_is_settled_by_the_same_rows(first: int | None) -> N
     assert applied == report.counts[Outcome.CONFIRMED]
     assert 1500 - applied == report.counts[Outcome.CREATED]
     assert 1000 == report.doubted
+    check(server, [report])
+
+
+@pytest.mark.parametrize("fault", [busy, unsent, lambda: lost(0)], ids=["busy", "unsent", "lost"])
+@pytest.mark.parametrize("times", [1, 2, 3])
+async def test_an_old_batch_goes_again_before_fresh_rows_do(fault: Any, times: int) -> None:
+    """What was planned when it came is forgotten: it would be sent in its place, and the old batch be lost."""
+    server, store = stage(20)
+    for row in store.rows[:10]:
+        row.doubts, row.group = 1, 7
+    server.script = [unsent if fault is unsent else fault() for _ in range(times)]
+    report = await asyncio.wait_for(durable_engine(server, store).drain(store), 300)
+    assert [set(phones(10))] * (times + 1) == [set(post.phones) for post in server.history[: times + 1]]
+    assert 20 == report.rows
     check(server, [report])
 
 

@@ -111,6 +111,10 @@ class Agenda:
             self._planned = self._decide()
         return self._planned
 
+    def plan_anew(self) -> None:
+        """Forget what was planned: another batch goes in its place, and may have to go again."""
+        self._planned = None
+
     def take(self, max_rows: int, max_bytes: int) -> Batch | None:
         """Give the batch that was planned, or ``None`` if nobody waits for it any more: then plan anew."""
         plan, self._planned = self._planned, None

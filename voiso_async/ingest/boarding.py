@@ -60,6 +60,7 @@ class Boarding:
 
     def _old_batch(self, owner: DurableCall) -> Batch | None:
         """Put together again what was sent before and never answered."""
+        self._agenda.plan_anew()
         if owner.departed:
             return None
         rows = list(owner.waiting)
