@@ -18,6 +18,7 @@ from voiso_async.ingest.policy import LanePolicy
 from voiso_async.ingest.row import Operation
 from voiso_async.models.leads import Lead
 from voiso_async.outbox import JobSource, JobState, SqliteOutbox
+from voiso_async.outbox.sqlite.reading import backlog_of
 
 make = outbox_cases.make
 QUICK = LanePolicy(cooldown=0.0, settle=0.0)
@@ -151,6 +152,15 @@ async def test_updates_are_never_repeated(make: Make) -> None:
     update = {"phone_number": phone(1), "active": False}
     job = await make().put(3, [update, update], operation=Operation.UPDATE)
     assert 2 == job.waiting
+
+
+async def test_rows_whose_time_is_over_count_until_they_are_ended(tmp_path: Path) -> None:
+    """Their time may pass within one look: a drain that found nothing waiting would leave them without an outcome."""
+    async with SqliteOutbox(tmp_path / "leads.db") as outbox:
+        job = await outbox.put(3, leads(3), expires_in=0)
+        assert [3] == [item.rows for item in await outbox._worker.do(backlog_of, None)]
+        assert [] == await outbox.backlog()
+        assert [("not_sent", "expired")] * 3 == await said(outbox, job.id)
 
 
 async def test_rows_of_an_expired_job_are_never_sent(make: Make) -> None:

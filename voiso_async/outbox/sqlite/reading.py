@@ -194,17 +194,15 @@ def _outcome(row: list[Any]) -> JobOutcome:
 
 
 def backlog_of(ledger: Ledger, job_id: str | None) -> list[Backlog]:
-    """Count what waits, without the rows of jobs whose time is over."""
+    """Count what waits; rows whose time is over count until they are ended, or a drain would leave them open."""
     with ledger.reading():
         number = None if job_id is None else number_of(ledger, job_id)
         found = ledger.listed(
             """SELECT json_group_array(json_array(campaign, op, standing, out)) FROM (
-                SELECT campaign, lines.op AS op, sum(iif(coalesce(ends > ?, 1), fresh + old, 0)) AS standing,
-                sum(lent) AS out FROM lines JOIN jobs ON n = job
-                WHERE fresh + old + lent + parked > 0 AND (? IS NULL OR job = ?)
+                SELECT campaign, lines.op AS op, sum(fresh + old) AS standing, sum(lent) AS out
+                FROM lines JOIN jobs ON n = job WHERE fresh + old + lent + parked > 0 AND (? IS NULL OR job = ?)
                 GROUP BY campaign, lines.op ORDER BY campaign, lines.op)
             WHERE standing + out > 0""",
-            ledger.wall(),
             number,
             number,
         )
