@@ -155,7 +155,7 @@ async def test_updates_are_never_repeated(make: Make) -> None:
 
 
 async def test_rows_whose_time_is_over_count_until_they_are_ended(tmp_path: Path) -> None:
-    """Their time may pass within one look: a drain that found nothing waiting would leave them without an outcome."""
+    """Their time may pass within one look: a drain that found nothing would leave them without an outcome."""
     async with SqliteOutbox(tmp_path / "leads.db") as outbox:
         job = await outbox.put(3, leads(3), expires_in=0)
         assert [3] == [item.rows for item in await outbox._worker.do(backlog_of, None)]

@@ -19,7 +19,8 @@ class Outcome(StrEnum):
     CREATED = "created"
     """An answer to a POST that carried it lists it as created."""
     DUPLICATE = "duplicate"
-    """It was in the campaign before; no attempt of ours with a lost answer ever carried this phone."""
+    """It was in the campaign before: no attempt of this client whose answer was lost carried this phone, nor any
+    that an outbox knows of, for a row of that outbox."""
     CONFIRMED = "confirmed"
     """It is in the campaign: listed as duplicate after an attempt whose answer was lost."""
     UPDATED = "updated"
