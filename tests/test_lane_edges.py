@@ -164,6 +164,19 @@ async def test_a_stream_of_invalid_leads_lets_other_tasks_run(*, asynchronous: b
 # Closing
 
 
+async def test_tasks_that_share_an_iteration_miss_no_outcome() -> None:
+    ingestion = engine(FakeCampaigns()).ingest(ADD, 3, phones(2500))
+    seen: list[int] = []
+
+    async def reads() -> None:
+        async for outcome in ingestion:
+            seen.append(outcome.index)
+            await asyncio.sleep(0)
+
+    await asyncio.gather(*(reads() for _ in range(5)))
+    assert list(range(2500)) == sorted(seen)
+
+
 def rests(batcher: LeadBatcher) -> bool:
     """Whether the lane has rows that it may not send, because their caller does not read on."""
     lane = batcher.lanes()[0]

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import anyio
@@ -99,12 +99,12 @@ class Call:
         self._drop_waiting()
         self._look_finished()
 
-    def outcomes(self, *, one: bool) -> Iterator[LeadOutcome]:
+    def outcomes(self, *, one: bool) -> list[LeadOutcome]:
         """Take the next outcome or the next few, but not so many that a slow consumer is not noticed."""
         self._changed.set()
         unread = self._unread or deque()
         few = 1 if one else max(1, self._policy.buffer_rows // 20)
-        return iter([unread.popleft() for _ in range(min(few, len(unread)))])
+        return [unread.popleft() for _ in range(min(few, len(unread)))]
 
     async def change(self) -> None:
         """Wait until the lane has done something to this call."""

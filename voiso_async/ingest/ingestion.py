@@ -2,7 +2,8 @@
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterator
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -17,7 +18,6 @@ from voiso_async.ingest.source import Source
 __all__ = ["Ingestion"]
 
 T = TypeVar("T")
-
 Begin = Callable[[bool], tuple[Call, Lane]]
 
 
@@ -45,20 +45,20 @@ class Ingestion(AsyncIterator[LeadOutcome]):
         self._joined: tuple[Call, Lane] | None = None
         self._over = False
         self._reader: asyncio.Task[None] | None = None
-        self._at_hand: Iterator[LeadOutcome] = iter(())
+        self._at_hand: deque[LeadOutcome] = deque()
 
     def __await__(self) -> Generator[Any, None, IngestReport]:
         return self._whole().__await__()
 
     async def __anext__(self) -> LeadOutcome:
-        for outcome in self._at_hand:
-            return outcome
+        if self._at_hand:
+            return self._at_hand.popleft()
         if self._over:
             raise StopAsyncIteration
         call, lane = self._join(streamed=True)
-        self._at_hand = await self._guarded(self._some(call, lane))
-        for outcome in self._at_hand:
-            return outcome
+        self._at_hand.extend(await self._guarded(self._some(call, lane)))
+        if self._at_hand:
+            return self._at_hand.popleft()
         self._finish(call)
         raise StopAsyncIteration
 
@@ -96,7 +96,7 @@ class Ingestion(AsyncIterator[LeadOutcome]):
         while not call.finished:
             await call.change()
 
-    async def _some(self, call: Call, lane: Lane) -> Iterator[LeadOutcome]:
+    async def _some(self, call: Call, lane: Lane) -> list[LeadOutcome]:
         """Wait for outcomes; none come once the call is over."""
         while True:
             if call.unread:
@@ -105,7 +105,7 @@ class Ingestion(AsyncIterator[LeadOutcome]):
                     lane.offer(call)
                 return outcomes
             if call.finished:
-                return iter(())
+                return []
             if self._reader is None:
                 self._reader = asyncio.create_task(self._source.feed(call, lane.offer))
                 self._reader.add_done_callback(lambda _: _reading_ended(call, lane))
