@@ -48,6 +48,21 @@ class Layout(Protocol):
         ...
 
 
+def _phone_places(columns: "Columns") -> tuple[int, ...]:
+    place = columns.places["phone_number"]
+    return (place,) if isinstance(place, int) else place.places
+
+
+def _of_one_column(columns: "Columns") -> tuple[tuple[str, int], ...]:
+    others = [(name, place) for name, place in columns.places.items() if name != "phone_number"]
+    return tuple((name, place) for name, place in others if isinstance(place, int))
+
+
+def _of_several_columns(columns: "Columns") -> tuple[tuple[str, Template], ...]:
+    others = [(name, place) for name, place in columns.places.items() if name != "phone_number"]
+    return tuple((name, place) for name, place in others if isinstance(place, Template))
+
+
 @frozen(kw_only=True)
 class Columns:
     """Where the fields stand in a row: at a place, or in a template of several."""
@@ -57,25 +72,14 @@ class Columns:
     recognised: Mapping[str, str] = Factory(dict)
     unused: tuple[str, ...] = ()
     layout: str = "by the names in the first row"
-    phone_places: tuple[int, ...] = field(init=False)
+    phone_places: tuple[int, ...] = field(init=False, default=Factory(_phone_places, takes_self=True))
     """Where the parts of the phone number stand."""
-    _alone: tuple[tuple[str, int], ...] = field(init=False, repr=False)
-    _composed: tuple[tuple[str, Template], ...] = field(init=False, repr=False)
-
-    @phone_places.default
-    def _where_the_phone_stands(self) -> tuple[int, ...]:
-        place = self.places["phone_number"]
-        return (place,) if isinstance(place, int) else place.places
-
-    @_alone.default
-    def _fields_of_one_column(self) -> tuple[tuple[str, int], ...]:
-        others = ((name, place) for name, place in self.places.items() if name != "phone_number")
-        return tuple((name, place) for name, place in others if isinstance(place, int))
-
-    @_composed.default
-    def _fields_of_several_columns(self) -> tuple[tuple[str, Template], ...]:
-        others = ((name, place) for name, place in self.places.items() if name != "phone_number")
-        return tuple((name, place) for name, place in others if isinstance(place, Template))
+    _alone: Sequence[tuple[str, int]] = field(
+        init=False, repr=False, default=Factory(_of_one_column, takes_self=True)
+    )
+    _composed: Sequence[tuple[str, Template]] = field(
+        init=False, repr=False, default=Factory(_of_several_columns, takes_self=True)
+    )
 
     @classmethod
     def of(cls, header: Sequence[str], wishes: Wishes | None = None, *, layout: str = "") -> "Columns":
