@@ -13,7 +13,8 @@ class _Nothing(dict[str, Any]):
     def _refuse(self, *_: Any, **__: Any) -> NoReturn:
         raise TypeError("a record is frozen, and so are the fields it does not know")
 
-    __setitem__ = __ior__ = _refuse
+    __setitem__: Any = _refuse
+    __ior__: Any = _refuse
     setdefault: Any = _refuse
     update: Any = _refuse
 
