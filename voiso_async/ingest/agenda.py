@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterator
+from itertools import islice
 
 from attrs import frozen
 
@@ -89,7 +90,8 @@ class Agenda:
     @property
     def latest(self) -> float:
         """When the last row came in."""
-        return max((call.waiting[-1].entered for call in self.calls() if call.waiting), default=0.0)
+        last = (row for call in self.calls() for row in islice(reversed(call.waiting.values()), 1))
+        return max((row.entered for row in last), default=0.0)
 
     @property
     def reading(self) -> bool:
@@ -211,5 +213,5 @@ def _without_departed(batch: Batch) -> bool:
             row.owner.settle([RowResult(row, Outcome.UNKNOWN if row.doubted else Outcome.NOT_SENT)])
         else:
             staying.append(row)
-    batch.rows = staying
+    batch.rows = tuple(staying)
     return bool(staying)

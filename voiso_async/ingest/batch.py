@@ -4,7 +4,7 @@ from collections.abc import Callable, Container, Iterable, Iterator
 from itertools import groupby
 from operator import attrgetter
 
-from attrs import Factory, define, frozen
+from attrs import Factory, define, field, frozen
 
 from voiso_async.ingest.answer import Answer
 from voiso_async.ingest.outcome import Outcome
@@ -12,6 +12,10 @@ from voiso_async.ingest.row import Operation, Row, RowOwner, RowResult
 from voiso_async.ingest.suspects import Suspects
 
 __all__ = ["Batch", "Reconciled", "cut", "reconcile", "tell"]
+
+
+def _rows(rows: Iterable[Row]) -> tuple[Row, ...]:
+    return tuple(rows)  # the garbage collector stops looking at such a tuple, never at a list
 
 
 @define(slots=True, eq=False)
@@ -23,7 +27,7 @@ class Batch:
     """
 
     operation: Operation
-    rows: list[Row]
+    rows: tuple[Row, ...] = field(converter=_rows)
     suspects: Suspects | None = None
     attempts: int = 0
     doubts: int = 0

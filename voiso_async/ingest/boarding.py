@@ -28,7 +28,7 @@ class Boarding:
         plan = self._agenda.plan()
         self._wished = Wish(operation=Operation.ADD if plan is None else plan.operation, max_bytes=max_bytes)
         if plan is not None and plan.batch is not None:
-            self._wished = evolve(self._wished, again=tuple(plan.batch.rows))
+            self._wished = evolve(self._wished, again=plan.batch.rows)
         elif plan is not None:
             calls = self._agenda.waiting_for(plan.operation)
             durable = next((call for call in calls if isinstance(call, DurableCall)), None)
@@ -63,7 +63,7 @@ class Boarding:
         self._agenda.plan_anew()
         if owner.departed:
             return None
-        rows = list(owner.waiting)
+        rows = list(owner.waiting.values())
         owner.hold(rows)
         doubts = max(row.doubts for row in rows)
         return Batch(owner.operation, rows, attempts=doubts, doubts=doubts)

@@ -38,7 +38,7 @@ class Call:
         streamed: bool,
     ) -> None:
         self.operation = operation
-        self.waiting: deque[Row] = deque()
+        self.waiting: dict[int, Row] = {}
         self.backlog: int = 0
         self.queued: bool = False
         self.reading: bool = False
@@ -85,7 +85,7 @@ class Call:
                 self._record(row.repeating(first))
             else:
                 row.entered = now
-                self.waiting.append(row)
+                self.waiting[row.index] = row
 
     def end(self) -> None:
         """No more rows come."""
@@ -176,7 +176,7 @@ class Call:
     # The books
 
     def _drop_waiting(self) -> None:
-        dropped = [RowResult(row, Outcome.NOT_SENT) for row in self.waiting]
+        dropped = [RowResult(row, Outcome.NOT_SENT) for row in self.waiting.values()]
         self.waiting.clear()
         self._conclude(dropped)
 

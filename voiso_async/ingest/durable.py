@@ -1,6 +1,5 @@
 """The rows of an outbox as one more waiting call of a lane: lent for a turn, written down when it closes."""
 
-from collections import deque
 from collections.abc import Iterable, Sequence
 
 from voiso_async.errors import VoisoError
@@ -25,7 +24,7 @@ class DurableCall:
         self.campaign = campaign
         self.operation = operation
         self.job_id = job_id
-        self.waiting: deque[Row] = deque()
+        self.waiting: dict[int, Row] = {}
         self.backlog: int = 0
         self.queued: bool = False
         self.reading: bool = False
@@ -56,8 +55,9 @@ class DurableCall:
     def lend(self, rows: list[Row]) -> None:
         """Take the rows of a turn; one that brings none has nothing more to bring for now."""
         self.backlog = max(0, self.backlog - len(rows)) if rows else 0
-        self.waiting.extend(rows)
-        self.lent.update((id(row), row) for row in rows)
+        lent = {id(row): row for row in rows}
+        self.waiting |= lent
+        self.lent |= lent
 
     def hold(self, rows: Iterable[Row]) -> None:
         """Every row of a turn is known here before it goes."""

@@ -7,6 +7,7 @@ means for the rows is decided here and nowhere else. Its task lives only while s
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextvars import Context
+from itertools import islice
 
 import anyio
 
@@ -136,13 +137,14 @@ class Lane:
     def status(self) -> LaneStatus:
         """Tell how this lane stands."""
         waiting = [call for call in self._calls if call.waiting or call.backlog]
+        first = (row for call in waiting for row in islice(call.waiting.values(), 1))
         now = self._clock()
         return LaneStatus(
             campaign=self.campaign,
             state="idle" if self._state == "waiting" and self._agenda.empty else self._state,
             reason=self._reason,
             rows_waiting=sum(len(call.waiting) + call.backlog for call in waiting),
-            oldest_age=max((now - call.waiting[0].entered for call in waiting if call.waiting), default=0.0),
+            oldest_age=max((now - row.entered for row in first), default=0.0),
             opens_in=self._door.opens_in(self.campaign),
             rows_in_doubt=len(self.doubts),
             ceiling_share=self._meter.ceiling_share,

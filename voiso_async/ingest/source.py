@@ -73,16 +73,22 @@ class Source:
     async def _read_sync(self, leads: Iterator[Any], call: Call, offer: Callable[[Call], None]) -> None:
         call.reading = True
         while (room := call.room) and not call.ended:
-            found, burst = list[Any](), self._burst
-            try:
-                found.extend(islice(leads, min(room, burst)))
-            finally:
-                self._give(call, found)
-            if len(found) < min(room, burst):
+            burst = self._burst
+            read = self._read_some(leads, min(room, burst), call)
+            if read < min(room, burst):
                 call.end()
-            elif len(found) == burst:
+            elif read == burst:
                 offer(call)
                 await self._turn()
+
+    def _read_some(self, leads: Iterator[Any], most: int, call: Call) -> int:
+        """Read so many leads and part with them, so that none is held while others have their turn."""
+        found: list[Any] = []
+        try:
+            found.extend(islice(leads, most))
+        finally:
+            self._give(call, found)
+        return len(found)
 
     async def _read_async(self, leads: AsyncIterator[Any], call: Call, offer: Callable[[Call], None]) -> None:
         """Read in a scope that a stop can cancel: the next lead may be long in coming."""

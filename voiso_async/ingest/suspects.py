@@ -7,7 +7,7 @@ cause is not in the rows, unless the server has accepted rows of this operation 
 
 import re
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from attrs import frozen
 
@@ -39,17 +39,17 @@ class Refusal:
 class Suspects:
     """One refused batch being searched; ``parts`` wait for their turn, each POST costs one of ``posts_left``."""
 
-    def __init__(self, rows: list[Row], refusal: Refusal, max_posts: int) -> None:
+    def __init__(self, rows: Sequence[Row], refusal: Refusal, max_posts: int) -> None:
         self.refusal = refusal
         self.posts_left: int = max_posts
-        self.parts: deque[list[Row]] = deque()
+        self.parts: deque[Sequence[Row]] = deque()
         self.innocent: bool = False
         self._tried = False
         self._singled_out: set[int] = set()
         self._refused: list[tuple[Refusal, frozenset[int]]] = []
         self._queue(rows, refusal)
 
-    def next_part(self) -> list[Row] | None:
+    def next_part(self) -> Sequence[Row] | None:
         """The next part to send, or ``None`` if nothing is left or no POST may be spent any more."""
         if not self.parts or self.posts_left <= 0:
             return None
@@ -60,7 +60,7 @@ class Suspects:
         """A part was taken: the cause is in the rows."""
         self.innocent = True
 
-    def refused(self, part: list[Row], refusal: Refusal) -> bool:
+    def refused(self, part: Sequence[Row], refusal: Refusal) -> bool:
         """A part was refused; say whether it stands alone, else divide it further."""
         self._tried = True
         named = refusal.indexes(len(part))
@@ -89,7 +89,7 @@ class Suspects:
         while self.parts:
             yield from self.parts.popleft()
 
-    def _queue(self, rows: list[Row], refusal: Refusal) -> None:
+    def _queue(self, rows: Sequence[Row], refusal: Refusal) -> None:
         named, parts = divide(rows, refusal)
         self._singled_out.update(id(row) for row in named)
         singles = [[row] for row in named]
@@ -97,7 +97,7 @@ class Suspects:
         self.parts.extend(() if named else parts)
 
 
-def divide(rows: list[Row], refusal: Refusal) -> tuple[list[Row], list[list[Row]]]:
+def divide(rows: Sequence[Row], refusal: Refusal) -> tuple[list[Row], list[Sequence[Row]]]:
     """Split refused rows into those that the server singled out, and the parts that the others make."""
     indexes = set(refusal.indexes(len(rows)))
     if len(indexes) == len(rows):
@@ -107,7 +107,7 @@ def divide(rows: list[Row], refusal: Refusal) -> tuple[list[Row], list[list[Row]
     for i, row in enumerate(rows):
         if i not in indexes:
             by_owner.setdefault(id(row.owner), []).append(row)
-    parts = list(by_owner.values())
+    parts: list[Sequence[Row]] = list(by_owner.values())
     if len(parts) == 1 and not named:
         middle = (len(rows) + 1) // 2
         parts = [part for part in (rows[:middle], rows[middle:]) if part]

@@ -1,6 +1,5 @@
 """What a lane asks of a call that waits in it, whether its rows come from a caller or from an outbox."""
 
-from collections import deque
 from collections.abc import Iterable
 from typing import Protocol
 
@@ -11,9 +10,12 @@ __all__ = ["WaitingCall"]
 
 
 class WaitingCall(RowOwner, Protocol):
-    """A call as its lane sees it: ``waiting`` rows to send, ``backlog`` more that a turn may bring along."""
+    """A call as its lane sees it: ``waiting`` rows to send, in order, ``backlog`` more that a turn may bring.
 
-    waiting: deque[Row]
+    The garbage collector looks at neither the rows nor a ``dict`` of them, but it would look at a ``deque``.
+    """
+
+    waiting: dict[int, Row]
     backlog: int
     queued: bool
     reading: bool
