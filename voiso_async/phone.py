@@ -78,10 +78,11 @@ def canonical(value: Any) -> str | PhoneFault:
     '441632960123'
     """
     if type(value) is str:
-        if CANONICAL.fullmatch(value):
+        if value[:1] == "+":
+            if CANONICAL.fullmatch(value, 1):
+                return value[1:]
+        elif CANONICAL.fullmatch(value):
             return value
-        if value[:1] == "+" and CANONICAL.fullmatch(value, 1):
-            return value[1:]
     return _from_text(_as_text(value))
 
 

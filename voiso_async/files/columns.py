@@ -9,6 +9,7 @@ from voiso_async.errors import InputFileError
 from voiso_async.files.layouts import headerless
 from voiso_async.files.mapping import CAMPAIGN, HEADERS, Template, find_column, templates_of
 from voiso_async.files.names import RESULT_COLUMNS, listed, shown, squeezed, usual_places
+from voiso_async.files.places import Places
 from voiso_async.ingest.intake import HEADER_NAME
 
 __all__ = ["Columns", "Layout", "Wishes"]
@@ -53,14 +54,12 @@ def _phone_places(columns: "Columns") -> tuple[int, ...]:
     return (place,) if isinstance(place, int) else place.places
 
 
-def _of_one_column(columns: "Columns") -> tuple[tuple[str, int], ...]:
-    others = [(name, place) for name, place in columns.places.items() if name != "phone_number"]
-    return tuple((name, place) for name, place in others if isinstance(place, int))
+def _fields(columns: "Columns") -> Places:
+    return Places.of({name: place for name, place in columns.places.items() if name != "phone_number"})
 
 
-def _of_several_columns(columns: "Columns") -> tuple[tuple[str, Template], ...]:
-    others = [(name, place) for name, place in columns.places.items() if name != "phone_number"]
-    return tuple((name, place) for name, place in others if isinstance(place, Template))
+def _headers(columns: "Columns") -> Places:
+    return Places.of(columns.headers)
 
 
 @frozen(kw_only=True)
@@ -74,12 +73,8 @@ class Columns:
     layout: str = "by the names in the first row"
     phone_places: tuple[int, ...] = field(init=False, default=Factory(_phone_places, takes_self=True))
     """Where the parts of the phone number stand."""
-    _alone: Sequence[tuple[str, int]] = field(
-        init=False, repr=False, default=Factory(_of_one_column, takes_self=True)
-    )
-    _composed: Sequence[tuple[str, Template]] = field(
-        init=False, repr=False, default=Factory(_of_several_columns, takes_self=True)
-    )
+    _fields: Places = field(init=False, repr=False, default=Factory(_fields, takes_self=True))
+    _headers: Places = field(init=False, repr=False, default=Factory(_headers, takes_self=True))
 
     @classmethod
     def of(cls, header: Sequence[str], wishes: Wishes | None = None, *, layout: str = "") -> "Columns":
@@ -127,34 +122,26 @@ class Columns:
 
     def texts(self, cells: Sequence[str]) -> dict[str, str]:
         """Give a row's texts by field, context headers and blank ones left out, without the phone number."""
-        found = {name: text for name, place in self._alone if (text := cells[place].strip())}
-        for name, template in self._composed:
-            if text := template.fill(cells):
-                found[name] = text
-        return found
+        return self._fields.texts(cells)
+
+    def header_texts(self, cells: Sequence[str]) -> dict[str, str]:
+        """Give the texts of a row's context headers; blank ones are left out."""
+        return self._headers.texts(cells)
 
     def values(self, cells: Sequence[Any]) -> dict[str, Any]:
         """Give a row's values by field as they are; what is absent or empty is left out."""
-        others: tuple[tuple[str, int | Template], ...] = (*self._alone, *self._composed)
-        return {name: value for name, place in others if (value := _cell(cells, place)) not in (None, "")}
+        return self._fields.values(cells)
+
+    def header_values(self, cells: Sequence[Any]) -> dict[str, Any]:
+        """Give the values of a row's context headers; absent and blank ones are left out."""
+        values = self._headers.values(cells).items()
+        stripped = [(name, value.strip() if isinstance(value, str) else value) for name, value in values]
+        return {name: value for name, value in stripped if value != ""}
 
     def phone(self, cells: Sequence[Any]) -> Any:
         """Give the cell of the phone number."""
-        return _cell(cells, self.places["phone_number"])
-
-    def context_headers(self, cells: Sequence[Any]) -> dict[str, Any]:
-        """Give a row's context headers; blank ones are left out."""
-        found: dict[str, Any] = {}
-        for name, place in self.headers.items():
-            value = _cell(cells, place)
-            value = value.strip() if isinstance(value, str) else value
-            if value not in (None, ""):
-                found[name] = value
-        return found
-
-
-def _cell(cells: Sequence[Any], place: int | Template) -> Any:
-    return cells[place] if isinstance(place, int) else place.fill(cells)
+        place = self.places["phone_number"]
+        return cells[place] if isinstance(place, int) else place.fill(cells)
 
 
 def _wanted(header: Sequence[str], wishes: Wishes) -> dict[str, int | Template]:

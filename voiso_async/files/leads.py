@@ -17,6 +17,7 @@ LONGEST_WHOLE = 18
 """Digits that a number in a cell may have before it is left as text."""
 
 YES, NO = ("true", "yes", "y", "1", "on", "ja", "oui", "si"), ("false", "no", "n", "0", "off", "nein", "non")
+_PARTS = {"first_name", "last_name", "source.system", "source.url", CAMPAIGN}
 FLAGS: dict[str, bool] = {word: words is YES for words in (YES, NO) for word in words}
 
 Fields = dict[str, Any]
@@ -32,7 +33,7 @@ class LeadMaker:
     def of_texts(self, columns: Columns, row: int, cells: Sequence[str]) -> FileRow:
         """Make a lead of a row of texts: whole numbers and flags are read, blank cells are absent."""
         fields: Fields = columns.texts(cells)
-        headers = columns.context_headers(cells)
+        headers = columns.header_texts(cells)
         fault = None
         if "#" in "".join(cells):
             fault = _error_in(fields) or _error_in(headers)
@@ -50,7 +51,7 @@ class LeadMaker:
         """Make a lead of a JSON object: values keep their types, and wrong ones are refused later."""
         cells = list(values.values())
         fields = columns.values(cells)
-        headers: Any = columns.context_headers(cells)
+        headers: Any = columns.header_values(cells)
         nested = values.get("context_headers")
         if nested is not None:
             headers = headers | nested if isinstance(nested, dict) else nested
@@ -63,7 +64,7 @@ class LeadMaker:
         """Say why a row cannot be sent, the phone number first; the fault carries the row's key."""
         if isinstance(phone, BadCell):
             fault = _invalid("phone_number", phone.reason, phone.detail)
-        elif fault is None and int(phone) in self.suppressed:
+        elif fault is None and self.suppressed and int(phone) in self.suppressed:
             fault = _SUPPRESSED
         if fault is None:
             return None
@@ -72,18 +73,20 @@ class LeadMaker:
 
 
 def _lead(phone: Any, fields: Fields, headers: Any) -> Fields:
-    lead = {"phone_number": phone}
-    name = fields["name"] if "name" in fields else _full_name(fields)
-    if name != "":
-        lead["name"] = name
-    if "source.system" in fields or "source.url" in fields:
-        lead["source"] = _source(fields)
+    lead = {"phone_number": phone, **(fields if _PARTS.isdisjoint(fields) else _composed(fields))}
     if headers:
         lead["context_headers"] = headers
-    for field in ("priority", "active", "key"):
-        if field in fields:
-            lead[field] = fields[field]
     return lead
+
+
+def _composed(fields: Fields) -> Fields:
+    """Put together what stands in several columns, and leave out what is no part of a lead."""
+    whole = {field: value for field, value in fields.items() if field not in _PARTS}
+    if "name" not in whole and (name := _full_name(fields)):
+        whole["name"] = name
+    if "source.system" in fields or "source.url" in fields:
+        whole["source"] = _source(fields)
+    return whole
 
 
 def _full_name(fields: Fields) -> str:
@@ -101,6 +104,8 @@ def _source(fields: Fields) -> Fields:
 
 def _as_read(columns: Columns, cells: Sequence[str]) -> tuple[str, ...]:
     """Keep a row's cells as plain texts; a formula in place of a phone number stays one when it is read again."""
+    if Cell not in map(type, cells):
+        return tuple(cells)
     texts: Iterable[str] = map(str, cells)
     for place in columns.phone_places:
         if isinstance(cell := cells[place], Cell) and cell.is_formula:

@@ -96,23 +96,17 @@ class CsvRows(Iterator[tuple[int, list[str]]]):
         raise self._explained("encoding")
 
     def _lines(self, line: str) -> Iterator[str]:
+        """Refuse what the csv module would let pass; the row it would belong to is still under way."""
         while line:
-            self._check(line)
+            self._taken += len(line)
+            if self._taken > LONGEST_ROW:
+                raise self._explained("field larger")
+            if "\0" in line:
+                raise self._explained("NUL")
+            if not line.isascii() and _UNDECODED.search(line):
+                raise self._explained("encoding")
             yield line
             line = self._text.readline(LONGEST_ROW + 1)
-
-    def _check(self, line: str) -> None:
-        """Refuse what the csv module would let pass; the row it would belong to is still under way."""
-        self._taken += len(line)
-        fault = ""
-        if self._taken > LONGEST_ROW:
-            fault = "field larger"
-        elif "\0" in line:
-            fault = "NUL"
-        elif not line.isascii() and _UNDECODED.search(line):
-            fault = "encoding"
-        if fault:
-            raise self._explained(fault)
 
     def _explained(self, fault: str) -> InputFileError:
         """Say in our own words what the csv module or a check has found: the former may quote the file."""

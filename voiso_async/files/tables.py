@@ -76,7 +76,7 @@ class Table:
 
     def __iter__(self) -> Iterator[FileRow]:
         for row, cells in self._lines:
-            texts = [cell if cell[:1] != "'" else unguarded(cell) for cell in cells]
+            texts = [unguarded(cell) for cell in cells] if "'" in "".join(cells) else cells
             yield self._maker.of_texts(self.columns, row, texts)
 
     def detach(self) -> None:

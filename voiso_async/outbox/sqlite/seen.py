@@ -31,18 +31,20 @@ class Seen:
         """Make REPEATED what came before; the others are remembered."""
         if not entries:
             return
-        new: dict[int, int] = {}
-        keys = [self._key(entry.campaign or 0, entry.phone or 0) for entry in entries]
+        bases = {campaign: self._base(campaign or 0) for campaign in {entry.campaign for entry in entries}}
+        keys = [bases[entry.campaign] + (entry.phone or 0) for entry in entries]
+        first = {key: entry.index for key, entry in zip(reversed(keys), reversed(entries), strict=True)}
+        known = self._add(first, entries[0].index)
+        if not known and len(first) == len(entries):
+            return
+        first |= known
         for key, entry in zip(keys, entries, strict=True):
-            new.setdefault(key, entry.index)
-        new |= self._add(new, entries[0].index)
-        for key, entry in zip(keys, entries, strict=True):
-            if new[key] != entry.index:
-                entry.repeats(new[key], entry.reason)
+            if first[key] != entry.index:
+                entry.repeats(first[key], entry.reason)
 
     def restore(self, places: Sequence[Sequence[int]]) -> None:
         """Remember rows, as campaign, phone and index, that were stored before."""
-        self._add({self._key(campaign, phone): index for campaign, phone, index in places}, 0)
+        self._add({self._base(campaign) + phone: index for campaign, phone, index in places}, 0)
 
     def close(self) -> None:
         """Forget all."""
@@ -50,8 +52,9 @@ class Seen:
         if self._many is not None:
             self._many.close()
 
-    def _key(self, campaign: int, phone: int) -> int:
-        return self._slots.setdefault(campaign, len(self._slots)) * PHONES + phone
+    def _base(self, campaign: int) -> int:
+        """The key of a phone is so much more than the phone."""
+        return self._slots.setdefault(campaign, len(self._slots)) * PHONES
 
     def _add(self, new: dict[int, int], first: int) -> dict[int, int]:
         """Remember; give the keys that were there before index ``first``, with their places."""

@@ -2,8 +2,8 @@
 
 import secrets
 from collections import Counter
-from collections.abc import Sequence
-from itertools import chain
+from collections.abc import Iterator
+from itertools import chain, islice
 from typing import Any
 
 import attrs
@@ -131,12 +131,12 @@ def mark_finished(ledger: Ledger, jobs: list[int]) -> None:
 
 def insert_rows(ledger: Ledger, job: int, operation: int, entries: list[Entry]) -> None:
     """Store rows and count them, in the transaction that is open."""
-    fresh = [_fresh(job, operation, entry) for entry in entries if entry.outcome is None]
-    ended = [
+    fresh = (_fresh(job, operation, entry) for entry in entries if entry.outcome is None)
+    ended = (
         (*_fresh(job, operation, entry), OUTCOMES.index(entry.outcome), *_explained(entry))
         for entry in entries
         if entry.outcome is not None
-    ]
+    )
     _insert(ledger, _FRESH, fresh)
     _insert(ledger, _ENDED, ended)
     _count(ledger, job, operation, entries)
@@ -199,10 +199,9 @@ def _mark_known(ledger: Ledger, operation: int, entries: list[Entry]) -> None:
             there.add(entry.body)
 
 
-def _insert(ledger: Ledger, columns: tuple[str, ...], rows: Sequence[tuple[Any, ...]]) -> None:
+def _insert(ledger: Ledger, columns: tuple[str, ...], rows: Iterator[tuple[Any, ...]]) -> None:
     marks = f"({', '.join('?' * len(columns))})"
-    for start in range(0, len(rows), BLOCK):
-        block = rows[start : start + BLOCK]
+    while block := list(islice(rows, BLOCK)):
         values = ", ".join([marks] * len(block))
         ledger.run(f"INSERT INTO rows ({', '.join(columns)}) VALUES {values}", *chain.from_iterable(block))  # noqa: S608
 
