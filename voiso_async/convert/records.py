@@ -4,16 +4,17 @@ import re
 from collections.abc import Callable
 from datetime import datetime
 from functools import cache
-from typing import Any, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
 import attrs
 import msgspec
-from cattrs import Converter
-from cattrs.gen import make_dict_unstructure_fn, override
 
 from voiso_async.convert.plain import decode, encode
 from voiso_async.convert.tidy import EXTRA, tidier
 from voiso_async.errors import ResponseError
+
+if TYPE_CHECKING:  # it is loaded once a record is unusual, or written: most programs meet none
+    from cattrs import Converter
 
 __all__ = ["structure", "structure_field", "structure_within", "unstructure"]
 
@@ -83,7 +84,9 @@ def _structure_hook(cls: Any) -> Callable[[Any, Any], Any]:
     return lambda value, kind: msgspec.convert(tidy(value), kind)
 
 
-def _unstructure_hook(cls: Any, converter: Converter) -> Callable[[Any], Any]:
+def _unstructure_hook(cls: Any, converter: "Converter") -> Callable[[Any], Any]:
+    from cattrs.gen import make_dict_unstructure_fn, override  # noqa: PLC0415 - as above
+
     if EXTRA not in attrs.fields_dict(cls):
         return make_dict_unstructure_fn(cls, converter, _cattrs_omit_if_default=True)
     options: Any = {EXTRA: override(omit=True)}
@@ -96,7 +99,9 @@ def _every_type(_: Any) -> bool:
 
 
 @cache
-def _converter() -> Converter:
+def _converter() -> "Converter":
+    from cattrs import Converter  # noqa: PLC0415 - as above
+
     converter = Converter()
     converter.register_structure_hook_factory(_every_type, _structure_hook)
     for plain in (str, int, float, bool, datetime):  # cattrs has lenient hooks of its own for these
