@@ -19,7 +19,7 @@ __all__ = [
 ]
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class DialLevelOverride(OpenRecord):
     """Another dial level while at least so many agents are active; seen on *get* only."""
 
@@ -28,7 +28,7 @@ class DialLevelOverride(OpenRecord):
     active_agents_threshold: int | None = None
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class VoiceMessage(OpenRecord):
     """A recording."""
 
@@ -36,7 +36,7 @@ class VoiceMessage(OpenRecord):
     name: str | None = field(default=None, repr=False)
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class AmdVoicemailMessage(OpenRecord):
     """What an answering machine is told."""
 
@@ -44,14 +44,14 @@ class AmdVoicemailMessage(OpenRecord):
     voice_message: VoiceMessage | None = None
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class CallerIdSet(OpenRecord):
     """Numbers a campaign shows to those it calls."""
 
     phone_numbers: tuple[str, ...] | None = field(default=None, repr=False)
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class Campaign(OpenRecord):
     """A dialer campaign; a state call may answer with little more than ``id`` and ``status`` (contract 12.1).
 

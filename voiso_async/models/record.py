@@ -2,7 +2,7 @@
 
 from typing import Any, NoReturn
 
-from attrs import field, frozen
+from attrs import field, fields, frozen
 
 __all__ = ["OpenRecord"]
 
@@ -27,9 +27,25 @@ NOTHING = _Nothing()
 
 @frozen(kw_only=True, slots=False)
 class OpenRecord:
-    """A record that keeps the fields it does not know, as they came, in ``extra``."""
+    """A record that keeps the fields it does not know, as they came, in ``extra``.
+
+    Records are compared and shown here, once for all of them: attrs would compile code for each at import.
+    """
 
     extra: dict[str, Any] = field(default=NOTHING, eq=False, repr=False)
+
+    def __eq__(self, other: object) -> bool:
+        return self._known() == other._known() if type(other) is type(self) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash((type(self), self._known()))
+
+    def __repr__(self) -> str:
+        shown = [f"{each.name}={getattr(self, each.name)!r}" for each in fields(type(self)) if each.repr]
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+    def _known(self) -> tuple[Any, ...]:
+        return tuple(getattr(self, each.name) for each in fields(type(self)) if each.eq)
 
 
 # Records without any read that of the class: msgspec would find each of their slots empty, one exception a record.

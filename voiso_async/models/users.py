@@ -11,7 +11,7 @@ from voiso_async.models.record import OpenRecord
 __all__ = ["ChannelProfile", "Ref", "SkillLevel", "User", "WebrtcRingtone", "user_from"]
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class Ref(OpenRecord):
     """A team, queue, skill or access group, by id and name."""
 
@@ -22,7 +22,7 @@ class Ref(OpenRecord):
         return hash((type(self), self.id))
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class SkillLevel(OpenRecord):
     """A skill, and how well a user has it."""
 
@@ -30,7 +30,7 @@ class SkillLevel(OpenRecord):
     value: int | None = None
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class WebrtcRingtone(OpenRecord):
     """What a user hears when a call comes in."""
 
@@ -38,7 +38,7 @@ class WebrtcRingtone(OpenRecord):
     name: str | None = field(default=None, repr=False)
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class ChannelProfile(OpenRecord):
     """A user's account on a channel such as chat; ``identifier`` may be a number or a name."""
 
@@ -51,7 +51,7 @@ class ChannelProfile(OpenRecord):
         return hash((type(self), self.id))
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class User(OpenRecord):
     """A user of the contact centre; adding to and removing from a campaign answer with id, name and email only.
 
