@@ -4,7 +4,6 @@ import inspect
 import logging
 import typing
 
-import attrs
 import pytest
 
 from voiso_async.events import Event, EventHook, OriginHeld, RequestSent
@@ -64,8 +63,10 @@ def test_a_hook_that_is_stopped_on_purpose_is_not_held_back() -> None:
 @pytest.mark.parametrize("kind", typing.get_args(Event))
 def test_an_event_is_frozen_and_holds_no_personal_data(kind: type) -> None:
     allowed = {"str", "int", "float", "str | None", "int | None"}
-    names = {field.name for field in attrs.fields(kind)}
-    assert {str(inspect.formatannotation(field.type)) for field in attrs.fields(kind)} <= allowed
+    types = typing.get_type_hints(kind)
+    names = {*types}
+    assert {str(inspect.formatannotation(hint)) for hint in types.values()} <= allowed
     assert not names & {"phone", "phone_number", "name", "url", "path", "key", "body", "headers"}
-    with pytest.raises(attrs.exceptions.FrozenInstanceError):
-        setattr(object.__new__(kind), names.pop(), "changed")
+    event = kind(**dict.fromkeys(names, 1))
+    with pytest.raises(AttributeError):
+        setattr(event, names.pop(), "changed")

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 
 import anyio
 import pytest
-from attrs import evolve
 from fake_transport import BASE_URL, KEY, bench, status
 from http_mock import http_mock
 from raw_server import CLOSE_AFTER_READING, RawServer, answer, closed_port
@@ -40,6 +39,7 @@ from voiso_async.events import OriginHeld, RequestDone, RequestSent, RetryPlanne
 from voiso_async.retry import NO_RETRY, RetryPolicy
 from voiso_async.session import Session
 from voiso_async.transport import Timeout
+from voiso_async.values import replace
 from voiso_async.wire import Request, Response
 
 GET = Request(method="GET", route="/campaigns", path="/campaigns", scope="campaigns.read")
@@ -205,7 +205,7 @@ async def test_an_attempt_holds_the_origin_too() -> None:
     ("code", "headers"), [(429, {}), (503, {}), (500, {"retry-after": "9"}), (429, {"retry-after": "x"})]
 )
 async def test_nothing_else_holds_the_origin(code: int, headers: dict[str, str]) -> None:
-    it = bench(evolve(status(code), headers=headers))
+    it = bench(replace(status(code), headers=headers))
     with pytest.raises(VoisoError):
         await it.session.send(PAUSE, retry=NO_RETRY)
     assert it.session.held == 0.0
@@ -311,7 +311,7 @@ async def test_a_rotated_key_is_used_from_the_next_attempt_on() -> None:
 @pytest.mark.virtual
 async def test_the_url_is_base_path_and_query() -> None:
     it = bench()
-    await it.session.send(evolve(GET, params=(("name", "A & B"),)))
+    await it.session.send(replace(GET, params=(("name", "A & B"),)))
     assert it.reads.sent[0][1] == f"{BASE_URL}/campaigns?name=A+%26+B"
     assert it.session.origin == "https://cc.example.com:443"
 
@@ -345,7 +345,7 @@ async def test_a_path_that_would_leave_its_route_is_refused(path: str) -> None:
     it = bench()
     for exchange in (it.session.send, it.session.attempt):
         with pytest.raises(ConfigurationError):
-            await exchange(evolve(GET, path=path))
+            await exchange(replace(GET, path=path))
     assert it.reads.sent == it.leads.sent == []
 
 
@@ -353,7 +353,7 @@ async def test_a_path_that_would_leave_its_route_is_refused(path: str) -> None:
 async def test_a_method_that_is_none_is_refused(method: str) -> None:
     it = bench()
     with pytest.raises(ConfigurationError):
-        await it.session.send(evolve(GET, method=method))
+        await it.session.send(replace(GET, method=method))
 
 
 @pytest.mark.virtual

@@ -39,6 +39,7 @@ from voiso_async.errors import (
     ResponseError,
 )
 from voiso_async.transport import LARGEST_ANSWER, Timeout, Transport
+from voiso_async.values import replace
 from voiso_async.wire import Request
 
 
@@ -52,7 +53,7 @@ async def transport() -> AsyncIterator[Transport]:
 @EVERY
 async def test_the_request_on_the_wire(transport: Transport, request_: Request) -> None:
     async with RawServer(answer(200, {"a": 1}, {"X-Trace": "t"})) as server:
-        response = await exchange(transport, server, evolve(request_, params=(("name", "A & B"),)))
+        response = await exchange(transport, server, replace(request_, params=(("name", "A & B"),)))
     [seen] = server.requests
     assert (200, b'{"a": 1}', "t", False) == (
         response.status,
@@ -217,21 +218,21 @@ async def test_silence_between_two_reads_is_bounded(transport: Transport) -> Non
 @pytest.mark.row(25)
 async def test_a_peer_that_does_not_read_five_megabytes_is_in_doubt(transport: Transport) -> None:
     async with RawServer(NEVER_READ) as server:
-        error = await failure(transport, server.url, evolve(LEADS, body=bytes(5_000_000)), QUICK)
+        error = await failure(transport, server.url, replace(LEADS, body=bytes(5_000_000)), QUICK)
     assert (type(error), error.proof) == (RequestTimeoutError, "in_doubt")
 
 
 async def test_an_answer_before_the_body_was_read_is_an_answer(transport: Transport) -> None:
     verb = Verb(answer(413, {"error": "Too large"}).act, "head")
     async with RawServer(verb) as server:
-        response = await exchange(transport, server, evolve(LEADS, body=bytes(5_000_000)))
+        response = await exchange(transport, server, replace(LEADS, body=bytes(5_000_000)))
         assert response.status == 413
 
 
 async def test_a_large_body_arrives_whole(transport: Transport) -> None:
     body = os.urandom(3_000_000)
     async with RawServer() as server:
-        await exchange(transport, server, evolve(LEADS, body=body))
+        await exchange(transport, server, replace(LEADS, body=body))
     assert body == server.requests[0].body
 
 

@@ -3,12 +3,13 @@
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from copy import copy
 from types import TracebackType
-from typing import Any, Literal, Self, TypedDict, TypeVar, Unpack
+from typing import Any, ClassVar, Literal, Self, TypedDict, TypeVar, Unpack
 
-from attrs import evolve, field, frozen
+from attrs import evolve
 
 from voiso_async.auth import ApiKey, Secret
 from voiso_async.convert import encode
@@ -27,6 +28,7 @@ from voiso_async.resources.params import pairs_of
 from voiso_async.retry import RetryPolicy
 from voiso_async.session import LEAD_TIMEOUT, Session
 from voiso_async.transport import HttpSession, Timeout
+from voiso_async.values import Discreet
 from voiso_async.wire import Request, Response, base_url_of
 
 __all__ = ["Answer", "VoisoClient"]
@@ -38,14 +40,15 @@ WORD = re.compile(r"[a-z][a-z_]*")
 LEAD_WRITE = re.compile(r"(POST|PATCH|PUT) /campaigns/[^/]+/leads/?")
 
 
-@frozen(kw_only=True)
-class Answer:
+class Answer(Discreet, frozen=True, kw_only=True):
     """What ``request()`` gives: status, headers with lower-case names, and the body as bytes or decoded."""
 
     status: int
-    headers: Mapping[str, str] = field(repr=False)
-    body: bytes = field(repr=False)
+    headers: Mapping[str, str]
+    body: bytes
     request: str
+
+    _hidden: ClassVar[AbstractSet[str]] = {"headers", "body"}
 
     def json(self) -> Any:
         """Decode the body; ``ResponseError`` if it is not JSON, or is an error message in spite of its status."""

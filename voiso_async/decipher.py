@@ -10,11 +10,10 @@ from itertools import islice
 from typing import Any
 from urllib.parse import urlsplit
 
-from attrs import Factory, frozen
-
 from voiso_async.convert import decode
 from voiso_async.errors import APIError, Fields, Proof, ResponseError, error_class
 from voiso_async.retry import retry_after
+from voiso_async.values import Struct, field
 from voiso_async.wire import Request, Response, origin_of
 
 __all__ = ["ADVICE", "Complaint", "Explain", "api_error", "clean_text", "decode_json", "explain_voiso"]
@@ -47,15 +46,14 @@ CREDENTIAL = re.compile(r"\b(bearer|basic)\s+[^\s\"',;]{8,}", re.IGNORECASE)
 NUMBER = re.compile(r"\d(?:[\W_]{0,3}\d){6,}")
 
 
-@frozen(kw_only=True)
-class Complaint:
+class Complaint(Struct, frozen=True, kw_only=True):
     """What a vendor's error body says: one line for people, the messages by field, and what a program can use.
 
     ``code`` is the vendor's own, as text; ``retry_after`` the seconds it asks for where no header says so.
     """
 
     message: str = ""
-    fields: Fields = Factory(dict)
+    fields: Fields = field(default_factory=dict)
     code: str = ""
     retry_after: float | None = None
 

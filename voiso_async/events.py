@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Callable
 
-from attrs import frozen
+from voiso_async.values import Struct
 
 __all__ = [
     "BatchAnswered",
@@ -28,16 +28,14 @@ SLOW_HOOK_SECONDS = 0.05
 """A hook that holds the event loop for longer is named once in the log."""
 
 
-@frozen(kw_only=True)
-class RequestSent:
+class RequestSent(Struct, frozen=True, kw_only=True):
     """One attempt of a request is about to leave; attempts count from 1."""
 
     request: str
     attempt: int
 
 
-@frozen(kw_only=True)
-class RequestDone:
+class RequestDone(Struct, frozen=True, kw_only=True):
     """One attempt ended: with a status, or with the name of an error class."""
 
     request: str
@@ -47,8 +45,7 @@ class RequestDone:
     seconds: float
 
 
-@frozen(kw_only=True)
-class RetryPlanned:
+class RetryPlanned(Struct, frozen=True, kw_only=True):
     """The request will be repeated after ``delay`` seconds, because of ``reason``."""
 
     request: str
@@ -57,15 +54,13 @@ class RetryPlanned:
     reason: str
 
 
-@frozen(kw_only=True)
-class OriginHeld:
+class OriginHeld(Struct, frozen=True, kw_only=True):
     """The server asked for quiet: nothing goes to this origin for ``seconds``."""
 
     seconds: float
 
 
-@frozen(kw_only=True)
-class BatchSent:
+class BatchSent(Struct, frozen=True, kw_only=True):
     """A batch of leads is about to leave; ``attempt`` counts the POSTs of this batch from 1."""
 
     campaign: int
@@ -75,8 +70,7 @@ class BatchSent:
     attempt: int
 
 
-@frozen(kw_only=True)
-class BatchAnswered:
+class BatchAnswered(Struct, frozen=True, kw_only=True):
     """One POST of a batch ended with ``verdict``; the gate stays shut for ``hold`` seconds."""
 
     campaign: int
@@ -87,8 +81,7 @@ class BatchAnswered:
     hold: float
 
 
-@frozen(kw_only=True)
-class LaneStopped:
+class LaneStopped(Struct, frozen=True, kw_only=True):
     """A campaign's lane gave up; its waiting calls were told why."""
 
     campaign: int

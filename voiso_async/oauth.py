@@ -12,7 +12,7 @@ from itertools import count
 from typing import Any, NoReturn, Protocol
 from urllib.parse import urlencode, urlsplit
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from voiso_async.auth import MASK, VISIBLE_ASCII, Secret, checked_text, hidden, masked, spellings
 from voiso_async.convert import decode
@@ -20,6 +20,7 @@ from voiso_async.decipher import Complaint, api_error, clean_text
 from voiso_async.errors import ClientClosedError, ResponseError, VoisoError
 from voiso_async.events import EventHook, RequestDone, RequestSent
 from voiso_async.transport import HttpSession, Timeout, Transport
+from voiso_async.values import replace
 from voiso_async.wire import Request, Response
 
 __all__ = ["ClientCredentials", "ClientSecret", "Identity"]
@@ -172,11 +173,11 @@ class ClientCredentials:
         headers, fields = self._identity.evidence(self._url)
         form = {"grant_type": "client_credentials", "scope": self._scope, **fields}
         body = urlencode({name: value for name, value in form.items() if value}).encode()
-        response = await self._exchange(evolve(self._request, body=body), headers)
+        response = await self._exchange(replace(self._request, body=body), headers)
         if not 200 <= response.status < 300:
             text = self.mask(response.body.decode("utf-8", "replace"))
             shown = {name: self.mask(value) for name, value in response.headers.items()}
-            response = evolve(response, body=text.encode(), headers=shown)
+            response = replace(response, body=text.encode(), headers=shown)
             raise api_error(self._request, response, _explain_token, TOKEN_ADVICE)
         token, lifetime = _read_token(decode(response.body, request=str(self._request)), str(self._request))
         self._spelled = (spellings(token[:MASKED_PREFIX], r"[^\s\"'<>,;]*"), *self._spelled[:1])

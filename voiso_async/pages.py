@@ -2,14 +2,14 @@
 
 import re
 from collections.abc import Callable, Generator, Iterator
-from typing import Any, Generic, Protocol, Self, TypeVar
+from collections.abc import Set as AbstractSet
+from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 from urllib.parse import parse_qsl, urljoin, urlsplit
-
-from attrs import Attribute, evolve, field, frozen
 
 from voiso_async.convert import decoder_of, structure, structure_field
 from voiso_async.decipher import decode_json
 from voiso_async.errors import ConfigurationError, PaginationError
+from voiso_async.values import Discreet, Struct, replace
 from voiso_async.wire import Params, Request, Response, origin_of
 
 __all__ = [
@@ -43,8 +43,7 @@ T = TypeVar("T")
 R = TypeVar("R", bound=HasId)
 
 
-@frozen(kw_only=True)
-class Page(Generic[T]):
+class Page(Discreet, Generic[T], frozen=True, kw_only=True):
     """One page of a listing: a sequence of its items.
 
     ``total`` counts all matches, if the server said so; ``offset`` is where the page began; ``drifted`` tells that
@@ -55,7 +54,9 @@ class Page(Generic[T]):
     total: int | None = None
     offset: int | None = None
     drifted: bool = False
-    next_link: str | None = field(default=None, repr=False)
+    next_link: str | None = None
+
+    _hidden: ClassVar[AbstractSet[str]] = {"next_link"}
 
     def __iter__(self) -> Iterator[T]:
         return iter(self.items)
@@ -105,16 +106,7 @@ def check_whole_number(name: str, value: Any, least: int, most: int | None = Non
     raise ConfigurationError(f"{name} must be a whole number {bounds}; nothing was sent")
 
 
-def _is_page_size(_: Any, attribute: "Attribute[Any]", value: Any) -> None:
-    check_whole_number(attribute.name, value, 1, LARGEST_PAGE)
-
-
-def _is_offset(_: Any, attribute: "Attribute[Any]", value: Any) -> None:
-    check_whole_number(attribute.name, value, 0)
-
-
-@frozen
-class OffsetPages:
+class OffsetPages(Struct, frozen=True):
     """Steps by ``limit`` and ``offset``.
 
     The stride is the first page's length, since a server may give less than it was asked for. A full page never
@@ -122,19 +114,23 @@ class OffsetPages:
     """
 
     listing: Request
-    page_size: int = field(default=LARGEST_PAGE, kw_only=True, validator=_is_page_size)
-    offset: int = field(default=0, kw_only=True, validator=_is_offset)
-    stride: int | None = field(default=None, kw_only=True)
+    page_size: int = LARGEST_PAGE
+    offset: int = 0
+    stride: int | None = None
+
+    def __post_init__(self) -> None:
+        check_whole_number("page_size", self.page_size, 1, LARGEST_PAGE)
+        check_whole_number("offset", self.offset, 0)
 
     @property
     def request(self) -> Request:
         """The listing's request with ``limit`` and ``offset``."""
         place = (("limit", str(self.page_size)), ("offset", str(self.offset)))
-        return evolve(self.listing, params=(*self.listing.params, *place))
+        return replace(self.listing, params=(*self.listing.params, *place))
 
     def sample(self) -> "OffsetPages":
         """Ask for one item."""
-        return evolve(self, page_size=1)
+        return replace(self, page_size=1)
 
     def after(self, page: Page[Any]) -> "OffsetPages | None":
         """Go on by the number of items received (contract 4)."""
@@ -143,7 +139,7 @@ class OffsetPages:
         promised = page.total is not None and page.total > end
         if not page or not (full or promised):
             return None
-        return evolve(self, offset=end, stride=self.stride or len(page))
+        return replace(self, offset=end, stride=self.stride or len(page))
 
     def ahead(self, page: Page[Any], most: int | None) -> Generator["OffsetPages", None, None]:
         """Foresee a step per stride up to the total, and the empty page after a last one that is full."""
@@ -152,15 +148,14 @@ class OffsetPages:
         if most is not None:
             end = min(end, self.offset + most)
         offsets = range(self.offset + stride, end, stride or 1)
-        return (evolve(self, offset=offset, stride=stride) for offset in offsets)
+        return (replace(self, offset=offset, stride=stride) for offset in offsets)
 
     def fits(self, page: Page[Any], total: int | None) -> bool:
         """Whether the page is full, or the last one, and shows the same total."""
         return page.total == total and (len(page) == self.stride or self.offset + len(page) == total)
 
 
-@frozen
-class LinkPages:
+class LinkPages(Discreet, frozen=True):
     """Steps by the ``next`` link of each page.
 
     A link must keep the origin and the path of the listing, since the credentials go where it leads; one that does
@@ -168,9 +163,11 @@ class LinkPages:
     """
 
     request: Request
-    base_url: str = field(kw_only=True)
-    visited: frozenset[Params] = field(default=frozenset(), kw_only=True, repr=False)
-    received: int = field(default=0, kw_only=True)
+    base_url: str
+    visited: frozenset[Params] = frozenset()
+    received: int = 0
+
+    _hidden: ClassVar[AbstractSet[str]] = {"visited"}
 
     @property
     def offset(self) -> None:
@@ -188,7 +185,7 @@ class LinkPages:
         following = self._resolve(page.next_link)
         visited = self.visited | {_canonical(self.request)}
         if _canonical(following) not in visited:
-            return evolve(self, request=following, visited=visited, received=received)
+            return replace(self, request=following, visited=visited, received=received)
         if page.total is not None and received >= page.total:
             return None
         raise self._error("the next link leads back to a page that was read", "loop")
@@ -211,7 +208,7 @@ class LinkPages:
             ours, target, params = False, urlsplit(""), ()
         if len(link) > LONGEST_LINK or not LINK.fullmatch(link) or "@" in target.netloc or not ours:
             raise self._error("the next link leads away from this listing; it was not followed", "foreign_link")
-        return evolve(self.request, params=params)
+        return replace(self.request, params=params)
 
     def _error(self, message: str, reason: str) -> PaginationError:
         return PaginationError(message, request=str(self.request), reason=reason)
@@ -221,8 +218,7 @@ def _canonical(request: Request) -> Params:
     return tuple(sorted(request.params))
 
 
-@frozen(kw_only=True)
-class _Metadata:
+class _Metadata(Struct):
     total: int | None = None
 
 
@@ -234,11 +230,17 @@ def page_of(cls: type[R], key: str) -> Callable[[Response, Request], Page[R]]:
         name = str(request)
         body = decode_json(response, request, decoder)
         items: tuple[R, ...] = structure_field(body, key, tuple[cls, ...], request=name)  # type: ignore[valid-type]
-        metadata = structure(body.get("metadata"), _Metadata | None, request=name, path="$.metadata")
-        total = -1 if metadata is None or metadata.total is None else metadata.total
-        return Page(items=items, total=total if total >= 0 else None)
+        return Page(items=items, total=_total(body.get("metadata"), name))
 
     return read
+
+
+def _total(metadata: Any, request: str) -> int | None:
+    total = metadata.get("total") if isinstance(metadata, dict) else None
+    if type(total) is not int:  # absent, or wrong in a way that is to be named
+        read = structure(metadata, _Metadata | None, request=request, path="$.metadata")
+        total = None if read is None else read.total
+    return None if total is None or total < 0 else total
 
 
 def hal_link(body: dict[str, Any], request: Request) -> str | None:

@@ -8,10 +8,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Itera
 from typing import Any, Generic, TypeVar
 
 import anyio
-from attrs import evolve
 
 from voiso_async.errors import PaginationError
 from voiso_async.pages import HasId, LinkPages, OffsetPages, Page, Step, check_whole_number, page_of
+from voiso_async.values import replace
 from voiso_async.wire import Request
 
 __all__ = ["LinkPages", "Listing", "OffsetPages", "Page", "Paginator", "page_of"]
@@ -222,7 +222,7 @@ class _Walk(AsyncIterator[Page[T]]):
         self._stale = 0 if fresh else self._stale
         self.drifted |= changed or (len(fresh) < len(page) and not self._over)
         self.total = self.total if page.total is None else page.total
-        return evolve(page, items=fresh, offset=step.offset, drifted=self.drifted)
+        return replace(page, items=fresh, offset=step.offset, drifted=self.drifted)
 
     def _doubt(self, step: Step, page: Page[T], *, hopeless: bool) -> None:
         """Judge a page without a new id that is not the last: some servers repeat themselves at the end."""
@@ -239,7 +239,7 @@ def _ids(page: Page[T]) -> list[str]:
 
 def _hollow(page: Page[Any]) -> Page[Any]:
     """What the next step asks of a page, so that its items are held no longer than their reader holds them."""
-    return evolve(page, items=(None,) * len(page))
+    return replace(page, items=(None,) * len(page))
 
 
 def _all_new(ids: list[str], seen: set[str]) -> bool:

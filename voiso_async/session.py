@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from copy import copy
 
 import anyio
-from attrs import define, evolve
+from attrs import define
 
 from voiso_async.auth import Auth
 from voiso_async.decipher import ADVICE, Explain, api_error, explain_voiso
@@ -26,6 +26,7 @@ from voiso_async.errors import (
 from voiso_async.events import EventHook, OriginHeld, RequestDone, RequestSent, RetryPlanned
 from voiso_async.retry import RetryPolicy, retry_after
 from voiso_async.transport import HttpSession, Timeout, Transport
+from voiso_async.values import replace
 from voiso_async.wire import Request, Response, origin_of
 
 __all__ = ["LEAD_TIMEOUT", "Session"]
@@ -268,9 +269,9 @@ class Session:
         mask = self._shared.auth.mask
         headers = {name: mask(value) for name, value in response.headers.items()}
         if 200 <= response.status < 300:
-            return evolve(response, headers=headers)
+            return replace(response, headers=headers)
         text = response.body.decode("utf-8", "surrogateescape")
-        return evolve(response, headers=headers, body=mask(text).encode("utf-8", "surrogateescape"))
+        return replace(response, headers=headers, body=mask(text).encode("utf-8", "surrogateescape"))
 
     async def aclose(self) -> None:
         """Close the own connections, for every view; once is enough, twice is fine."""

@@ -4,12 +4,14 @@ import ipaddress
 import math
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Set as AbstractSet
+from typing import Any, ClassVar
 from urllib.parse import SplitResult, urlencode, urlsplit
 
-from attrs import Attribute, field, frozen
+from attrs import Attribute
 
 from voiso_async.errors import ConfigurationError
+from voiso_async.values import Discreet
 
 __all__ = [
     "Request",
@@ -32,8 +34,7 @@ LARGEST_ID = 2**63 - 1
 Params = tuple[tuple[str, str], ...]
 
 
-@frozen(kw_only=True)
-class Request:
+class Request(Discreet, frozen=True, kw_only=True):
     """One call of the API: a verb, a route template, and the path with its ids filled in.
 
     ``route`` is what errors, events and logs show; ``scope`` is what the key needs (contract 2), for hints.
@@ -43,10 +44,12 @@ class Request:
     method: str
     route: str
     path: str
-    params: Params = field(default=(), repr=False)
-    body: bytes | None = field(default=None, repr=False)
+    params: Params = ()
+    body: bytes | None = None
     scope: str = ""
-    headers: Params = field(default=(), repr=False)
+    headers: Params = ()
+
+    _hidden: ClassVar[AbstractSet[str]] = {"params", "body", "headers"}
 
     def __str__(self) -> str:
         return f"{self.method} {self.route}"
@@ -81,15 +84,16 @@ class Request:
         )
 
 
-@frozen(kw_only=True)
-class Response:
+class Response(Discreet, frozen=True, kw_only=True):
     """One complete answer; header names are lower case, ``seconds`` is how long the exchange took."""
 
     status: int
-    headers: Mapping[str, str] = field(factory=dict, repr=False)
-    body: bytes = field(default=b"", repr=False)
+    headers: Mapping[str, str] = {}
+    body: bytes = b""
     truncated: bool = False
     seconds: float = 0.0
+
+    _hidden: ClassVar[AbstractSet[str]] = {"headers", "body"}
 
 
 def positive_id(value: Any, name: str = "campaign_id") -> int:

@@ -4,20 +4,18 @@ from collections import deque
 from collections.abc import Iterator
 from itertools import islice
 
-from attrs import frozen
-
 from voiso_async.ingest.batch import Batch
 from voiso_async.ingest.filling import Filling
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.ingest.row import Operation, RowResult
 from voiso_async.ingest.suspects import Suspects
 from voiso_async.ingest.waiting import WaitingCall
+from voiso_async.values import Struct
 
 __all__ = ["Agenda", "Plan"]
 
 
-@frozen
-class Plan:
+class Plan(Struct, frozen=True):
     """What goes next: a batch as it is, or one to be filled from the calls of an operation."""
 
     operation: Operation

@@ -4,11 +4,10 @@ from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any
 
-from attrs import frozen
-
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.ingest.row import Operation
 from voiso_async.phone import are_canonical, digits_of
+from voiso_async.values import Struct
 
 __all__ = ["Answer", "read_answer"]
 
@@ -27,8 +26,7 @@ _UPDATE_LISTS = {
 }
 
 
-@frozen(kw_only=True)
-class Answer:
+class Answer(Struct, frozen=True, kw_only=True):
     """What an answer says of each number; ``silent`` if it had no list at all.
 
     Numbers that stand in lists that contradict each other are ``torn``, and have no word to rely on.

@@ -1,25 +1,19 @@
 """A batch: rows of one campaign and one operation with distinct phones, and what an answer says of them."""
 
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from itertools import groupby
 from operator import attrgetter
-
-from attrs import Factory, define, field, frozen
 
 from voiso_async.ingest.answer import Answer
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.ingest.row import Operation, Row, RowOwner, RowResult
 from voiso_async.ingest.suspects import Suspects
+from voiso_async.values import Struct
 
 __all__ = ["Batch", "Reconciled", "cut", "reconcile", "tell"]
 
 
-def _rows(rows: Iterable[Row]) -> tuple[Row, ...]:
-    return tuple(rows)  # the garbage collector stops looking at such a tuple, never at a list
-
-
-@define(slots=True, eq=False)
-class Batch:
+class Batch(Struct, eq=False):
     """1 to 1000 rows that leave in one POST; a repeat carries the same rows or a subset, in the same order.
 
     ``doubts``, ``busies`` and ``unsents`` count its attempts that ended so; ``waiting_since`` is when the
@@ -27,13 +21,16 @@ class Batch:
     """
 
     operation: Operation
-    rows: tuple[Row, ...] = field(converter=_rows)
+    rows: Sequence[Row]
     suspects: Suspects | None = None
     attempts: int = 0
     doubts: int = 0
     busies: int = 0
     unsents: int = 0
     waiting_since: float | None = None
+
+    def __post_init__(self) -> None:
+        self.rows = tuple(self.rows)  # the garbage collector stops looking at such a tuple, never at a list
 
     def body(self) -> bytes:
         """The exact JSON array (contract 6.1)."""
@@ -63,12 +60,11 @@ def tell(results: Iterable[RowResult]) -> None:
         owner.settle(list(own))
 
 
-@frozen(kw_only=True)
-class Reconciled:
+class Reconciled(Struct, frozen=True, kw_only=True):
     """What one answer settled, which rows it left open, and how many numbers in it were never sent."""
 
-    results: list[RowResult] = Factory(list)
-    unreported: list[Row] = Factory(list)
+    results: list[RowResult]
+    unreported: list[Row]
     anomalies: int = 0
 
 

@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager, suppress
 from contextvars import Context
 
 import anyio
-from anyio.lowlevel import checkpoint
 
 from voiso_async.errors import ClientClosedError, ConfigurationError, VoisoError
 from voiso_async.events import EventHook
@@ -45,7 +44,7 @@ class LeadBatcher:
         policy: LanePolicy | None = None,
         hook: EventHook | None = None,
         guard: Callable[[], None] = lambda: None,
-        quiet: Quiet = checkpoint,
+        quiet: Quiet = lambda: asyncio.sleep(0),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._post = post
@@ -58,7 +57,7 @@ class LeadBatcher:
         self._clock = clock
         self._lanes: dict[int, Lane] = {}
         self._leaving: set[asyncio.Task[None]] = set()
-        self._turnstile = anyio.Lock()
+        self._turnstile = asyncio.Lock()
         self._closed = False
 
     def ingest(

@@ -1,13 +1,12 @@
 """Who goes in the next turn: the wish before the gate opens, the batch once it has."""
 
-from attrs import evolve
-
 from voiso_async.ingest.agenda import Agenda
 from voiso_async.ingest.batch import Batch
 from voiso_async.ingest.durable import DurableCall
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.ingest.row import Operation, Row, RowResult
 from voiso_async.ingest.turn import Turn, Wish
+from voiso_async.values import replace
 
 __all__ = ["Boarding"]
 
@@ -28,13 +27,13 @@ class Boarding:
         plan = self._agenda.plan()
         self._wished = Wish(operation=Operation.ADD if plan is None else plan.operation, max_bytes=max_bytes)
         if plan is not None and plan.batch is not None:
-            self._wished = evolve(self._wished, again=plan.batch.rows)
+            self._wished = replace(self._wished, again=plan.batch.rows)
         elif plan is not None:
             calls = self._agenda.waiting_for(plan.operation)
             durable = next((call for call in calls if isinstance(call, DurableCall)), None)
             if durable is not None:
                 room = self._share([len(call.waiting) for call in calls if call.waiting])
-                self._wished = evolve(self._wished, owner=durable, room=room, job=durable.job_id)
+                self._wished = replace(self._wished, owner=durable, room=room, job=durable.job_id)
         return self._wished
 
     def batch(self, turn: Turn) -> tuple[Batch | None, list[RowResult]]:

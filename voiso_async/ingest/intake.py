@@ -5,7 +5,6 @@ from typing import Any
 
 import attrs
 from attrs import frozen
-from msgspec import Struct
 
 from voiso_async.convert import encode
 from voiso_async.ingest.outcome import LeadOutcome, Outcome
@@ -27,6 +26,7 @@ from voiso_async.ingest.usual import (
 )
 from voiso_async.models.leads import Lead, LeadSource, LeadUpdate
 from voiso_async.phone import PhoneFault, canonical
+from voiso_async.values import Struct
 
 __all__ = ["HEADER_NAME", "HIDDEN", "FileRow", "InvalidLead", "prepare"]
 

@@ -1,15 +1,14 @@
 """Jobs of an outbox: what one put handed over, and how far it has come."""
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
-
-import attrs
-from attrs import Factory, frozen
+from typing import Any, ClassVar
 
 from voiso_async.ingest.outcome import IngestReport, LeadOutcome
 from voiso_async.ingest.row import Operation
+from voiso_async.values import Discreet, Struct
 
 __all__ = ["Backlog", "CampaignStatus", "Job", "JobOutcome", "JobSource", "JobState"]
 
@@ -25,8 +24,7 @@ class JobState(StrEnum):
     """No row waits; those whose answer was lost for good may be parked."""
 
 
-@frozen(kw_only=True)
-class JobSource:
+class JobSource(Struct, frozen=True, kw_only=True):
     """Where a job's leads were read: what is needed to read on, and to write refused rows as they came.
 
     ``fingerprint`` tells whether the input is still the same, ``header`` names the columns of
@@ -36,11 +34,10 @@ class JobSource:
     path: str | None = None
     fingerprint: str | None = None
     header: tuple[str, ...] = ()
-    options: Mapping[str, Any] = Factory(dict)
+    options: Mapping[str, Any] = {}
 
 
-@frozen(kw_only=True)
-class Job:
+class Job(Discreet, frozen=True, kw_only=True):
     """One put: a file, or leads handed over together; times are aware and in UTC.
 
     ``waiting`` rows have no final outcome yet, ``doubted`` of them were carried by an attempt whose answer was
@@ -49,7 +46,7 @@ class Job:
     """
 
     id: str
-    name: str = attrs.field(repr=False)
+    name: str
     state: JobState
     operation: Operation
     campaigns: tuple[int, ...]
@@ -59,7 +56,9 @@ class Job:
     waiting: int = 0
     doubted: int = 0
     report: IngestReport
-    source: JobSource | None = attrs.field(default=None, repr=False)
+    source: JobSource | None = None
+
+    _hidden: ClassVar[AbstractSet[str]] = {"name", "source"}
 
 
 class JobOutcome(LeadOutcome, frozen=True, kw_only=True, gc=False):
@@ -74,8 +73,7 @@ class JobOutcome(LeadOutcome, frozen=True, kw_only=True, gc=False):
     pending: bool = False
 
 
-@frozen(kw_only=True)
-class Backlog:
+class Backlog(Struct, frozen=True, kw_only=True):
     """``rows`` of one campaign and operation wait in line; ``lent`` are in a lane's hands, here or elsewhere."""
 
     campaign: int
@@ -84,8 +82,7 @@ class Backlog:
     lent: int = 0
 
 
-@frozen(kw_only=True)
-class CampaignStatus:
+class CampaignStatus(Struct, frozen=True, kw_only=True):
     """One campaign as its outbox sees it, whichever process works on it; times are seconds.
 
     ``sending`` says that a POST is in flight, ``opens_in`` when the next may start, ``suspended`` why the campaign

@@ -2,18 +2,16 @@
 
 from collections.abc import Iterable
 
-from attrs import Factory, define, frozen
-
 from voiso_async.errors import VoisoError
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.ingest.row import Carried, Operation, Row, RowOwner, RowResult
 from voiso_async.ingest.status import LaneState
+from voiso_async.values import Struct, field
 
 __all__ = ["Landing", "Stop"]
 
 
-@frozen
-class Stop:
+class Stop(Struct, frozen=True):
     """The lane gives up on calls: those of some operations, or only the owners of some rows."""
 
     error: VoisoError
@@ -25,12 +23,11 @@ class Stop:
         return call.operation in self.operations and (self.owners is None or id(call) in self.owners)
 
 
-@define(kw_only=True)
-class Landing:
+class Landing(Struct, kw_only=True):
     """What one attempt led to; a ``hold`` of ``None`` means that nothing was sent, ``pause`` precedes the next."""
 
     verdict: str = ""
-    results: list[RowResult] = Factory(list)
+    results: list[RowResult] = field(default_factory=list)
     rows: int = 0
     owners: tuple[RowOwner, ...] = ()
     anomalies: int = 0

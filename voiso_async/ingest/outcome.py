@@ -1,14 +1,12 @@
 """The final word on each row, and the report whose books balance."""
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from enum import StrEnum
-from typing import Any
-
-import attrs
-from attrs import frozen
-from msgspec import Struct
+from typing import Any, ClassVar
 
 from voiso_async.errors import IngestError
+from voiso_async.values import Discreet
 
 __all__ = ["OK", "IngestReport", "LeadOutcome", "Outcome"]
 
@@ -51,7 +49,7 @@ OK = frozenset({Outcome.CREATED, Outcome.DUPLICATE, Outcome.CONFIRMED, Outcome.U
 """Outcomes of rows that need no further thought."""
 
 
-class LeadOutcome(Struct, frozen=True, kw_only=True, gc=False):
+class LeadOutcome(Discreet, frozen=True, kw_only=True, gc=False):
     """The final word on one row.
 
     ``index`` counts the rows of the call from 0; ``phone`` is canonical (or ``None`` if the row had none) and
@@ -70,16 +68,10 @@ class LeadOutcome(Struct, frozen=True, kw_only=True, gc=False):
     detail: str | None = None
     first: int | None = None
 
-    def __repr__(self) -> str:
-        shown = [name for name in self.__struct_fields__ if name not in _PERSONAL]
-        return f"{type(self).__name__}({', '.join(f'{name}={getattr(self, name)!r}' for name in shown)})"
+    _hidden: ClassVar[AbstractSet[str]] = {"phone", "key", "detail", "cells"}
 
 
-_PERSONAL = {"phone", "key", "detail", "cells"}
-
-
-@frozen(kw_only=True)
-class IngestReport:
+class IngestReport(Discreet, frozen=True, kw_only=True):
     """What became of every row of one call; valid at any time, also after an error or a cancellation.
 
     ``rows`` were read from the source, ``counts`` says how they ended; leads that were never read, because the
@@ -102,9 +94,11 @@ class IngestReport:
     elapsed: float = 0.0
     ceiling_share: float | None = None
     reasons: Mapping[str, int]
-    outcomes: tuple[LeadOutcome, ...] = attrs.field(default=(), repr=False)
-    problems: tuple[LeadOutcome, ...] = attrs.field(default=(), repr=False)
+    outcomes: tuple[LeadOutcome, ...] = ()
+    problems: tuple[LeadOutcome, ...] = ()
     problems_left_out: int = 0
+
+    _hidden: ClassVar[AbstractSet[str]] = {"outcomes", "problems"}
 
     @property
     def balanced(self) -> bool:

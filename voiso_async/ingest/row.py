@@ -4,10 +4,8 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import Protocol
 
-from attrs import frozen
-from msgspec import Struct
-
 from voiso_async.ingest.outcome import LeadOutcome, Outcome
+from voiso_async.values import Struct
 
 __all__ = ["Carried", "Operation", "Row", "RowOwner", "RowResult"]
 
@@ -19,8 +17,7 @@ class Operation(StrEnum):
     UPDATE = "update"
 
 
-@frozen(kw_only=True)
-class Carried:
+class Carried(Struct, frozen=True, kw_only=True):
     """One POST in an owner's books: the first of its batch or a repeat, how long it took, what it said."""
 
     fresh: bool

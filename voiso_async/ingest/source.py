@@ -29,7 +29,7 @@ class Source:
     Sources that share a ``turnstile`` read their bursts one after the other, and the event loop goes on between.
     """
 
-    def __init__(self, leads: Leads, turnstile: anyio.Lock) -> None:
+    def __init__(self, leads: Leads, turnstile: asyncio.Lock) -> None:
         self._turnstile = turnstile
         self._sync: Iterator[Any] | None = None
         self._async: AsyncIterator[Any] | None = None
@@ -121,8 +121,8 @@ class Source:
 
     async def _turn(self) -> None:
         """Let everything else that is ready go first, and the sources that came before."""
-        await self._turnstile.acquire()  # looks at the event loop, also where nobody else waits
-        self._turnstile.release()
+        async with self._turnstile:
+            await asyncio.sleep(0)
 
 
 class Stocked(AsyncIterator[T]):

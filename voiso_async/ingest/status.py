@@ -3,17 +3,15 @@
 from collections.abc import Callable
 from typing import Literal
 
-from attrs import frozen
-
 from voiso_async.ingest.policy import LanePolicy
+from voiso_async.values import Struct
 
 __all__ = ["LaneMeter", "LaneState", "LaneStatus"]
 
 LaneState = Literal["idle", "waiting", "sending", "busy", "doubt", "unsent", "stopped"]
 
 
-@frozen(kw_only=True)
-class LaneStatus:
+class LaneStatus(Struct, frozen=True, kw_only=True):
     """One lane as it stands; times are seconds.
 
     ``state`` is idle, waiting (for the gate or for rows), sending, busy (the server is still at work), doubt (an

@@ -9,17 +9,15 @@ import re
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 
-from attrs import frozen
-
 from voiso_async.ingest.row import Row
+from voiso_async.values import Struct
 
 __all__ = ["Refusal", "Suspects", "divide"]
 
 _INDEX = re.compile(r"(?:[A-Za-z_]+[.\[])?\[?([0-9]{1,4})\]?(?:[.\[].*)?")
 
 
-@frozen
-class Refusal:
+class Refusal(Struct, frozen=True):
     """A complete no to a whole batch: status, the server's text, and its field errors."""
 
     status: int

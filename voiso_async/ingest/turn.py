@@ -3,15 +3,13 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
-from attrs import frozen
-
 from voiso_async.ingest.row import Carried, Operation, Row, RowOwner, RowResult
+from voiso_async.values import Struct
 
 __all__ = ["Door", "Turn", "Wish"]
 
 
-@frozen(kw_only=True)
-class Wish:
+class Wish(Struct, frozen=True, kw_only=True):
     """What a lane would send in its next turn, as it stands when the turn comes.
 
     ``again`` are rows of earlier turns that go once more. Up to ``room`` durable rows of one ``operation`` (and

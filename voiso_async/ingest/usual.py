@@ -7,7 +7,6 @@ import re
 from collections.abc import Sequence
 from typing import Annotated, Any, TypeAlias
 
-from attrs import frozen
 from msgspec import Meta, Struct, convert
 
 from voiso_async.convert import encode_lines
@@ -78,8 +77,7 @@ Usual: TypeAlias = tuple[str, bytes, str | None]
 """What a row needs of a lead: canonical digits, the exact JSON, the caller's own key."""
 
 
-@frozen
-class _Form:
+class _Form(Struct, frozen=True):
     """What leads of an operation look like: in a shape of ``convert``, one and many, and as our own record."""
 
     one: type[_Change]

@@ -19,8 +19,6 @@ anything else                                                          InDoubt
 
 from typing import Any
 
-from attrs import frozen
-
 from voiso_async.convert import decode
 from voiso_async.decipher import explain_voiso
 from voiso_async.errors import ConfigurationError, ResponseError, TLSError, UsageError, VoisoError
@@ -28,6 +26,7 @@ from voiso_async.ingest.answer import Answer, read_answer
 from voiso_async.ingest.row import Operation
 from voiso_async.ingest.suspects import Refusal
 from voiso_async.retry import retry_after
+from voiso_async.values import Struct
 from voiso_async.wire import Response
 
 __all__ = ["Busy", "Fatal", "InDoubt", "NotSent", "Refused", "Settled", "TooLarge", "Verdict", "verdict"]
@@ -37,46 +36,39 @@ BUSY = frozenset({409, 423})  # contract 12.4
 REFUSED = frozenset({400, 422})
 
 
-@frozen
-class NotSent:
+class NotSent(Struct, frozen=True):
     """Nothing left this machine: the same batch again after a while; the gate is untouched."""
 
 
-@frozen
-class InDoubt:
+class InDoubt(Struct, frozen=True):
     """The server may have acted: its rows are doubted, and the same bytes go again after it has settled."""
 
     retry_after: float | None = None
 
 
-@frozen
-class Settled:
+class Settled(Struct, frozen=True):
     """A usable answer: reconcile it."""
 
     answer: Answer
 
 
-@frozen
-class Busy:
+class Busy(Struct, frozen=True):
     """Not accepted because the server is still at work; costs no attempt."""
 
     retry_after: float | None = None
 
 
-@frozen
-class TooLarge:
+class TooLarge(Struct, frozen=True):
     """Not accepted because of its size in bytes."""
 
 
-@frozen
-class Refused:
+class Refused(Struct, frozen=True):
     """Not accepted as a whole: look for the rows that caused it."""
 
     refusal: Refusal
 
 
-@frozen
-class Fatal:
+class Fatal(Struct, frozen=True):
     """Not accepted, and no repeat would help; ``everything`` stops the other operation too."""
 
     everything: bool = False

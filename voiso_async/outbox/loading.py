@@ -9,7 +9,6 @@ from typing import Any
 
 import anyio
 from anyio.lowlevel import checkpoint
-from msgspec import Struct
 
 from voiso_async.convert import encode
 from voiso_async.errors import ConfigurationError, SourceError
@@ -17,6 +16,7 @@ from voiso_async.ingest.intake import FileRow, prepare
 from voiso_async.ingest.outcome import LeadOutcome, Outcome
 from voiso_async.ingest.row import Operation, Row, RowOwner
 from voiso_async.ingest.source import BURST, Leads, read_together
+from voiso_async.values import Struct
 from voiso_async.wire import positive_id
 
 __all__ = ["Entry", "LeadReader", "checksum", "storable"]

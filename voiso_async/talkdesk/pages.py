@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator
 from typing import Any, TypeVar
 from urllib.parse import urljoin, urlsplit
 
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 
 from voiso_async.convert import structure
 from voiso_async.decipher import decode_json
@@ -16,6 +16,7 @@ from voiso_async.errors import PaginationError
 from voiso_async.pages import LINK, LONGEST_LINK, HasId, LinkPages, Page, check_whole_number, hal_link
 from voiso_async.paginator import Paginator
 from voiso_async.talkdesk.calls import Calls
+from voiso_async.values import replace
 from voiso_async.wire import Request, Response
 
 __all__ = ["HalPages", "hal_page_of", "listing"]
@@ -75,7 +76,7 @@ def listing(
     """Make the paginator of a listing whose items stand under one of ``keys``."""
     check_whole_number("page_size", page_size, 1, largest)
     place = (("page", "1"), ("per_page", str(page_size)))
-    first = evolve(request, params=(*request.params, *place))
+    first = replace(request, params=(*request.params, *place))
     step = HalPages(LinkPages(first, base_url=calls.base_url))
     return Paginator(calls.send, step, hal_page_of(cls, *keys))
 

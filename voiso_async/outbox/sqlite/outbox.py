@@ -13,7 +13,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import attrs
 from anyio.lowlevel import checkpoint
 
 from voiso_async.convert import encode
@@ -302,7 +301,7 @@ def _operation(value: str) -> Operation:
 
 def _text_of(source: JobSource) -> str:
     try:
-        return encode(attrs.asdict(source)).decode()
+        return encode(source).decode()
     except (TypeError, ValueError):
         pass
     raise ConfigurationError("the options of a source must be plain JSON values; nothing was stored")

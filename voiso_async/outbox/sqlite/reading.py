@@ -13,6 +13,7 @@ from voiso_async.ingest.jobs import Backlog, CampaignStatus, Job, JobOutcome, Jo
 from voiso_async.ingest.outcome import IngestReport, Outcome
 from voiso_async.outbox.sqlite.ledger import Ledger, as_json
 from voiso_async.outbox.sqlite.schema import LOADING, OPERATIONS, OUTCOMES, PURGING, ROWS_PER_JOB
+from voiso_async.values import replace
 
 __all__ = [
     "OutcomeWindow",
@@ -228,11 +229,9 @@ def campaigns_of(ledger: Ledger) -> list[CampaignStatus]:
     found = {campaign: CampaignStatus(campaign=campaign) for campaign, *_ in [*lines, *gates]}
     for campaign, waiting, doubted, parked, oldest in lines:
         age = 0.0 if oldest is None else max(0.0, wall - oldest)
-        found[campaign] = attrs.evolve(
-            found[campaign], waiting=waiting, doubted=doubted, parked=parked, oldest_age=age
-        )
+        found[campaign] = replace(found[campaign], waiting=waiting, doubted=doubted, parked=parked, oldest_age=age)
     for campaign, held, due, hold, suspended in gates:
-        found[campaign] = attrs.evolve(
+        found[campaign] = replace(
             found[campaign],
             sending=bool(held),
             opens_in=min(max(due - now, 0.0), hold),

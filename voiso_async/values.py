@@ -1,0 +1,19 @@
+"""The SDK's own values: structs, cheap to define and to make; what a vendor sends are attrs records."""
+
+from collections.abc import Set as AbstractSet
+from typing import ClassVar
+
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+__all__ = ["Discreet", "Struct", "field", "replace"]
+
+
+class Discreet(Struct, frozen=True):
+    """A value whose ``repr`` leaves out what no log may receive, or what would fill it."""
+
+    _hidden: ClassVar[AbstractSet[str]] = frozenset()
+
+    def __repr__(self) -> str:
+        shown = [f"{name}={getattr(self, name)!r}" for name in self.__struct_fields__ if name not in self._hidden]
+        return f"{type(self).__name__}({', '.join(shown)})"
