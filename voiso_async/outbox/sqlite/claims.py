@@ -105,7 +105,8 @@ def _lend(ledger: Ledger, ask: Claim, lent: Lent) -> None:
         if not found and job is not None and ask.operation and has_fresh(ledger, ask, job):
             # earlier updates of other jobs stand ahead
             found, lent.repeats = found_rows(ledger, ask, None, overdue)
-        lent.rows = [_checked(ledger, ask, ask.owner, row) for row in found]
+        now = ledger.clock()
+        lent.rows = [_checked(ask, ask.owner, row, now) for row in found]
         _mark(ledger, lent.fence, [row.id for row in lent.rows])
         ledger.owed.difference_update(row.id for row in lent.rows)
     lent.doubts = _doubts(ledger, ask.campaign, [*(row.id for row in lent.rows), *ask.again])
@@ -152,24 +153,16 @@ def _mark(ledger: Ledger, fence: int, ids: list[int]) -> None:
     )
 
 
-def _checked(ledger: Ledger, ask: Claim, owner: RowOwner, row: list[Any]) -> StoredRow:
+def _checked(ask: Claim, owner: RowOwner, row: list[Any], now: float) -> StoredRow:
     """Make a row of what was read, if it is what was stored."""
-    row_id, campaign, operation, phone, key, body, crc, doubts, left_out = row
-    if (campaign, operation) != (ask.campaign, ask.operation):
+    row_id, campaign, operation, phone, key, text, crc, doubts, left_out = row
+    body = text.encode()
+    if campaign != ask.campaign or operation != ask.operation:
         raise ValueError
-    if crc != checksum(row_id, campaign, operation, phone, body.encode()):
+    if crc != checksum(row_id, campaign, operation, phone, body):
         raise ValueError
-    return StoredRow(
-        row_id % ROWS_PER_JOB,
-        str(phone),
-        body.encode(),
-        key,
-        owner,
-        ledger.clock(),
-        doubts,
-        bool(left_out),
-        id=row_id,
-    )
+    index = row_id % ROWS_PER_JOB
+    return StoredRow(index, str(phone), body, key, owner, now, doubts, bool(left_out), id=row_id)
 
 
 def _doubts(ledger: Ledger, campaign: int, ids: list[int]) -> frozenset[str]:

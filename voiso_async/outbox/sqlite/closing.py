@@ -1,6 +1,8 @@
 """The end of a turn: in one transaction the outcomes are written down and the gate is shut for its time."""
 
 from collections import defaultdict
+from collections.abc import Set as AbstractSet
+from typing import ClassVar
 
 import attrs
 from attrs import frozen
@@ -13,6 +15,7 @@ from voiso_async.outbox.sqlite.ledger import Ledger, as_json
 from voiso_async.outbox.sqlite.recovery import free_lost_gates, give_back, take_back
 from voiso_async.outbox.sqlite.schema import FINAL, LENT, OUTCOMES, PARKED, ROWS_PER_JOB, WAITING
 from voiso_async.outbox.sqlite.storing import mark_finished
+from voiso_async.values import Discreet
 
 __all__ = ["Closing", "RowWord", "abandon_turns", "clears_doubt", "close_turn", "release", "undo_claim", "word_of"]
 
@@ -20,16 +23,17 @@ _CLEARING = {"server_rejected", "not_found"}
 """Reasons of REJECTED that an answer gives for the row itself."""
 
 
-@frozen
-class RowWord:
+class RowWord(Discreet, frozen=True):
     """How a row leaves a turn: where it goes, and what is known of it."""
 
     state: int
     outcome: int | None = None
     reason: str | None = None
-    detail: str | None = attrs.field(default=None, repr=False)
+    detail: str | None = None
     doubts: int = 0
     left_out: bool = False
+
+    _hidden: ClassVar[AbstractSet[str]] = {"detail"}
 
 
 @frozen(kw_only=True)
