@@ -7,9 +7,9 @@ from collections.abc import Set as AbstractSet
 from typing import ClassVar
 
 from msgspec import Struct, field
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
-__all__ = ["Discreet", "Struct", "field", "replace"]
+__all__ = ["Discreet", "Struct", "asdict", "field", "replace"]
 
 
 class Discreet(Struct, frozen=True):

@@ -15,7 +15,7 @@ from voiso_async.outbox.sqlite.ledger import Ledger, as_json
 from voiso_async.outbox.sqlite.recovery import free_lost_gates, give_back, take_back
 from voiso_async.outbox.sqlite.schema import FINAL, LENT, OUTCOMES, PARKED, ROWS_PER_JOB, WAITING
 from voiso_async.outbox.sqlite.storing import mark_finished
-from voiso_async.values import Discreet
+from voiso_async.values import Discreet, asdict
 
 __all__ = ["Closing", "RowWord", "abandon_turns", "clears_doubt", "close_turn", "release", "undo_claim", "word_of"]
 
@@ -148,22 +148,20 @@ def _write_words(ledger: Ledger, closing: Closing) -> list[int]:
         groups[word].append(row_id)
     for word, ids in groups.items():
         ledger.run(
-            f"""UPDATE rows SET state = ?1, outcome = ?2, reason = ?3, detail = ?4, doubts = ?5, left_out = ?6,
-            batch = iif(?5 = 0, NULL, iif(coalesce(batch, -1) < 0 AND ?5 > doubts, ?7, coalesce(batch, ?7))),
-            doubted_at = iif(?5 > 0, coalesce(doubted_at, ?8), NULL),
-            owner = iif(?1 = {LENT}, owner, NULL), fence = NULL
-            WHERE id IN (SELECT value FROM json_each(?9)) AND state = {LENT} AND owner = ?10 AND campaign = ?11""",  # noqa: S608
-            word.state,
-            word.outcome,
-            word.reason,
-            word.detail,
-            word.doubts,
-            word.left_out,
-            closing.fence,
-            ledger.wall(),
-            as_json(ids),
-            ledger.me,
-            closing.campaign,
+            f"""UPDATE rows SET state = :state, outcome = :outcome, reason = :reason, detail = :detail,
+            doubts = :doubts, left_out = :left_out,
+            batch = iif(:doubts = 0, NULL,
+                iif(coalesce(batch, -1) < 0 AND :doubts > doubts, :fence, coalesce(batch, :fence))),
+            doubted_at = iif(:doubts > 0, coalesce(doubted_at, :now), NULL),
+            owner = iif(:state = {LENT}, owner, NULL), fence = NULL
+            WHERE id IN (SELECT value FROM json_each(:ids)) AND state = {LENT} AND owner = :me
+            AND campaign = :campaign""",  # noqa: S608
+            **asdict(word),
+            fence=closing.fence,
+            now=ledger.wall(),
+            ids=as_json(ids),
+            me=ledger.me,
+            campaign=closing.campaign,
         )
     return sorted({row_id // ROWS_PER_JOB for row_id, _ in closing.words})
 

@@ -169,7 +169,8 @@ def suspend(ledger: Ledger, campaign: int, reason: str | None) -> None:
     """Write down why a campaign was given up."""
     with ledger.writing():
         ledger.run(
-            "INSERT INTO gates (campaign, suspended) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET suspended = ?2",
+            """INSERT INTO gates (campaign, suspended) VALUES (?, ?)
+            ON CONFLICT DO UPDATE SET suspended = excluded.suspended""",
             campaign,
             reason,
         )

@@ -87,9 +87,9 @@ class Ledger:
         """Seconds since 1970."""
         return self._clocks.wall()
 
-    def run(self, sql: str, *values: Any) -> int:
-        """Run a statement; say how many rows it changed."""
-        return self._connection.execute(sql, values).rowcount
+    def run(self, sql: str, *values: Any, **named: Any) -> int:
+        """Run a statement, whose values stand in their order or are all named; say how many rows it changed."""
+        return self._connection.execute(sql, named or values).rowcount
 
     def row(self, sql: str, *values: Any) -> Any:
         """Give the first row, or ``None``."""

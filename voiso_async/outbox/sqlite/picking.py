@@ -145,9 +145,9 @@ def _heads(ledger: Ledger, ask: Claim, jobs: list[int], share: int) -> list[list
     return ledger.listed(
         f"""SELECT json_group_array(json(heads)) FROM (
             SELECT (SELECT json_group_array({_ROW}) FROM (SELECT * FROM (
-                SELECT * FROM rows WHERE campaign = ?1 AND op = ?2 AND state = {WAITING} AND batch IS NULL
-                AND id >= job.value << 32 AND id < (job.value + 1) << 32 ORDER BY id LIMIT ?3) AS line
-            {ahead} LIMIT ?4)) AS heads FROM json_each(?5) AS job)""",  # noqa: S608
+                SELECT * FROM rows WHERE campaign = ? AND op = ? AND state = {WAITING} AND batch IS NULL
+                AND id >= job.value << 32 AND id < (job.value + 1) << 32 ORDER BY id LIMIT ?) AS line
+            {ahead} LIMIT ?)) AS heads FROM json_each(?) AS job)""",  # noqa: S608
         ask.campaign,
         ask.operation,
         window,

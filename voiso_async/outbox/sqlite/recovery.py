@@ -61,13 +61,14 @@ def free_gate(ledger: Ledger, campaign: int) -> None:
 def give_back(ledger: Ledger, owner: int, campaign: int | None = None, *, ids: list[int] | None = None) -> int:
     """Put rows lent to ``owner`` back in line as they are, but for those of an open turn; say how many."""
     return ledger.run(
-        f"""UPDATE rows SET {_IN_LINE} WHERE state = {LENT} AND owner = ?1 AND (?2 IS NULL OR campaign = ?2)
-        AND (?3 IS NULL OR id IN (SELECT value FROM json_each(?3)))
+        f"""UPDATE rows SET {_IN_LINE} WHERE state = {LENT} AND owner = :owner
+        AND (:campaign IS NULL OR campaign = :campaign)
+        AND (:ids IS NULL OR id IN (SELECT value FROM json_each(:ids)))
         AND NOT EXISTS (SELECT 1 FROM gates WHERE gates.campaign = rows.campaign
             AND gates.owner = rows.owner AND gates.fence = rows.fence)""",  # noqa: S608
-        owner,
-        campaign,
-        None if ids is None else as_json(ids),
+        owner=owner,
+        campaign=campaign,
+        ids=None if ids is None else as_json(ids),
     )
 
 
