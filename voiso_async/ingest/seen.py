@@ -4,8 +4,10 @@ from collections import defaultdict
 
 __all__ = ["SeenPhones"]
 
-SHARDS = 61
-"""A prime: a shard of a two-million-row call has some 30 000 phones, and no resize holds the loop for long."""
+SHARDS = 251
+"""A prime: a shard of a two-million-row call has some 8000 phones, so that no resize holds the loop for long.
+
+With more of them two hundred calls would hold it for longer: the garbage collector looks at each."""
 
 
 class SeenPhones:
