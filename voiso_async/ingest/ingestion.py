@@ -1,9 +1,9 @@
 """Ingestion: what ``add()`` and ``update()`` give; the twin of ``Paginator``."""
 
 import asyncio
-import math
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator
+from contextlib import nullcontext
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -123,9 +123,9 @@ class Ingestion(AsyncIterator[LeadOutcome]):
 
     async def _guarded(self, step: Coroutine[Any, Any, T]) -> T:
         """Run one step of the caller's; whatever ends it early withdraws what was not sent."""
-        deadline = math.inf if self._deadline is None else self._deadline
-        if anyio.current_time() < deadline:
-            with anyio.CancelScope(deadline=deadline):
+        deadline = self._deadline
+        if deadline is None or anyio.current_time() < deadline:
+            with nullcontext() if deadline is None else anyio.CancelScope(deadline=deadline):
                 try:
                     return await step
                 except BaseException:
