@@ -76,6 +76,16 @@ def lying(path: Path, declared: int) -> Path:
     return path
 
 
+@pytest.mark.row(181)
+async def test_a_part_that_would_begin_before_the_file_does(tmp_path: Path) -> None:
+    path = hostile_book(tmp_path / "leads.xlsx")
+    content = bytearray(path.read_bytes())
+    place = content.rfind(b"PK\x05\x06") + 16
+    struct.pack_into("<I", content, place, struct.unpack_from("<I", content, place)[0] + 4)
+    path.write_bytes(content)
+    assert "damaged" == await reason_of(path)
+
+
 @pytest.mark.row(180)
 @pytest.mark.parametrize("declared", [0, 100, 5 * MEBIBYTE])
 async def test_a_part_that_lies_about_its_size(tmp_path: Path, declared: int) -> None:

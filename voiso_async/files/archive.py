@@ -130,7 +130,7 @@ def _check_directory(stream: io.BufferedReader) -> None:
 
 
 def _check_parts(infos: list[zipfile.ZipInfo], names: dict[str, zipfile.ZipInfo]) -> None:
-    if len(names) != len(infos):
+    if len(names) != len(infos) or not all(0 <= info.header_offset < LARGEST_FILE for info in infos):
         raise damaged()
     if any(info.flag_bits & ENCRYPTED for info in infos):
         raise InputFileError(f"it has a password: {AS_CSV}, or without a password", reason="encrypted")
