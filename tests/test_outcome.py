@@ -1,13 +1,19 @@
 """The final word on a row as a value: frozen, comparable, and silent about the person."""
 
 import pickle
-from typing import Any
+from collections.abc import Callable
+from typing import Any, cast
 
 import pytest
+from rich.pretty import pretty_repr
 
+from voiso_async.ingest.answer import Answer
 from voiso_async.ingest.intake import FileRow
 from voiso_async.ingest.jobs import JobOutcome
-from voiso_async.ingest.outcome import LeadOutcome, Outcome
+from voiso_async.ingest.outcome import IngestReport, LeadOutcome, Outcome
+from voiso_async.ingest.row import Row, RowResult
+from voiso_async.outbox.loading import Entry
+from voiso_async.talkdesk.records import RecordRow
 
 WORDS: dict[str, Any] = {
     "outcome": Outcome.REJECTED,
@@ -17,6 +23,12 @@ WORDS: dict[str, Any] = {
 }
 ROW = FileRow(lead={"phone_number": "441632960123"}, row=2, cells=("R.",))
 LEAD = LeadOutcome(index=7, reason="server_refused", **WORDS)
+WAITING = Row(7, "441632960123", b"R. Okafor", "crm-9", cast("Any", "R."))
+RECORD = RecordRow(7, "441632960123", b"R. Okafor", "crm-9", cast("Any", "R."), identity="441632960123")
+RESULT = RowResult(WAITING, Outcome.REJECTED, "server_refused", "R. Okafor is barred")
+ENTRY = Entry(7, 3, 441632960123, "crm-9", b"R. Okafor", 2, b"R. Okafor", Outcome.REJECTED, detail="R. Okafor")
+ANSWER = Answer(words={"441632960123": Outcome.CREATED}, torn=frozenset({"441632960123"}))
+REPORT = IngestReport(counts={}, reasons={}, outcomes=(LEAD,), problems=(LEAD,))
 JOB = JobOutcome(index=7, campaign=3, row=9, cells=("441632960123", "R. Okafor"), **WORDS)
 
 
@@ -27,9 +39,11 @@ def test_an_outcome_hashes_like_the_text_it_is_equal_to() -> None:
     assert all(hash(outcome) == hash(outcome.value) for outcome in Outcome)
 
 
-@pytest.mark.parametrize("value", [LEAD, JOB, ROW])
-def test_nothing_personal_stands_in_the_repr(value: LeadOutcome | FileRow) -> None:
-    shown = repr(value)
+@pytest.mark.parametrize("show", [repr, pretty_repr])
+@pytest.mark.parametrize("value", [LEAD, JOB, ROW, WAITING, RECORD, RESULT, ENTRY, ANSWER, REPORT])
+def test_nothing_personal_stands_in_the_repr(value: object, show: Callable[[object], str]) -> None:
+    """In that of rich neither: its tracebacks show the locals of each frame."""
+    shown = show(value)
     assert shown.startswith(type(value).__name__)
     assert not any(text in shown for text in ("441632960123", "crm-9", "Okafor", "R."))
 

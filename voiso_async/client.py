@@ -28,7 +28,7 @@ from voiso_async.resources.params import pairs_of
 from voiso_async.retry import RetryPolicy
 from voiso_async.session import LEAD_TIMEOUT, Session
 from voiso_async.transport import HttpSession, Timeout
-from voiso_async.values import Discreet
+from voiso_async.values import Discreet, Struct
 from voiso_async.wire import Request, Response, base_url_of
 
 __all__ = ["Answer", "VoisoClient"]
@@ -40,7 +40,7 @@ WORD = re.compile(r"[a-z][a-z_]*")
 LEAD_WRITE = re.compile(r"(POST|PATCH|PUT) /campaigns/[^/]+/leads/?")
 
 
-class Answer(Discreet, frozen=True, kw_only=True):
+class Answer(Discreet, Struct, frozen=True, kw_only=True):
     """What ``request()`` gives: status, headers with lower-case names, and the body as bytes or decoded."""
 
     status: int

@@ -43,7 +43,7 @@ T = TypeVar("T")
 R = TypeVar("R", bound=HasId)
 
 
-class Page(Discreet, Generic[T], frozen=True, kw_only=True):
+class Page(Discreet, Struct, Generic[T], frozen=True, kw_only=True):
     """One page of a listing: a sequence of its items.
 
     ``total`` counts all matches, if the server said so; ``offset`` is where the page began; ``drifted`` tells that
@@ -155,7 +155,7 @@ class OffsetPages(Struct, frozen=True):
         return page.total == total and (len(page) == self.stride or self.offset + len(page) == total)
 
 
-class LinkPages(Discreet, frozen=True):
+class LinkPages(Discreet, Struct, frozen=True):
     """Steps by the ``next`` link of each page.
 
     A link must keep the origin and the path of the listing, since the credentials go where it leads; one that does

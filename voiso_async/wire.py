@@ -11,7 +11,7 @@ from urllib.parse import SplitResult, urlencode, urlsplit
 from attrs import Attribute
 
 from voiso_async.errors import ConfigurationError
-from voiso_async.values import Discreet
+from voiso_async.values import Discreet, Struct
 
 __all__ = [
     "Request",
@@ -34,7 +34,7 @@ LARGEST_ID = 2**63 - 1
 Params = tuple[tuple[str, str], ...]
 
 
-class Request(Discreet, frozen=True, kw_only=True):
+class Request(Discreet, Struct, frozen=True, kw_only=True):
     """One call of the API: a verb, a route template, and the path with its ids filled in.
 
     ``route`` is what errors, events and logs show; ``scope`` is what the key needs (contract 2), for hints.
@@ -84,7 +84,7 @@ class Request(Discreet, frozen=True, kw_only=True):
         )
 
 
-class Response(Discreet, frozen=True, kw_only=True):
+class Response(Discreet, Struct, frozen=True, kw_only=True):
     """One complete answer; header names are lower case, ``seconds`` is how long the exchange took."""
 
     status: int

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from typing import Any
+from typing import Any, ClassVar
 
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.ingest.row import Operation
 from voiso_async.phone import are_canonical, digits_of
-from voiso_async.values import Struct
+from voiso_async.values import Discreet, Struct
 
 __all__ = ["Answer", "read_answer"]
 
@@ -26,7 +26,7 @@ _UPDATE_LISTS = {
 }
 
 
-class Answer(Struct, frozen=True, kw_only=True):
+class Answer(Discreet, Struct, frozen=True, kw_only=True):
     """What an answer says of each number; ``silent`` if it had no list at all.
 
     Numbers that stand in lists that contradict each other are ``torn``, and have no word to rely on.
@@ -36,6 +36,8 @@ class Answer(Struct, frozen=True, kw_only=True):
     torn: frozenset[str] = frozenset()
     not_found: frozenset[str] = frozenset()
     silent: bool = False
+
+    _hidden: ClassVar[AbstractSet[str]] = {"words", "torn", "not_found"}
 
     def strangers(self, phones: AbstractSet[str]) -> int:
         """Count the numbers that were never sent."""

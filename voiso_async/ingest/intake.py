@@ -1,7 +1,8 @@
 """A lead becomes a row: checked in every field, canonical, encoded once to the bytes that will be sent."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Set as AbstractSet
+from typing import Any, ClassVar
 
 import attrs
 from attrs import frozen
@@ -26,7 +27,7 @@ from voiso_async.ingest.usual import (
 )
 from voiso_async.models.leads import Lead, LeadSource, LeadUpdate
 from voiso_async.phone import PhoneFault, canonical
-from voiso_async.values import Struct
+from voiso_async.values import Discreet, Struct
 
 __all__ = ["HEADER_NAME", "HIDDEN", "FileRow", "InvalidLead", "prepare"]
 
@@ -43,7 +44,7 @@ class InvalidLead:
     key: str | None = attrs.field(default=None, repr=False)
 
 
-class FileRow(Struct, frozen=True, kw_only=True):
+class FileRow(Discreet, Struct, frozen=True, kw_only=True):
     """A lead with the place it was read from: its ``row`` in the file, the ``cells`` of that row as they were.
 
     ``campaign`` is what a column of the file says, if one splits it over campaigns.
@@ -54,8 +55,7 @@ class FileRow(Struct, frozen=True, kw_only=True):
     cells: tuple[str, ...] = ()
     campaign: int | str | None = None
 
-    def __repr__(self) -> str:
-        return f"FileRow(row={self.row}, campaign={self.campaign!r})"
+    _hidden: ClassVar[AbstractSet[str]] = {"lead", "cells"}
 
 
 class _Invalid(Exception):  # noqa: N818 - not an error: the way out of a checker

@@ -37,7 +37,7 @@ class JobSource(Struct, frozen=True, kw_only=True):
     options: Mapping[str, Any] = {}
 
 
-class Job(Discreet, frozen=True, kw_only=True):
+class Job(Discreet, Struct, frozen=True, kw_only=True):
     """One put: a file, or leads handed over together; times are aware and in UTC.
 
     ``waiting`` rows have no final outcome yet, ``doubted`` of them were carried by an attempt whose answer was

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any, ClassVar
 
 from voiso_async.errors import IngestError
-from voiso_async.values import Discreet
+from voiso_async.values import Discreet, Struct
 
 __all__ = ["OK", "IngestReport", "LeadOutcome", "Outcome"]
 
@@ -49,7 +49,7 @@ OK = frozenset({Outcome.CREATED, Outcome.DUPLICATE, Outcome.CONFIRMED, Outcome.U
 """Outcomes of rows that need no further thought."""
 
 
-class LeadOutcome(Discreet, frozen=True, kw_only=True, gc=False):
+class LeadOutcome(Discreet, Struct, frozen=True, kw_only=True, gc=False):
     """The final word on one row.
 
     ``index`` counts the rows of the call from 0; ``phone`` is canonical (or ``None`` if the row had none) and
@@ -71,7 +71,7 @@ class LeadOutcome(Discreet, frozen=True, kw_only=True, gc=False):
     _hidden: ClassVar[AbstractSet[str]] = {"phone", "key", "detail", "cells"}
 
 
-class IngestReport(Discreet, frozen=True, kw_only=True):
+class IngestReport(Discreet, Struct, frozen=True, kw_only=True):
     """What became of every row of one call; valid at any time, also after an error or a cancellation.
 
     ``rows`` were read from the source, ``counts`` says how they ended; leads that were never read, because the

@@ -1,11 +1,12 @@
 """A row: a lead inside the engine, and the final word on it."""
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from enum import StrEnum
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from voiso_async.ingest.outcome import LeadOutcome, Outcome
-from voiso_async.values import Struct
+from voiso_async.values import Discreet, Struct
 
 __all__ = ["Carried", "Operation", "Row", "RowOwner", "RowResult"]
 
@@ -45,7 +46,7 @@ class RowOwner(Protocol):
         ...
 
 
-class Row(Struct, eq=False, gc=False):
+class Row(Discreet, Struct, eq=False, gc=False):
     """A lead inside the engine; ``body`` is its exact JSON, ``entered`` when it came, by the lane's clock.
 
     ``doubts`` counts the lost answers that carried it, ``left_out`` says that an answer did not mention it, and
@@ -65,8 +66,7 @@ class Row(Struct, eq=False, gc=False):
     left_out: bool = False
     over: bool = False
 
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}(index={self.index}, doubts={self.doubts}, over={self.over})"
+    _hidden: ClassVar[AbstractSet[str]] = {"phone", "body", "key", "owner"}
 
     def repeating(self, first: int) -> LeadOutcome:
         """Give the outcome of a row whose phone an earlier one has."""
@@ -79,7 +79,7 @@ class Row(Struct, eq=False, gc=False):
         return self.doubts > 0
 
 
-class RowResult(Struct, eq=False, gc=False):
+class RowResult(Discreet, Struct, eq=False, gc=False):
     """One row's final word, on its way to whoever waits for it."""
 
     row: Row
@@ -87,8 +87,7 @@ class RowResult(Struct, eq=False, gc=False):
     reason: str | None = None
     detail: str | None = None
 
-    def __repr__(self) -> str:
-        return f"RowResult({self.row!r}, {self.outcome!r}, reason={self.reason!r})"
+    _hidden: ClassVar[AbstractSet[str]] = {"detail"}
 
     def as_outcome(self) -> LeadOutcome:
         """Give it as the value that a caller gets."""

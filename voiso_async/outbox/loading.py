@@ -3,9 +3,10 @@
 import asyncio
 import zlib
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from hashlib import blake2b
 from itertools import islice
-from typing import Any
+from typing import Any, ClassVar
 
 import anyio
 from anyio.lowlevel import checkpoint
@@ -16,7 +17,7 @@ from voiso_async.ingest.intake import FileRow, prepare
 from voiso_async.ingest.outcome import LeadOutcome, Outcome
 from voiso_async.ingest.row import Operation, Row, RowOwner
 from voiso_async.ingest.source import BURST, Leads, read_together
-from voiso_async.values import Struct
+from voiso_async.values import Discreet, Struct
 from voiso_async.wire import positive_id
 
 __all__ = ["Entry", "LeadReader", "checksum", "storable"]
@@ -36,7 +37,7 @@ def storable(text: str) -> str:
     return text if text.isascii() else text.encode(errors="replace").decode()
 
 
-class Entry(Struct, eq=False, gc=False):
+class Entry(Discreet, Struct, eq=False, gc=False):
     """One lead as it will be stored: with a ``body`` to send, or with the outcome that it has already."""
 
     index: int
@@ -52,8 +53,7 @@ class Entry(Struct, eq=False, gc=False):
     detail: str | None = None
     first: int | None = None
 
-    def __repr__(self) -> str:
-        return f"Entry(index={self.index}, campaign={self.campaign}, row={self.row}, outcome={self.outcome})"
+    _hidden: ClassVar[AbstractSet[str]] = {"phone", "key", "body", "cells", "detail"}
 
     def refuse(self, field: str, reason: str, detail: str) -> None:
         """Make it INVALID."""

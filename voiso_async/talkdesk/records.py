@@ -1,7 +1,8 @@
 """A record becomes a row: checked in every field, canonical, encoded once (Talkdesk contract 9.2)."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Set as AbstractSet
+from typing import Any, ClassVar
 
 import attrs
 from attrs import frozen
@@ -53,6 +54,8 @@ class RecordRow(Row, eq=False, gc=False):
 
     identity: str = ""
     phones: int = 1
+
+    _hidden: ClassVar[AbstractSet[str]] = {"phone", "body", "key", "owner", "identity"}
 
 
 class _Invalid(Exception):  # noqa: N818 - not an error: the way out of a checker

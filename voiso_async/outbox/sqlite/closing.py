@@ -15,7 +15,7 @@ from voiso_async.outbox.sqlite.ledger import Ledger, as_json
 from voiso_async.outbox.sqlite.recovery import free_lost_gates, give_back, take_back
 from voiso_async.outbox.sqlite.schema import FINAL, LENT, OUTCOMES, PARKED, ROWS_PER_JOB, WAITING
 from voiso_async.outbox.sqlite.storing import mark_finished
-from voiso_async.values import Discreet, asdict
+from voiso_async.values import Discreet, Struct, asdict
 
 __all__ = ["Closing", "RowWord", "abandon_turns", "clears_doubt", "close_turn", "release", "undo_claim", "word_of"]
 
@@ -23,7 +23,7 @@ _CLEARING = {"server_rejected", "not_found"}
 """Reasons of REJECTED that an answer gives for the row itself."""
 
 
-class RowWord(Discreet, frozen=True):
+class RowWord(Discreet, Struct, frozen=True):
     """How a row leaves a turn: where it goes, and what is known of it."""
 
     state: int
