@@ -22,9 +22,10 @@ from voiso_async.ingest.policy import LanePolicy
 from voiso_async.ingest.row import Operation, Row
 from voiso_async.ingest.verdict import verdict
 from voiso_async.models import Campaign, User
-from voiso_async.pages import LinkPages, Page, hal_link, page_of
+from voiso_async.pages import LinkPages, Page, page_of
 from voiso_async.phone import PhoneFault, canonical, digits_of
 from voiso_async.retry import retry_after
+from voiso_async.talkdesk.pages import hal_link
 from voiso_async.wire import Request, Response, base_url_of, id_text, positive_id
 
 GET = Request.to("GET", "/campaigns")

@@ -87,7 +87,7 @@ FLOORS = [
         "outbox",
     ),
     *("resources.params", "resources.members", "resources.campaigns", "resources.users", "resources.leads"),
-    *("resources", "client", "talkdesk", "testing", "files", "cli"),
+    *("resources", "answer", "client", "talkdesk", "testing", "files", "cli"),
 ]
 """Ground floor first: a room stands above all that it imports."""
 

@@ -2,7 +2,8 @@
 
 from importlib import import_module
 
-from voiso_async.client import Answer, VoisoClient
+from voiso_async.answer import Answer
+from voiso_async.client import VoisoClient
 from voiso_async.errors import (
     APIError,
     AuthenticationError,

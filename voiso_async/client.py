@@ -3,17 +3,16 @@
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping
-from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from copy import copy
 from types import TracebackType
-from typing import Any, ClassVar, Literal, Self, TypedDict, TypeVar, Unpack
+from typing import Any, Literal, Self, TypedDict, TypeVar, Unpack
 
 from attrs import evolve
 
+from voiso_async.answer import Answer
 from voiso_async.auth import ApiKey, Secret
 from voiso_async.convert import encode
-from voiso_async.decipher import decode_json
 from voiso_async.errors import ClientClosedError, ConfigurationError
 from voiso_async.events import Event, EventHook
 from voiso_async.ingest.batcher import LeadBatcher
@@ -28,32 +27,14 @@ from voiso_async.resources.params import pairs_of
 from voiso_async.retry import RetryPolicy
 from voiso_async.session import LEAD_TIMEOUT, Session
 from voiso_async.transport import HttpSession, Timeout
-from voiso_async.values import Discreet, Struct
-from voiso_async.wire import Request, Response, base_url_of
+from voiso_async.wire import Request, base_url_of
 
-__all__ = ["Answer", "VoisoClient"]
+__all__ = ["VoisoClient"]
 
-OK = 200
 T = TypeVar("T")
 
 WORD = re.compile(r"[a-z][a-z_]*")
 LEAD_WRITE = re.compile(r"(POST|PATCH|PUT) /campaigns/[^/]+/leads/?")
-
-
-class Answer(Discreet, Struct, frozen=True, kw_only=True):
-    """What ``request()`` gives: status, headers with lower-case names, and the body as bytes or decoded."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-    request: str
-
-    _hidden: ClassVar[AbstractSet[str]] = {"headers", "body"}
-
-    def json(self) -> Any:
-        """Decode the body; ``ResponseError`` if it is not JSON, or is an error message in spite of its status."""
-        # Of an endpoint that is not known here any 2xx may bring a body.
-        return decode_json(Response(status=OK, headers=self.headers, body=self.body), self.request)
 
 
 class _Options(TypedDict, total=False):

@@ -20,7 +20,6 @@ __all__ = [
     "Page",
     "Step",
     "check_whole_number",
-    "hal_link",
     "page_of",
 ]
 
@@ -241,14 +240,3 @@ def _total(metadata: Any, request: str) -> int | None:
         read = structure(metadata, _Metadata | None, request=request, path="$.metadata")
         total = None if read is None else read.total
     return None if total is None or total < 0 else total
-
-
-def hal_link(body: dict[str, Any], request: Request) -> str | None:
-    """Read the address of the next page from ``_links``; a template, or a blank, is none."""
-    links = body.get("_links")
-    link = links.get("next") if isinstance(links, dict) else None
-    if not isinstance(link, dict) or link.get("templated") is True:
-        return None
-    path = "$._links.next.href"
-    href: str | None = structure(link.get("href"), str | None, request=str(request), path=path)
-    return href.strip() or None if href else None

@@ -13,11 +13,12 @@ import anyio
 from attrs import frozen
 
 from voiso_async import __version__
+from voiso_async.answer import Answer
 from voiso_async.cli.common import Connection
 from voiso_async.cli.outboxes import Place, opened, shown
 from voiso_async.cli.show import counted, duration
 from voiso_async.cli.standing import standing_of
-from voiso_async.client import Answer, VoisoClient
+from voiso_async.client import VoisoClient
 from voiso_async.errors import (
     AuthenticationError,
     ConfigurationError,

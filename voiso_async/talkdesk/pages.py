@@ -13,13 +13,13 @@ from attrs import field, frozen
 from voiso_async.convert import structure
 from voiso_async.decipher import decode_json
 from voiso_async.errors import PaginationError
-from voiso_async.pages import LINK, LONGEST_LINK, HasId, LinkPages, Page, check_whole_number, hal_link
+from voiso_async.pages import LINK, LONGEST_LINK, HasId, LinkPages, Page, check_whole_number
 from voiso_async.paginator import Paginator
 from voiso_async.talkdesk.calls import Calls
 from voiso_async.values import replace
 from voiso_async.wire import Request, Response
 
-__all__ = ["HalPages", "hal_page_of", "listing"]
+__all__ = ["HalPages", "hal_link", "hal_page_of", "listing"]
 
 MOST_PAGES = 1000  # contract 6; more if the listing promises more
 R = TypeVar("R", bound=HasId)
@@ -93,6 +93,17 @@ def hal_page_of(cls: type[R], *keys: str) -> Callable[[Response, Request], Page[
         return Page(items=tuple(items), total=_count(found, "total"), next_link=link and _rerooted(link, request))
 
     return read
+
+
+def hal_link(body: dict[str, Any], request: Request) -> str | None:
+    """Read the address of the next page from ``_links``; a template, or a blank, is none."""
+    links = body.get("_links")
+    link = links.get("next") if isinstance(links, dict) else None
+    if not isinstance(link, dict) or link.get("templated") is True:
+        return None
+    path = "$._links.next.href"
+    href: str | None = structure(link.get("href"), str | None, request=str(request), path=path)
+    return href.strip() or None if href else None
 
 
 def _embedded(body: dict[str, Any], keys: tuple[str, ...]) -> Any:
