@@ -18,6 +18,7 @@ from voiso_async.wire import Response
 LEADS_PATH = re.compile(r"/campaigns/([0-9]+)/leads")
 CREATED, DUPLICATES, REJECTED = "created", "duplicates", "rejected"
 UPDATED = {"updated", "created", "contacts"}
+ERRORS = ("error", "errors")
 CLEAR = {401, 403, 404, 405, 406, 410, 411, 413, 414, 415, 429, 431, 451}
 """A plain no, even if a proxy says it; any other needs the vendor's own words to be one."""
 
@@ -51,7 +52,8 @@ class Attempt:
             return "unsent" if self.proof == "not_sent" else "lost"
         status = self.answer.status
         if 200 <= status < 300:
-            return "answered" if self.lists or self._is_silent_update else "lost"
+            says = any(self.lists.values()) if self._names_an_error else bool(self.lists)
+            return "answered" if says or self._is_silent_update else "lost"
         if 300 <= status < 500 and status != 408:
             return "refused" if b'"error' in self.answer.body or status < 400 or status in CLEAR else "vague"
         return "lost"
@@ -60,9 +62,18 @@ class Attempt:
     def _is_silent_update(self) -> bool:
         """An update may be answered without lists: by nothing, or by an object that names no error."""
         body = b"" if self.answer is None else self.answer.body.strip()
-        decoded = _decoded(body)
-        harmless = isinstance(decoded, dict) and not {"error", "errors"} & decoded.keys()
+        harmless = isinstance(_decoded(body), dict) and not self.lists and not self._names_an_error
         return self.method != "POST" and (not body or harmless)
+
+    @property
+    def _names_an_error(self) -> bool:
+        """Whether there is any text in an error field, at the top or one below."""
+        decoded = _decoded(b"" if self.answer is None else self.answer.body)
+        holders = [decoded, *decoded.values()] if isinstance(decoded, dict) else []
+        errors = [holder.get(name) for holder in holders if isinstance(holder, dict) for name in ERRORS]
+        return any(
+            re.search(r"[^\s\[\]{}\",:]", re.sub(r'"[^"]*":|null|false', "", json.dumps(e))) for e in errors
+        )
 
     @cached_property
     def lists(self) -> dict[str, set[str]]:
@@ -70,7 +81,8 @@ class Attempt:
         if self.answer is None or not 200 <= self.answer.status < 300:
             return {}
         decoded = _decoded(self.answer.body)
-        holders = [*decoded.values(), decoded] if isinstance(decoded, dict) else []
+        wrapped = [v for k, v in decoded.items() if k not in ERRORS] if isinstance(decoded, dict) else []
+        holders = [*wrapped, decoded]
         names = {CREATED, DUPLICATES, REJECTED} if self.method == "POST" else {*UPDATED, REJECTED}
         for holder in holders:
             if isinstance(holder, dict) and any(isinstance(holder.get(name), list) for name in names):

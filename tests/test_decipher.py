@@ -72,6 +72,13 @@ def test_every_shape_of_the_envelope_is_read(value: Any, message: str, fields: d
         b"{",
         b'{"campaigns": [], "error": null}',
         b'{"campaigns": [], "errors": []}',
+        b'{"campaigns": [], "errors": {}}',
+        b'{"campaigns": [], "errors": {"base": []}}',
+        b'{"campaigns": [], "errors": {"base": {"name": [null, "", {}]}}}',
+        b'{"campaigns": [], "errors": [[], {}, " "]}',
+        b'{"campaigns": [], "error": ""}',
+        b'{"campaigns": [], "error": " \\n"}',
+        b'{"campaigns": [], "error": false, "errors": null}',
         b"\xff\xfe{",
         b"[" * 100000,
         '{"error": "x"}'.encode("utf-16"),
@@ -299,8 +306,21 @@ def test_an_unusable_200_says_why_but_not_what(body: bytes, kind: str, reason: s
     assert caught.value.__context__ is None
 
 
-def test_a_200_may_carry_an_empty_errors_field() -> None:
-    assert decode_json(Response(status=200, body=b'{"users": [], "errors": []}'), REQUEST) == {
-        "users": [],
-        "errors": [],
-    }
+def test_an_envelope_with_something_too_deep_to_read_is_one() -> None:
+    deep: Any = "bottom"
+    for _ in range(20):
+        deep = {"a": deep}
+    assert said({"campaigns": [], "errors": deep}) is not None
+
+
+@pytest.mark.parametrize("errors", [[], {}, None, "", False, {"base": []}, {"base": {"name": [""]}}])
+def test_a_200_may_carry_an_empty_errors_field(errors: Any) -> None:
+    body = {"users": [], "errors": errors}
+    assert body == decode_json(Response(status=200, body=json.dumps(body).encode()), REQUEST)
+
+
+@pytest.mark.parametrize("errors", [["x"], True, 5, {"base": [0, "x"]}])
+def test_a_200_with_an_error_message_is_no_answer(errors: Any) -> None:
+    body = {"users": [], "errors": errors}
+    with pytest.raises(ResponseError, match="error message"):
+        decode_json(Response(status=200, body=json.dumps(body).encode()), REQUEST)

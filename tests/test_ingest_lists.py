@@ -71,6 +71,40 @@ async def test_rows_without_a_clear_word_twice_are_unreported(stage: Stage, list
     assert {reason: 2} == report.reasons
 
 
+@pytest.mark.parametrize("status", [201, 202, 203, 206, 207, 299])
+@pytest.mark.parametrize("errors", [{}, [], None, "", {"base": []}], ids=repr)
+async def test_an_empty_errors_field_takes_no_word_away(stage: Stage, status: int, errors: Any) -> None:
+    lists = {"created": NUMBERS, "rejected": [], "duplicates": []}
+    stage.fail(Json({"leads_import": lists, "errors": errors}, status=status, apply=True))
+    report = await (await stage.client()).leads.add(3, NUMBERS)
+    assert ({"created": 3}, 1) == (counts(report), report.attempts)
+
+
+async def test_rows_that_a_partial_success_does_not_list_are_in_doubt(stage: Stage) -> None:
+    """They ride once more; whoever is there by then has come with one of the two, or before."""
+    partial = {"leads_import": {"created": phones(2)}, "errors": {"base": ["the rest is still to come"]}}
+    stage.fail(Json(partial, status=207, apply=3))
+    report = await (await stage.client()).leads.add(3, phones(4))
+    assert ["created", "created", "confirmed", "created"] == [outcome.outcome for outcome in report.outcomes]
+    assert [4, 2] == stage.sizes
+
+
+async def test_what_a_partial_success_says_of_the_others_is_kept_as_data(stage: Stage) -> None:
+    partial = {"leads_import": {"created": phones(1)}, "error": "Rhoda is not wanted"}
+    stage.fail(Json(partial, status=207, apply=1), Json({"created": phones(1), **partial}, status=207))
+    report = await (await stage.client()).leads.add(3, phones(2))
+    assert {"created": 1, "unreported": 1} == counts(report)
+    assert "Rhoda is not wanted" == report.outcomes[1].detail
+    assert "Rhoda" not in repr(report) + repr(report.outcomes)
+
+
+async def test_an_error_message_beside_empty_lists_is_waited_out(stage: Stage) -> None:
+    nothing = {"leads_import": {"created": [], "rejected": [], "duplicates": []}, "error": "the queue is full"}
+    stage.fail(Json(nothing), Json(nothing, status=202))
+    report = await (await stage.client()).leads.add(3, NUMBERS)
+    assert ({"created": 3}, 3) == (counts(report), report.attempts)
+
+
 @pytest.mark.row(82)
 async def test_numbers_that_were_never_sent_are_anomalies(stage: Stage) -> None:
     stage.fail(Json({"leads_import": {"created": phones(2), "duplicates": phones(5, 900)}}, apply=True))

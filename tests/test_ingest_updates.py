@@ -10,7 +10,7 @@ from http_stage import COOLDOWN, Stage, counts, phones
 
 from voiso_async.errors import APIError
 from voiso_async.models.leads import LeadUpdate
-from voiso_async.sandbox import ApplyThenClose, Rules, Status
+from voiso_async.sandbox import ApplyThenClose, Json, Rules, Status
 
 stage = http_stage.stage
 
@@ -40,6 +40,25 @@ async def test_an_update_answered_without_a_word_is_unreported(stage: Stage) -> 
     report = await voiso.leads.update(3, changes(*phones(3)))
     assert {"unreported": 3} == counts(report)
     assert [3, 3] == stage.sizes
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome"),
+    [
+        (Status(204), "unreported"),
+        (Status(202), "unreported"),
+        (Json({"errors": {}}, status=207), "unreported"),
+        (Json({"leads_update": {"updated": phones(3)}, "errors": []}, status=202), "updated"),
+        (Json({"leads_update": {"updated": phones(3)}, "error": "the index is behind"}, status=207), "updated"),
+    ],
+    ids=repr,
+)
+async def test_any_2xx_settles_an_update(stage: Stage, answer: Any, outcome: str) -> None:
+    voiso = await stage.client()
+    await voiso.leads.add(3, phones(3))
+    stage.fail(answer)
+    report = await voiso.leads.update(3, changes(*phones(3)))
+    assert ({outcome: 3}, 1) == (counts(report), report.attempts)
 
 
 @pytest.mark.parametrize("status", [404, 405])

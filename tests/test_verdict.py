@@ -59,6 +59,71 @@ def test_errors(answer: VoisoError, expected: Verdict) -> None:
     assert expected == verdict(ADD, answer)
 
 
+NOTHING_SAID: list[Any] = [None, "", " ", False, [], {}, [[]], {"base": []}, {"base": {"name": ["", None]}}]
+SUCCESSES = [200, 201, 202, 203, 204, 206, 207, 226, 299]
+
+
+@pytest.mark.parametrize("status", SUCCESSES)
+@pytest.mark.parametrize("name", ["error", "errors"])
+@pytest.mark.parametrize("value", NOTHING_SAID, ids=repr)
+def test_an_envelope_that_says_nothing_takes_no_lists_away(status: int, name: str, value: Any) -> None:
+    lists = {"created": ["441632960123"], "rejected": [], "duplicates": []}
+    for body in ({"leads_import": lists, name: value}, {**lists, name: value}, {"x": {**lists, name: value}}):
+        for operation in Operation:
+            judged = verdict(operation, answered(status, json.dumps(body).encode()))
+            assert isinstance(judged, Settled)
+            assert ["441632960123"] == list(judged.answer.words)
+
+
+@pytest.mark.parametrize("operation", list(Operation))
+@pytest.mark.parametrize("where", ["beside", "within"])
+def test_lists_beside_an_error_message_hold_for_the_numbers_they_name(operation: Operation, where: str) -> None:
+    """And for no others: those are in doubt."""
+    lists: dict[str, Any] = {"created": ["441632960123"], "rejected": ["441632960124"]}
+    error = {"errors": {"2.name": ["is too long"]}}
+    body = {"leads_import": lists, **error} if where == "beside" else {"leads_import": lists | error}
+    judged = verdict(operation, answered(207, json.dumps(body).encode()))
+    assert isinstance(judged, Settled)
+    assert {"441632960123", "441632960124"} == set(judged.answer.words)
+    assert not judged.answer.silent
+    assert "too long" not in repr(judged)
+
+
+@pytest.mark.parametrize("operation", list(Operation))
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"leads_import": {"created": [], "rejected": [], "duplicates": []}, "error": "the queue is full"},
+        {"leads_import": {"created": [], "error": "the queue is full"}},
+        {"created": [], "errors": ["the queue is full"]},
+        {"leads_import": {"created": [None, "none"]}, "errors": ["the queue is full"]},
+        {"errors": {"created": ["must be later than 1970"], "rejected": ["is missing"]}},
+    ],
+    ids=repr,
+)
+def test_an_error_message_beside_lists_that_name_nobody_proves_nothing(operation: Operation, body: Any) -> None:
+    assert InDoubt() == verdict(operation, answered(200, json.dumps(body).encode()))
+
+
+@pytest.mark.parametrize("value", NOTHING_SAID, ids=repr)
+def test_an_update_answered_by_an_empty_envelope_is_settled_without_a_word(value: Any) -> None:
+    judged = verdict(UPDATE, answered(200, json.dumps({"errors": value}).encode()))
+    assert isinstance(judged, Settled)
+    assert judged.answer.silent
+    assert InDoubt() == verdict(ADD, answered(200, json.dumps({"errors": value}).encode()))
+
+
+@pytest.mark.parametrize("status", SUCCESSES)
+def test_any_2xx_settles_if_its_body_does(status: int) -> None:
+    assert isinstance(verdict(ADD, answered(status, LISTS)), Settled)
+    assert isinstance(verdict(UPDATE, answered(status, LISTS)), Settled)
+    for body in (b"", b" \n", b"{}", b'{"status": "accepted"}'):
+        assert isinstance(verdict(UPDATE, answered(status, body)), Settled)
+        assert InDoubt() == verdict(ADD, answered(status, body))
+    for body in (HTML, b"[]", b"null", SIMPLE, LISTS[:-3]):
+        assert InDoubt() == verdict(ADD, answered(status, body)) == verdict(UPDATE, answered(status, body))
+
+
 @pytest.mark.parametrize("body", [b"", SIMPLE, FIELDS, HTML, LISTS])
 @pytest.mark.parametrize("status", [408, 500, 502, 503, 504, 507, 520, 527, 599])
 @pytest.mark.parametrize("operation", list(Operation))

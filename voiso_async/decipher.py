@@ -16,7 +16,16 @@ from voiso_async.retry import retry_after
 from voiso_async.values import Struct, field
 from voiso_async.wire import Request, Response, origin_of
 
-__all__ = ["ADVICE", "Complaint", "Explain", "api_error", "clean_text", "decode_json", "explain_voiso"]
+__all__ = [
+    "ADVICE",
+    "Complaint",
+    "Explain",
+    "api_error",
+    "clean_text",
+    "complaint_in",
+    "decode_json",
+    "explain_voiso",
+]
 
 LONGEST_TEXT = 200
 LONGEST_NAME = 80
@@ -72,19 +81,24 @@ def clean_text(text: str, limit: int = LONGEST_TEXT) -> str:
 def explain_voiso(body: bytes) -> Complaint | None:
     """Read the envelopes ``{"error": …}`` and ``{"errors": …}`` leniently (contract 3); ``None`` if it is neither.
 
-    An envelope that says nothing (``null``, an empty list) counts only if the body has nothing else to say either.
+    An envelope that says nothing counts only if the body has nothing else to say either: see ``complaint_in``.
     """
     try:
-        return _complaint(decode(body))
+        return complaint_in(decode(body))
     except ResponseError:
         return None
 
 
-def _complaint(value: Any) -> Complaint | None:
+def complaint_in(value: Any) -> Complaint | None:
+    """Find the envelope in a decoded body.
+
+    Many servers always write the key: an envelope without any text (``null``, ``false``, ``{"base": []}``) says
+    nothing, and beside anything else it is none.
+    """
     if not isinstance(value, dict):
         return None
     parts = [value[key] for key in ("error", "errors") if key in value]
-    if not parts or (len(value) > len(parts) and not any(parts)):
+    if not parts or (len(value) > len(parts) and not any(map(_speaks, parts))):
         return None
     fields: dict[str, tuple[str, ...]] = {}
     for name, text in islice((found for part in parts for found in _texts(part)), MOST_TEXTS):
@@ -94,9 +108,17 @@ def _complaint(value: Any) -> Complaint | None:
     return Complaint(message=clean_text("; ".join(plain or islice(shown, SHOWN_FIELDS))), fields=fields)
 
 
+def _speaks(part: Any, depth: int = 0) -> bool:
+    """Whether there is any text in an envelope's value, or something too deep to look at."""
+    if isinstance(part, dict | list):
+        inner = part.values() if isinstance(part, dict) else part
+        return depth >= DEEPEST or any(_speaks(value, depth + 1) for value in inner)
+    return bool(part) and clean_text(str(part)) != ""
+
+
 def _texts(part: Any, path: str = "", depth: int = 0) -> Iterator[tuple[str, str]]:
     """Walk an envelope's value: each text with the dotted path to it, "" for the body as a whole."""
-    if depth > DEEPEST or part is None:
+    if depth > DEEPEST or not part:
         return
     match part:
         case dict():
@@ -106,7 +128,8 @@ def _texts(part: Any, path: str = "", depth: int = 0) -> Iterator[tuple[str, str
         case list():
             items = ((f"{path}.{at}" if isinstance(v, dict | list) else path, v) for at, v in enumerate(part))
         case _:
-            yield clean_text(path.removeprefix("."), LONGEST_NAME), clean_text(str(part))
+            if text := clean_text(str(part)):
+                yield clean_text(path.removeprefix("."), LONGEST_NAME), text
             return
     for name, value in items:
         yield from _texts(value, name, depth + 1)
@@ -201,7 +224,7 @@ def decode_json(response: Response, request: Request | str, decoder: Callable[[b
     if reason:
         sort = response.headers.get("content-type", "json")
         raise _unusable("the answer is not JSON", request, reason if "json" in sort else "content_type")
-    if _complaint(value) is not None:
+    if complaint_in(value) is not None:
         raise _unusable(f"status {response.status} with an error message as body", request, "error_envelope")
     return value
 

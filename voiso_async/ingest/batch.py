@@ -87,7 +87,7 @@ def reconcile(batch: Batch, answer: Answer, doubted: Container[str]) -> Reconcil
             results.append(_result(row, word, answer, doubted))
         elif row.left_out or answer.silent:
             reason = "conflicting" if row.phone in answer.torn else "unaccounted"
-            results.append(RowResult(row, Outcome.UNREPORTED, reason))
+            results.append(RowResult(row, Outcome.UNREPORTED, reason, answer.complaint or None))
         else:
             unreported.append(row)
     anomalies = answer.strangers({row.phone for row in batch.rows})

@@ -7,7 +7,8 @@ proof                                                                  verdict
 ====================================================================== ==========
 body never begun (TLS failure, or a client that cannot be used: Fatal) NotSent
 no complete answer; 408; 5xx                                           InDoubt
-2xx with lists for an add; 2xx, empty or an object, for an update      Settled
+2xx with an error message, unless its lists name a number              InDoubt
+2xx with a list for an add; 2xx, empty or an object, for an update     Settled
 any other 2xx                                                          InDoubt
 429; 409 or 423 with envelope                                          Busy
 413                                                                    TooLarge
