@@ -258,6 +258,9 @@ def _joined(headers: Mapping[str, str]) -> dict[str, str]:
     return joined
 
 
+# aiohttp 3.14.3 does not know it
+_UPLOAD_ABORTED: type[Exception] = getattr(aiohttp, "UploadAbortedError", aiohttp.ClientConnectionError)
+
 _FAULTS: tuple[tuple[tuple[type[Exception], ...], type[TransportError | ResponseError], str, str], ...] = (
     (
         (aiohttp.ClientSSLError, aiohttp.ServerFingerprintMismatch, ssl.SSLError),
@@ -275,7 +278,7 @@ _FAULTS: tuple[tuple[tuple[type[Exception], ...], type[TransportError | Response
     ((aiohttp.ClientPayloadError,), ConnectionLostError, "truncated", "the answer was cut off"),
     ((aiohttp.ClientResponseError,), ResponseError, "protocol", "the answer is not sound HTTP"),
     (
-        (aiohttp.ClientConnectionError, aiohttp.UploadAbortedError, OSError),
+        (aiohttp.ClientConnectionError, _UPLOAD_ABORTED, OSError),
         ConnectionLostError,
         "connection_lost",
         "the connection was lost before a complete answer",
