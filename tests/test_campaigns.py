@@ -2,7 +2,6 @@
 
 import asyncio
 import math
-import time
 from typing import Any
 
 import pytest
@@ -398,9 +397,7 @@ async def test_wait_for_goes_through_the_states_in_between(sandbox: Sandbox, wan
 
 async def test_wait_for_a_state_that_is_there_looks_once(sandbox: Sandbox) -> None:
     async with client_of(sandbox) as voiso:
-        began = time.monotonic()
         await voiso.campaigns.wait_for("3", "active", timeout=math.inf)
-    assert time.monotonic() - began < 1
     assert ["GET /campaigns/3"] == wire(sandbox)
 
 

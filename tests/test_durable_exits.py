@@ -78,7 +78,7 @@ async def check(sandbox: Sandbox, path: Path, rows: int = ROWS) -> None:
     assert 0 == sandbox.too_early
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 async def test_the_process_may_end_at_every_statement(tmp_path: Path, zygote: Zygote, *, after: bool) -> None:
     """The first life loses an answer, and is left out of another; the next one repeats its put, and drains."""
@@ -100,7 +100,7 @@ async def test_the_process_may_end_at_every_statement(tmp_path: Path, zygote: Zy
     assert at > 50
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(900)
 async def test_a_frozen_process_is_overtaken_and_tells_nothing(tmp_path: Path, zygote: Zygote) -> None:
     """Its answer came while it was frozen: the rows went on elsewhere, and its closing is refused."""
     path = tmp_path / "leads.db"

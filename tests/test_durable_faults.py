@@ -67,7 +67,7 @@ def scripted() -> Sandbox:
     return sandbox
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize(("code", "after"), [(FULL, False), (IO, True)], ids=["before", "after"])
 async def test_every_statement_may_fail(tmp_path: Path, saboteur: Saboteur, code: int, *, after: bool) -> None:
     saboteur.code, saboteur.after = code, after

@@ -119,7 +119,7 @@ async def _added(voiso: VoisoClient, campaign: int, leads: list[str]) -> None:
     await voiso.leads.add(campaign, leads)
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("seed", SEEDS)
 async def test_any_schedule_ends_with_one_true_outcome_for_each_row(tmp_path: Path, seed: int) -> None:
     async with sandbox_of(server_time=0.01) as sandbox:

@@ -116,7 +116,7 @@ def check(sandbox: Sandbox, outcomes: list[JobOutcome], rows: int = ROWS) -> Non
     assert 0 == sandbox.too_early
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 @pytest.mark.row(125, 126, 127, 128, 129)
 async def test_125_to_129_killed_a_hundred_times_in_one_import(tmp_path: Path) -> None:
     """A third of the lives end while the leads are still being read; the others come after that."""
@@ -142,7 +142,7 @@ async def read_to_the_end(path: Path) -> None:
         await outbox.load(job.id, 3, leads(ROWS))
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(900)
 @pytest.mark.row(136)
 async def test_136_two_processes_drain_one_outbox_together(tmp_path: Path) -> None:
     path = tmp_path / "leads.db"
@@ -159,7 +159,7 @@ async def test_136_two_processes_drain_one_outbox_together(tmp_path: Path) -> No
         assert 2 <= len({exchange.connection for exchange in sandbox.history})
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(900)
 async def test_one_of_two_is_killed_and_the_other_goes_on(tmp_path: Path) -> None:
     path = tmp_path / "leads.db"
     chance = random.Random(7)

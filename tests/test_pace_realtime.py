@@ -27,7 +27,7 @@ async def _add(voiso: VoisoClient, batches: int, start: int) -> dict[str, int]:
 
 
 @pytest.mark.row(98, 101)
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(900)
 async def test_twenty_posts_are_two_seconds_apart_and_no_longer(stage: Stage) -> None:
     """Two clients take turns; one answer is lost and one caller leaves in the middle: the pace is the same."""
     stage.sandbox.rules = Rules(server_time=0.02)

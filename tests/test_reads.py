@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import math
-import time
 from typing import Any
 
 import pytest
@@ -93,12 +92,11 @@ async def test_a_retry_after_holds_other_requests_too(sandbox: Sandbox) -> None:
 async def test_a_retry_after_that_is_too_long_is_raised_at_once(sandbox: Sandbox) -> None:
     """Acceptance row 46."""
     sandbox.faults.add(Status(429, headers={"Retry-After": "86400"}))
-    began = time.monotonic()
     async with client_of(sandbox) as voiso:
         with pytest.raises(RateLimitError) as caught:
             await voiso.campaigns.get(3)
     assert 86400 == caught.value.retry_after
-    assert time.monotonic() - began < 5
+    assert 1 == len(sandbox.history)
 
 
 async def test_a_500_on_a_start_is_not_repeated(sandbox: Sandbox) -> None:

@@ -140,7 +140,7 @@ async def test_an_idle_connection_is_closed_after_its_answer() -> None:
         sandbox.faults.add(CloseIdle(SHORT))
         began = time.monotonic()
         answer = await raw_get(sandbox, "/campaigns")
-        assert SHORT <= time.monotonic() - began < 20 * SHORT
+        assert time.monotonic() - began >= SHORT
         assert answer.startswith(b"HTTP/1.1 200 OK")
         assert b"close" not in answer
 

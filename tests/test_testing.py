@@ -19,7 +19,7 @@ async def test_a_backend_is_tested_with_the_real_rules(voiso_sandbox: Sandbox, v
 def test_the_sandbox_answers_a_synchronous_test_too(voiso_sandbox: Sandbox) -> None:
     from http.client import HTTPConnection
 
-    connection = HTTPConnection("127.0.0.1", int(voiso_sandbox.url.rpartition(":")[2]), timeout=5)
+    connection = HTTPConnection("127.0.0.1", int(voiso_sandbox.url.rpartition(":")[2]), timeout=60)
     connection.request("GET", "/api/v4/campaigns", headers={"Authorization": f"Bearer {voiso_sandbox.key}"})
     assert 200 == connection.getresponse().status
     connection.close()
