@@ -1,5 +1,6 @@
 """A CSV file as a source of leads: strict, bounded, exact about where a fault stands."""
 
+import csv
 import io
 import os
 import threading
@@ -42,6 +43,19 @@ def rows(content: bytes, **options: Any) -> list[tuple[int, list[str]]]:
         (b'"a\nx",b\n1,2\n', [(2, ["1", "2"])]),
         (b"a,b\n", []),
         ("a,b\nZo\u00eb,\u4e16\n".encode(), [(2, ["Zo\u00eb", "\u4e16"])]),
+        ("a,b\n1,2\n".encode("utf-32"), [(2, ["1", "2"])]),
+        (b'"a\nx";"b"\n"1";"2"\n', [(2, ["1", "2"])]),
+        (b'"a\r\n\r\nx"\t"b"\r\n1\t2\r\n', [(2, ["1", "2"])]),
+        (b'"a, and ""b"",\nc,d"|b\n1|2\n', [(2, ["1", "2"])]),
+        (b'12" a;b\n1;2\n', [(2, ["1", "2"])]),
+        (b"a;b\n1;2;;;\n3;4; ;\n5;6\n", [(2, ["1", "2"]), (3, ["3", "4"]), (4, ["5", "6"])]),
+        (b"a;b;;\n1;2\n3;4;\n", [(2, ["1", "2", "", ""]), (3, ["3", "4", "", ""])]),
+        (b"a;b\r\n1;2\r\n\x1a", [(2, ["1", "2"])]),
+        (b"a;b\n1;2\x1a\x1a\x1a", [(2, ["1", "2"])]),
+        (b"a;b\n1;2\n\x1a\r\n", [(2, ["1", "2"])]),
+        (b"a\n1\x1a\n2\n\x1a", [(2, ["1\x1a"]), (3, ["2"])]),
+        ("a;b\n1;2\n\x1a".encode("utf-16"), [(2, ["1", "2"])]),
+        (b"a\n1\n\n\n\x1a", [(2, ["1"])]),
     ],
 )
 def test_rows_and_their_numbers(content: bytes, expected: list[tuple[int, list[str]]]) -> None:
@@ -53,6 +67,83 @@ def test_rows_and_their_numbers(content: bytes, expected: list[tuple[int, list[s
 def test_a_declared_encoding(encoding: str) -> None:
     text = "\u0418\u043c\u044f" if encoding in {"cp1251", "utf-16"} else "a"
     assert [(2, [text])] == rows(f"a\n{text}\n".encode(encoding), encoding=encoding)
+
+
+@pytest.mark.parametrize(
+    ("line", "delimiter"),
+    [
+        ("sep=;", ";"),
+        ("sep=,", ","),
+        ("sep=|", "|"),
+        ("sep=~", "~"),
+        ("sep=\t", "\t"),
+        (r"sep=\t", "\t"),
+        ("SEP=;", ";"),
+        ('"sep=;"', ";"),
+        ('"Sep=,"', ","),
+        ('"sep=;";;', ";"),
+        ("sep=;;", ";"),
+        ("sep=", ";"),
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_first_line_may_name_the_delimiter_and_is_no_row(line: str, delimiter: str, encoding: str) -> None:
+    text = f"{line}\r\na;,b{delimiter}c\r\n\r\n1{delimiter}2,3;4\r\n" if delimiter == "~" else ""
+    text = text or f"{line}\r\na{delimiter}c\r\n\r\n1{delimiter}2\r\n"
+    assert [(3, ["1", "2,3;4" if delimiter == "~" else "2"])] == rows(text.encode(encoding))
+
+
+def test_a_delimiter_that_is_given_counts_more_than_the_first_line() -> None:
+    assert [(2, ["1;2", "3"])] == rows(b"sep=;\na;b,c\n1;2,3\n", delimiter=",")
+
+
+def test_only_the_first_line_names_a_delimiter() -> None:
+    assert [(2, ["sep=;"]), (3, ["sep=|"])] == rows(b"a\nsep=;\nsep=|\n")
+    assert [(3, ["a", "b"])] == rows(b"\nsep=;\na;b\n")
+
+
+ENCODINGS = ["utf-8", "utf8", "UTF-8", "utf_8", "U8", "cp65001", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"]
+
+
+@pytest.mark.parametrize("encoding", [*ENCODINGS, "utf-32"])
+@pytest.mark.parametrize("written", ["utf-8-sig", "utf-16"])
+def test_the_mark_knows_better_which_unicode_encoding_a_file_has(encoding: str, written: str) -> None:
+    assert [(2, ["\u0418"])] == rows('"a"\n"\u0418"\n'.encode(written), encoding=encoding)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "U8", "cp65001"])
+async def test_the_mark_is_no_part_of_a_first_lead(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "leads.csv"
+    path.write_text(f"+{PHONE}\n+441632960124\n", encoding="utf-8-sig")
+    async with await open_leads(path, encoding=encoding) as leads:
+        assert [1, 2] == [row.row async for row in leads]
+
+
+@pytest.mark.parametrize("written", ["utf-8-sig", "utf-16"])
+def test_another_encoding_than_the_mark_says_is_a_fault(written: str) -> None:
+    with pytest.raises(
+        InputFileError, match=r"the mark of UTF-(8|16), so it is not cp1252: name no encoding"
+    ) as caught:
+        rows("a\n1\n".encode(written), encoding="cp1252")
+    assert "encoding" == caught.value.reason
+
+
+def test_a_cell_may_be_as_long_as_a_row_and_the_limit_of_the_host_program_stays() -> None:
+    longest = "1" * (LONGEST_ROW - 1)
+    limit = csv.field_size_limit(10)
+    try:
+        assert [(2, [longest])] == rows(f"a\n{longest}\n".encode())
+        assert [(2, [f"{longest[:-4]}\n1"])] == rows(f'a\n"{longest[:-4]}\n1"'.encode())
+        assert [(2, ["1", "2"])] == rows(f'"{longest[:-5]}\n";b\n1;2\n'.encode())
+        assert 10 == csv.field_size_limit()
+    finally:
+        csv.field_size_limit(limit)
+
+
+@pytest.mark.parametrize("content", [f"a\n{'1' * LONGEST_ROW}\n", 'a\n"' + "1\n" * LONGEST_ROW])
+def test_a_row_that_is_too_long_is_told_the_limit(content: str) -> None:
+    with pytest.raises(InputFileError, match="row 2: it has more than 1048576 characters"):
+        rows(content.encode())
 
 
 FAULTS: list[tuple[bytes, int | None, str]] = [
@@ -70,12 +161,15 @@ FAULTS: list[tuple[bytes, int | None, str]] = [
     (b"a\n" + b"1" * (LONGEST_ROW + 1), 2, "too_large"),
     (b'a\n1\n"' + b"1\n" * LONGEST_ROW, 3, "too_large"),
     (b'a\n"' + b'\n","' * LONGEST_ROW, 2, "too_large"),
-    (b"a\n" + b"1" * 200_000 + b"\n", 2, "too_large"),
+    (b"a\n" + b"1" * LONGEST_ROW + b"\n", 2, "too_large"),
     (b"," * 10_000 + b"a\n", 1, "too_wide"),
-    (b"PK\x03\x04", None, "not_csv"),
-    (b"\xd0\xcf\x11\xe0", None, "not_csv"),
-    (b"\x1f\x8b\x08", None, "not_csv"),
-    (b"%PDF-1.7", None, "not_csv"),
+    (b"a;b;\n1;2;;3\n", 2, "ragged"),
+    (b"a;b;\n1\n", 2, "ragged"),
+    (b"sep=;\na;b\n1\n", 2, "ragged"),
+    (b"a;b\n1;2\n\x1a\n3;4\n", 3, "ragged"),
+    (b'"a\nb";c\n1\n', 2, "ragged"),
+    (b"\x1a", None, "empty"),
+    (b"sep=;\n", None, "empty"),
     (bytes(range(256)), 1, "nul"),
 ]
 

@@ -1,5 +1,6 @@
 """JSON Lines as a source of leads: a fault of the file is one thing, a wrong value another."""
 
+import codecs
 import io
 import json
 from contextlib import suppress
@@ -50,7 +51,11 @@ FAULTS: list[tuple[bytes, int | None, str]] = [
     (b'{"email": "x", "name": "y"}\n', 1, "no_phone_column"),
     (b'{"tel": 1, "mobile": 2}\n', 1, "ambiguous_phone_column"),
     (b'{"phone": 1, "Phone": 2}\n', 1, "duplicate_column"),
-    (b"<html>\n", 1, "not_json"),
+    (b"<html>\n", None, "wrong_format"),
+    (b"{\\rtf1\\ansi}", None, "wrong_format"),
+    (b'{"phone": 1}\n\x1a\n{"phone": 2}\n', 2, "not_json"),
+    (codecs.BOM_UTF16_LE + '[{"phone": 1}]'.encode("utf-16-le"), None, "encoding"),
+    ('{"phone": 1}'.encode("utf-16-le"), 1, "nul"),
 ]
 
 
@@ -68,6 +73,23 @@ async def test_what_is_wrong_with_a_file_names_its_row(
         async with await open_leads(path, format="jsonl") as leads:
             await leads.check()
     assert (row, reason) == (again.value.row, again.value.reason)
+
+
+@pytest.mark.parametrize("end", [b"\n\x1a", b"\x1a", b"\n\x1a\r\n", b"\x1a\x1a"])
+async def test_the_old_sign_of_the_end_of_a_file_is_no_line(tmp_path: Path, end: bytes) -> None:
+    path = tmp_path / "leads.jsonl"
+    path.write_bytes(codecs.BOM_UTF8 + f'{{"phone": {PHONE}}}'.encode() + end)
+    async with await open_leads(path) as leads:
+        await leads.check()
+        assert (1, "jsonl") == (leads.rows, leads.format)
+        assert [PHONE] == [row.lead["phone_number"] async for row in leads]
+
+
+async def test_utf_16_is_told_whatever_the_name(tmp_path: Path) -> None:
+    path = tmp_path / "leads.txt"
+    path.write_text(f'{{"phone": {PHONE}}}', encoding="utf-16")
+    with pytest.raises(InputFileError, match=r"leads.txt: it is UTF-16 text: save it as UTF-8, as JSON Lines are"):
+        await open_leads(path)
 
 
 async def test_objects_are_read_by_their_keys_and_keep_their_types(tmp_path: Path) -> None:

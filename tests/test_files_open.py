@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import tracemalloc
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from lead_files import hostile_book, leads_in, rows_in
 
 from voiso_async import ConfigurationError, InputFileError
 from voiso_async.files import LeadFile, open_leads
+from voiso_async.files.beginning import stranger
 
 PHONE = "441632960123"
 
@@ -43,6 +45,96 @@ async def test_a_form_is_told_by_the_first_bytes_then_by_the_name(
 async def test_a_workbook_is_one_whatever_its_name(tmp_path: Path) -> None:
     async with await open_leads(hostile_book(tmp_path / "leads.csv")) as leads:
         assert "xlsx" == leads.format
+
+
+STRANGERS = [
+    ("<html><head><meta charset='utf-8'></head><body><table><tr><th>Phone</th></tr></table></html>", "web page"),
+    ("<!DOCTYPE html>\n<html>", "web page"),
+    ("\n <!-- made by a <CRM> -->\n\n<TABLE border=1><tr><td>Phone</td></tr></TABLE>", "web page"),
+    (f"<!-- {'x' * 10_000} -->", "web page"),
+    ('<?xml version="1.0"?>\n<!DOCTYPE html PUBLIC "x">\n<html xmlns="x">', "web page"),
+    ("<style>td {mso-number-format: x}</style><table>", "web page"),
+    ("MIME-Version: 1.0\nContent-Type: multipart/related\n\n--x\nPhone\n", "MHTML"),
+    ('From: "Excel"\r\nSubject: =?x?=\r\n\tfolded\r\nMIME-Version: 1.0\r\n', "MHTML"),
+    ('<?xml version="1.0"?>\n<?mso-application progid="Excel.Sheet"?>\n<Workbook xmlns="x">', "XML spreadsheet"),
+    ('<ss:Workbook xmlns:ss="x">', "XML spreadsheet"),
+    ('<?xml version="1.0"?><leads><lead/></leads>', "XML"),
+    ('<?xml version="1.0"', "XML"),
+    ("{\\rtf1\\ansi{\\fonttbl}", "text document"),
+    ("BEGIN:VCARD\r\nVERSION:3.0\r\n", "contacts"),
+    ("ID;PWXL;N;E\r\n", "SYLK"),
+]
+
+
+@pytest.mark.parametrize("name", ["leads.xls", "leads.csv", "leads.xlsx", "leads.jsonl"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le"])
+async def test_a_text_that_is_no_list_is_named_whatever_its_name(tmp_path: Path, name: str, encoding: str) -> None:
+    for text, what in STRANGERS:
+        (tmp_path / name).write_text(text, encoding=encoding, newline="")
+        for wanted in (None, "csv", "jsonl", "xlsx"):
+            with pytest.raises(InputFileError, match=what) as caught:
+                await open_leads(tmp_path / name, format=wanted)
+            assert "wrong_format" == caught.value.reason
+            assert "(UTF-8)" in str(caught.value)
+            assert str(caught.value).startswith(f"{name}: it is ") or what == "contacts"
+
+
+@pytest.mark.parametrize(
+    ("start", "what"),
+    [
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" * 100, "old Excel workbook"),
+        (b"\x09\x00\x04\x00\x02\x00", "very old Excel workbook"),
+        (b"\x1f\x8b\x08", "compressed: unpack it"),
+        (b"BZh91AY&SY", "compressed"),
+        (b"\xfd7zXZ\x00", "compressed"),
+        (b"PK\x05\x06" + b"\0" * 18, "empty zip archive"),
+        (b"%PDF-1.7", "PDF"),
+        (b"\x89PNG\r\n\x1a\n", "picture"),
+        (b"\xff\xd8\xff\xe0", "picture"),
+        (b"GIF89a", "picture"),
+        (b"\x00\x00\x00\x18ftypheic", "picture"),
+        (b"SQLite format 3\x00", "database"),
+        (b"PAR1\x15\x04", "Parquet"),
+    ],
+)
+@pytest.mark.parametrize("name", ["leads.xls", "leads.csv", "leads.xlsx", "leads.jsonl"])
+async def test_bytes_that_are_no_list_are_named_whatever_their_name(
+    tmp_path: Path, name: str, start: bytes, what: str
+) -> None:
+    (tmp_path / name).write_bytes(start)
+    with pytest.raises(InputFileError, match=f"^{name}: it is an? .*{what}|^{name}: it is {what}") as caught:
+        await open_leads(tmp_path / name)
+    assert "wrong_format" == caught.value.reason
+
+
+@pytest.mark.parametrize(
+    ("part", "what"),
+    [
+        ("xl/workbook.bin", "xlsb"),
+        ("content.xml", "OpenDocument"),
+        ("Index/Document.iwa", "Numbers"),
+        ("Index.zip", "Numbers"),
+        ("word/document.xml", "Word"),
+        ("leads.csv", "zip archive, and no workbook: unpack it"),
+    ],
+)
+async def test_another_zip_than_a_workbook_is_named(tmp_path: Path, part: str, what: str) -> None:
+    path = tmp_path / "leads.xlsx"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("mimetype", "application/vnd.oasis.opendocument.spreadsheet")
+        archive.writestr(part, "x")
+    with pytest.raises(InputFileError, match=f"leads.xlsx: it is an? .*{what}") as caught:
+        await open_leads(path)
+    assert "wrong_format" == caught.value.reason
+    with pytest.raises(InputFileError, match="it is a workbook or a zip archive: name no format"):
+        await open_leads(path, format="csv")
+
+
+@pytest.mark.parametrize(
+    "header", ["<phone>,name", "ID;Phone;PWXL", "Phone: mobile,name", "BZhang phone,phone", "users ftyp", "PAR1"]
+)
+def test_an_odd_header_makes_no_stranger(header: str) -> None:
+    assert stranger(f"{header}\n1,2\n".encode()) is None
 
 
 @pytest.mark.parametrize("start", ['{"phone": 441632960001}', "phone\n441632960001"])

@@ -5,10 +5,11 @@ import os
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from copy import copy
 
 from voiso_async.errors import InputFileError
+from voiso_async.files.beginning import SAVE, ZIP, start_of
 from voiso_async.files.disk import read_at
 
 __all__ = ["Archive", "damaged"]
@@ -23,12 +24,20 @@ RATIO_FROM = 8 * MEBIBYTE
 HIGHEST_RATIO = 100
 BLOCK = 64 * 1024
 
-ZIP = b"PK\x03\x04"
-OLD_OR_LOCKED = b"\xd0\xcf\x11\xe0"
 PLAIN = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
 ENCRYPTED = 1
 DIRECTORY_END, DIRECTORY_END_64, LOCATOR_64 = b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07"
 AS_CSV = "save the sheet as CSV (UTF-8)"
+
+OTHERS = (  # by the name of a part, in lower case
+    ("xl/workbook.bin", f"a binary workbook (.xlsb): {SAVE}"),
+    ("content.xml", f"an OpenDocument file (.ods): {SAVE}"),
+    ("index.zip", "a Numbers file: export it as .xlsx, or as CSV (UTF-8)"),
+    ("index/document.iwa", "a Numbers file: export it as .xlsx, or as CSV (UTF-8)"),
+    ("word/document.xml", f"a Word document: {SAVE}"),
+    ("ppt/presentation.xml", "a presentation, and no table"),
+)
+"""Other files that are zip archives too."""
 
 
 class Archive:
@@ -95,13 +104,10 @@ def _unzipped(stream: io.BufferedReader) -> zipfile.ZipFile:
 def _check_start(stream: io.BufferedReader) -> None:
     if not stream.seekable():
         raise InputFileError("a workbook cannot be read from a pipe: save it to a file", reason="pipe")
-    start = stream.peek(4)[:4]
-    if start == OLD_OR_LOCKED:
-        raise InputFileError(
-            f"it is an old Excel workbook, or one with a password: {AS_CSV}, or as .xlsx without a password",
-            reason="not_xlsx",
-        )
-    if start != ZIP:
+    start = start_of(stream)
+    if not start:
+        raise InputFileError("it is empty: there is nothing to send", reason="empty")
+    if not start.startswith(ZIP):
         raise InputFileError(
             "it is no Excel workbook, whatever its name says: if it is CSV, name it .csv", reason="not_xlsx"
         )
@@ -132,6 +138,7 @@ def _check_directory(stream: io.BufferedReader) -> None:
 def _check_parts(infos: list[zipfile.ZipInfo], names: dict[str, zipfile.ZipInfo]) -> None:
     if len(names) != len(infos) or not all(0 <= info.header_offset < LARGEST_FILE for info in infos):
         raise damaged()
+    _refuse_other_archives(names)
     if any(info.flag_bits & ENCRYPTED for info in infos):
         raise InputFileError(f"it has a password: {AS_CSV}, or without a password", reason="encrypted")
     if any(name.endswith("vbaproject.bin") for name in names):
@@ -147,3 +154,11 @@ def _check_parts(infos: list[zipfile.ZipInfo], names: dict[str, zipfile.ZipInfo]
             raise damaged()
         if info.file_size > RATIO_FROM and info.file_size > HIGHEST_RATIO * info.compress_size:
             raise _too_large(f"a part of it is packed more than {HIGHEST_RATIO} times")
+
+
+def _refuse_other_archives(names: Container[str]) -> None:
+    for part, what in OTHERS:
+        if part in names:
+            raise InputFileError(f"it is {what}", reason="wrong_format")
+    if "_rels/.rels" not in names and "xl/workbook.xml" not in names:
+        raise InputFileError("it is a zip archive, and no workbook: unpack it first", reason="wrong_format")

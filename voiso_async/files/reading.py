@@ -9,7 +9,8 @@ from typing import Any, Literal, Self
 
 from attrs import Factory, evolve, frozen
 
-from voiso_async.errors import ConfigurationError
+from voiso_async.errors import ConfigurationError, InputFileError
+from voiso_async.files.beginning import ZIP, start_of, stranger, text_of
 from voiso_async.files.columns import Wishes
 from voiso_async.files.disk import Source, name_of, opened
 from voiso_async.files.leadfile import LeadFile
@@ -26,7 +27,6 @@ __all__ = ["FileFormat", "Reading"]
 
 FileFormat = Literal["csv", "jsonl", "xlsx"]
 FORMATS: tuple[FileFormat, ...] = ("csv", "jsonl", "xlsx")
-ZIP = b"PK\x03\x04"
 ENDINGS: Mapping[str, FileFormat] = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
@@ -91,12 +91,12 @@ class Reading:
         numbering = Numbering(self.region) if self.region is not None else None
         phones = PhoneRule(international=self.international, numbering=numbering)
         maker = LeadMaker(phones=phones, suppressed=suppressed)
-        stream = opened(source)
+        name, stream = name_of(source), opened(source)
         try:
-            reading = evolve(self, format=self.format or _found_format(source, stream))
+            reading = evolve(self, format=_found_format(source, name, stream, self.format))
             return LeadFile(
                 stream,
-                name_of(source),
+                name,
                 lambda stream: reading.begin(stream, maker),
                 format=str(reading.format),
                 options=reading.as_options(),
@@ -127,15 +127,23 @@ def _check_encoding(name: str) -> None:
     raise ConfigurationError(f"there is no text encoding named {name!r}; give one such as utf-8 or cp1252")
 
 
-def _found_format(source: Source, stream: io.BufferedReader) -> FileFormat:
-    """Judge by the first bytes, which do not lie about a workbook, then by the file's name."""
+def _found_format(source: Source, name: str, stream: io.BufferedReader, wanted: FileFormat | None) -> FileFormat:
+    """Judge by the first bytes, which do not lie about what is no list, then by the file's name."""
     try:
-        start = stream.peek(64)[:64]
-    except OSError:
-        return "csv"
+        start = start_of(stream)
+    except OSError:  # a folder, say: beginning to read it tells the reason
+        return wanted or "csv"
+    if what := stranger(start):
+        raise InputFileError(f"{name}: it is {what}", reason="wrong_format")
+    if start.startswith(ZIP) and wanted not in (None, "xlsx"):
+        raise InputFileError(f"{name}: it is a workbook or a zip archive: name no format", reason="wrong_format")
+    return wanted or _likely_format(source, start)
+
+
+def _likely_format(source: Source, start: bytes) -> FileFormat:
     if start.startswith(ZIP):
         return "xlsx"
-    if start.removeprefix(codecs.BOM_UTF8).lstrip()[:1] in (b"{", b"["):
+    if text_of(start).lstrip()[:1] in ("{", "["):
         return "jsonl"
-    ending = "" if isinstance(source, int) else Path(os.fspath(source)).suffix.lower()
+    ending = "" if isinstance(source, int) else Path(os.fsdecode(source)).suffix.lower()
     return ENDINGS.get(ending, "csv")

@@ -1,40 +1,56 @@
 """The rows of a CSV stream, one by one and never more: strict, bounded, and exact about where a fault stands."""
 
+import _csv
 import codecs
-import csv
 import io
 import re
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator
+from importlib.util import find_spec, module_from_spec
+from typing import Any
 
 from voiso_async.errors import ConfigurationError, InputFileError
+from voiso_async.files.beginning import marked_encoding, start_of
 
 __all__ = ["DEFAULT_ENCODING", "CsvRows"]
 
 DEFAULT_ENCODING = "utf-8-sig"
-"""UTF-8, or UTF-16 if the file begins with the mark of that."""
+"""UTF-8, or what the mark at the beginning of the file says."""
 LONGEST_ROW = 1024 * 1024
 """Characters in one row, the line ends inside its cells included."""
-LONGEST_LOOK = 4096
-"""Characters of the header that are looked at to find the delimiter."""
 MOST_COLUMNS = 1000
 DELIMITERS = (",", ";", "\t", "|")
 
-SIGNATURES = {
-    b"PK\x03\x04": "it is an Excel workbook or a zip archive: save the sheet as CSV (UTF-8)",
-    b"\xd0\xcf\x11\xe0": "it is an old Excel workbook: save the sheet as CSV (UTF-8)",
-    b"\x1f\x8b": "it is compressed: unpack it first",
-    b"%PDF": "it is a PDF: save the table as CSV (UTF-8)",
-}
-UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+END_SIGN = "\x1a"
+"""Ctrl-Z, which programs of old write at the end of a file."""
 
+_SEP_LINE = re.compile(r'"?sep=(\\t|[^"\r\n\0 ])?"?\1*[ \t]*', re.IGNORECASE)
 _UNDECODED = re.compile("[\udc80-\udcff]")  # what the error handler "surrogateescape" makes of undecodable bytes
+
+
+def _csv_of_our_own() -> Any:
+    """Load the csv module's core once more, for its limit on cells.
+
+    That limit is one for the whole module: the host program's stays as it is, and ours does not depend on it.
+    """
+    spec = find_spec("_csv")
+    if spec is None or spec.loader is None:
+        return _csv
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    module.field_size_limit(LONGEST_ROW)
+    return module
+
+
+csv = _csv_of_our_own()
 
 
 class CsvRows(Iterator[tuple[int, list[str]]]):
     """Read a CSV stream: ``header``, then pairs of the row's number and its cells; blank rows are passed over.
 
     The header is row 1, and a row counts as one however many lines its cells have, as in a spreadsheet. Without a
-    ``delimiter`` the header tells comma, semicolon, tab and bar apart. Every fault is an ``InputFileError``.
+    ``delimiter``, Excel's own first line ``sep=;`` names it, or the header tells comma, semicolon, tab and bar
+    apart. Cells beyond the names of the header may be left out or empty. Every fault is an ``InputFileError``.
     """
 
     def __init__(
@@ -44,23 +60,21 @@ class CsvRows(Iterator[tuple[int, list[str]]]):
         self.total: int | None = None
         self._taken = 0
         self._text = _text(stream, encoding)
-        first = self._first_line()
-        self.delimiter: str = delimiter or _likely_delimiter(first)
+        self._said: str | None = None
+        first = self._first_lines()
+        self.delimiter: str = delimiter or self._said or _likely_delimiter(first)
         self._filled = self._read(csv.reader(self._lines(first), delimiter=self.delimiter, strict=True))
         self.header: list[str] = next(self._filled, [])
         if not self.header:
             raise _empty()
         if len(self.header) > MOST_COLUMNS:
             raise self._fault(f"there are {len(self.header)} columns; at most {MOST_COLUMNS} are read", "too_wide")
+        self._named = max((place + 1 for place, name in enumerate(self.header) if name.strip()), default=0)
 
     def __next__(self) -> tuple[int, list[str]]:
         cells = next(self._filled)
         if len(cells) != len(self.header):
-            raise self._fault(
-                f"it has {len(cells)} cells, and the header {len(self.header)}: a cell that holds a "
-                f"{_named(self.delimiter)} must stand in quotes, and an empty one must not be left out",
-                "ragged",
-            )
+            cells = self._fitted(cells)
         return self.row, cells
 
     def detach(self) -> None:
@@ -83,21 +97,54 @@ class CsvRows(Iterator[tuple[int, list[str]]]):
             fault = "encoding"
         raise self._explained(fault)
 
-    def _first_line(self) -> str:
+    def _fitted(self, cells: list[str]) -> list[str]:
+        """Bring a row to the header's width where that loses nothing and moves nothing."""
+        width = len(self.header)
+        if len(cells) >= self._named and not "".join(cells[width:]).strip():
+            return [*cells[:width], *[""] * (width - len(cells))]
+        raise self._fault(
+            f"it has {len(cells)} cells, and the header {width}: a cell that holds a "
+            f"{_shown(self.delimiter)} must stand in quotes, and an empty one must not be left out",
+            "ragged",
+        )
+
+    def _first_lines(self) -> deque[str]:
+        """Read the lines of the first row that is not blank, as far as quotes hold them together.
+
+        Spreadsheets do not show the line that names the delimiter, so it is no row.
+        """
+        lines: deque[str] = deque()
+        quotes = 0
         try:
             while line := self._text.readline(LONGEST_ROW + 1):
-                if line.strip():
-                    return line
-                self.row += 1
+                if not lines and self.row == 0 and self._names_delimiter(line):
+                    continue
+                if not lines and not line.strip():
+                    self.row += 1
+                    continue
+                lines.append(line)
+                quotes += line.count('"')
+                if quotes % 2 == 0 or sum(map(len, lines)) > LONGEST_ROW:
+                    break
         except UnicodeError:
             self.row += 1
         else:
+            if lines:
+                return lines
             raise _empty()
         raise self._explained("encoding")
 
-    def _lines(self, line: str) -> Iterator[str]:
+    def _names_delimiter(self, line: str) -> bool:
+        found = _SEP_LINE.fullmatch(line.rstrip("\r\n"))
+        if found is None or self._said is not None:
+            return False
+        self._said = (found[1] or "").replace("\\t", "\t")
+        return True
+
+    def _lines(self, ahead: deque[str]) -> Iterator[str]:
         """Refuse what the csv module would let pass; the row it would belong to is still under way."""
-        while line:
+        readline = self._text.readline
+        while line := ahead.popleft() if ahead else readline(LONGEST_ROW + 1):
             self._taken += len(line)
             if self._taken > LONGEST_ROW:
                 raise self._explained("field larger")
@@ -105,8 +152,16 @@ class CsvRows(Iterator[tuple[int, list[str]]]):
                 raise self._explained("NUL")
             if not line.isascii() and _UNDECODED.search(line):
                 raise self._explained("encoding")
-            yield line
-            line = self._text.readline(LONGEST_ROW + 1)
+            yield self._without_end_sign(line, ahead) if END_SIGN in line else line
+
+    def _without_end_sign(self, line: str, ahead: deque[str]) -> str:
+        """Cut off the sign of the end of a file where the file ends; anywhere else it is a character."""
+        text = line.rstrip("\r\n")
+        if not text.endswith(END_SIGN):
+            return line
+        if not ahead and (following := self._text.readline(LONGEST_ROW + 1)):
+            ahead.append(following)
+        return line if ahead else text.rstrip(END_SIGN)
 
     def _explained(self, fault: str) -> InputFileError:
         """Say in our own words what the csv module or a check has found: the former may quote the file."""
@@ -117,9 +172,14 @@ class CsvRows(Iterator[tuple[int, list[str]]]):
                 "encoding",
             )
         if fault == "NUL":
-            return self._fault("it holds a NUL byte: the file is damaged, or no text", "nul")
+            return self._fault(
+                "it holds a NUL byte: the file is damaged, no text, or UTF-16 whose encoding must be named", "nul"
+            )
         if "field larger" in fault:
-            return self._fault("it does not end: a quote is left open, or the file is no CSV", "too_large")
+            return self._fault(
+                f"it has more than {LONGEST_ROW} characters: a cell is too long, or a quote is left open",
+                "too_large",
+            )
         if "unexpected end" in fault:
             return self._fault("it begins a quote that is never closed", "open_quote")
         return self._fault("a quote stands where none may be: inside a cell, quotes are doubled", "stray_quote")
@@ -133,31 +193,40 @@ def _empty() -> InputFileError:
 
 
 def _text(stream: io.BufferedReader, encoding: str) -> io.TextIOWrapper:
-    start = stream.peek(4)[:4]
-    _refuse_strangers(start)
-    if encoding == DEFAULT_ENCODING and start.startswith(UTF16_MARKS):
-        encoding = "utf-16"
+    """Read a stream as text; the mark at its beginning knows better which Unicode encoding it has."""
+    mark = marked_encoding(start_of(stream))
     try:
-        return io.TextIOWrapper(stream, encoding=encoding, errors="surrogateescape", newline="")
+        is_unicode = codecs.lookup(encoding).name.startswith("utf")
+        text = io.TextIOWrapper(stream, encoding=mark or encoding, errors="surrogateescape", newline="")
     except (LookupError, ValueError):
         pass
+    else:
+        if is_unicode or mark is None:
+            return text
+        text.detach()
+        raise InputFileError(
+            f"it begins with the mark of {_plain_name(mark)}, so it is not {encoding}: name no encoding",
+            reason="encoding",
+        )
     raise ConfigurationError(f"there is no text encoding named {encoding!r}; give one such as utf-8 or cp1252")
 
 
-def _refuse_strangers(start: bytes) -> None:
-    for signature, advice in SIGNATURES.items():
-        if start.startswith(signature):
-            raise InputFileError(f"it is no CSV file; {advice}", reason="not_csv")
-
-
-def _likely_delimiter(line: str) -> str:
+def _likely_delimiter(lines: Iterable[str]) -> str:
     """Take the delimiter that makes the most columns of the header; the comma if it makes no difference."""
-    return max(DELIMITERS, key=lambda delimiter: len(next(csv.reader([line[:LONGEST_LOOK]], delimiter=delimiter))))
+    return max(DELIMITERS, key=lambda delimiter: _columns(lines, delimiter))
+
+
+def _columns(lines: Iterable[str], delimiter: str) -> int:
+    """Count the columns that a delimiter makes; none if it stands where the quotes contradict it."""
+    try:
+        return len(next(csv.reader(lines, delimiter=delimiter, strict=True), ()))
+    except csv.Error:
+        return 0
 
 
 def _plain_name(encoding: str) -> str:
-    return "UTF-8" if encoding == DEFAULT_ENCODING else encoding
+    return "UTF-8" if encoding == DEFAULT_ENCODING else encoding.upper()
 
 
-def _named(delimiter: str) -> str:
+def _shown(delimiter: str) -> str:
     return {"\t": "tab"}.get(delimiter, repr(delimiter))

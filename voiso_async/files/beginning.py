@@ -1,0 +1,82 @@
+"""What the first bytes of a file say: the mark of its encoding, and whether it is no list of leads at all."""
+
+import codecs
+import io
+import re
+
+__all__ = ["SAVE", "ZIP", "marked_encoding", "start_of", "stranger", "text_of"]
+
+LOOK = 4096
+ZIP = b"PK\x03\x04"
+SAVE = "save it as .xlsx, or as CSV (UTF-8)"
+
+MARKS = (  # that of UTF-32 before that of UTF-16, which it begins with
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+
+_COMPRESSED = "compressed: unpack it first"
+_PICTURE = "a picture: a list of leads is a table, " + SAVE
+_WEB_PAGE = f"a web page (HTML), whatever its name says: open it in Excel and {SAVE}"
+_XML = f"XML: open it in Excel and {SAVE}"
+_BYTES = (
+    (rb"\xd0\xcf\x11\xe0", f"an old Excel workbook (.xls), or one with a password: {SAVE}, without a password"),
+    (rb"\t[\x00\x02\x04][\x04\x06]\x00", f"a very old Excel workbook (.xls): {SAVE}"),
+    (rb"PK\x05\x06", "an empty zip archive: there is nothing to send"),
+    (rb"\x1f\x8b|BZh[1-9]1AY|\xfd7zXZ\x00|\x28\xb5\x2f\xfd|7z\xbc\xaf|Rar!\x1a", _COMPRESSED),
+    (rb"%PDF", "a PDF: save the table as .xlsx, or as CSV (UTF-8)"),
+    (rb"\x89PNG|\xff\xd8\xff|GIF8[79]a|II\*\x00|MM\x00\*|RIFF....WEBP|\x00\x00\x00.ftyp", _PICTURE),
+    (rb"SQLite format 3\x00", "an SQLite database: export its table as CSV (UTF-8)"),
+    (rb"PAR1\x15", "a Parquet file: export it as CSV (UTF-8)"),
+)
+_TEXT = (
+    (r"\{\\rtf", f"a text document (RTF): open it and {SAVE}"),
+    (r"begin:vcard", "contacts (vCard): export them as CSV (UTF-8)"),
+    (r"id;pwxl", f"a table in Excel's old form SYLK: open it in Excel and {SAVE}"),
+    (
+        r"([\w-]+:.*\n([ \t].*\n)*)*mime-version:",
+        f"a web page in one file (MHTML), or a mail: open it in Excel and {SAVE}",
+    ),
+    (
+        r"<(\w+:)?workbook\b",
+        f"an XML spreadsheet of Excel 2003, whatever its name says: open it in Excel and {SAVE}",
+    ),
+    (r"<(html|head|meta|title|style|script|body|table|div|span|font|center|tr|!doctype html)\b|<!--", _WEB_PAGE),
+    (r"<(\?|!doctype\b|[\w-]+:[\w-]+[\s>])", _XML),
+)
+_STRANGE_BYTES = [(re.compile(pattern, re.DOTALL), what) for pattern, what in _BYTES]
+_STRANGE_TEXT = [(re.compile(pattern, re.IGNORECASE), what) for pattern, what in _TEXT]
+_PROLOGUE = re.compile(r"(\s+|<\?.*?\?>|<!--.*?-->)+", re.DOTALL)
+
+
+def start_of(stream: io.BufferedReader) -> bytes:
+    """Look at the first bytes of a stream; they stay in it."""
+    return stream.peek(LOOK)[:LOOK]
+
+
+def marked_encoding(start: bytes) -> str | None:
+    """Tell by its mark which Unicode encoding a text has."""
+    return next((encoding for mark, encoding in MARKS if start.startswith(mark)), None)
+
+
+def text_of(start: bytes) -> str:
+    """Read the ASCII characters of a file's start, whichever encoding it has."""
+    for mark, _ in MARKS:
+        start = start.removeprefix(mark)
+    return start.replace(b"\0", b"").decode("ascii", "replace")
+
+
+def stranger(start: bytes) -> str | None:
+    """Name what is no list of leads, whatever its name says, and what to do with it."""
+    for pattern, what in _STRANGE_BYTES:
+        if pattern.match(start):
+            return what
+    text = text_of(start).lstrip()
+    root = text[found.end() :] if (found := _PROLOGUE.match(text)) else text
+    for strange, what in _STRANGE_TEXT:
+        if strange.match(root):
+            return what
+    return _XML if text.startswith("<?xml") else None
