@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from attrs import Factory, define
+from attrs import Factory, define, frozen
 
 from voiso_async.decipher import api_error, explain_voiso
 from voiso_async.errors import APIError, ConnectError, ConnectionLostError
@@ -37,6 +37,18 @@ class Post:
     @property
     def phones(self) -> list[str]:
         return [lead["phone_number"] for lead in self.leads]
+
+
+@frozen
+class Told:
+    """A report as its caller was given it, and when that was."""
+
+    report: IngestReport
+    at: float
+
+    @classmethod
+    def now(cls, report: IngestReport) -> "Told":
+        return cls(report, asyncio.get_running_loop().time())
 
 
 Carriers = dict[str, list[tuple["Post", frozenset[str]]]]
@@ -193,6 +205,37 @@ def check(server: FakeCampaigns, reports: Iterable[IngestReport], cooldown: floa
         _check_report(carriers, report)
 
 
+def _carries_phone(post: Post, outcome: LeadOutcome) -> bool:
+    return outcome.phone in post.phones
+
+
+def check_told(
+    server: FakeCampaigns, told: Told, carries: Callable[[Post, LeadOutcome], bool] = _carries_phone
+) -> None:
+    """What was said when it was said: NOT_SENT holds for good, and UNKNOWN is a row in flight or in doubt by then.
+
+    To be asked when everything is over, since a row that was NOT_SENT must not leave later.
+    """
+    for outcome in told.report.outcomes or told.report.problems:
+        posts = [post for post in server.history if carries(post, outcome)]
+        match outcome.outcome:
+            case Outcome.NOT_SENT:
+                assert all(post.ended <= told.at for post in posts), "it left after it had been called NOT_SENT"
+                assert {"unsent", "refused"} >= {post.told for post in posts}
+            case Outcome.UNKNOWN:
+                assert any(_leaves_open(post, outcome, told.at) for post in posts), "it is provably not applied"
+            case _:
+                continue
+
+
+def _leaves_open(post: Post, outcome: LeadOutcome, at: float) -> bool:
+    """Whether a POST was in flight at that time, or had come to an end that says nothing of the row."""
+    if post.began > at:
+        return False
+    wordless = post.told == "answered" and not any(outcome.phone in numbers for numbers in post.listed.values())
+    return post.ended >= at or post.told == "lost" or wordless
+
+
 def _check_pacing(posts: list[Post], cooldown: float) -> None:
     """One in flight, and the cooldown after every POST that left, whatever became of it."""
     left = [post for post in posts if post.told != "unsent"]
@@ -246,7 +289,7 @@ def _check_truth(carriers: list[tuple[Post, frozenset[str]]], outcome: LeadOutco
         case Outcome.INVALID:
             assert not carried or outcome.reason is not None
         case Outcome.UNKNOWN:
-            assert doubted
+            assert doubted or any(not names for _, names in carriers)
         case Outcome.NOT_SENT:
             assert all(post.told in {"unsent", "refused"} for post in carried)
         case _:

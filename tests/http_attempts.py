@@ -158,6 +158,15 @@ class Handed:
         return [phone for lead in self.leads or [] if (phone := _phone_of(lead)).isdigit()]
 
 
+@frozen(eq=False, repr=False)
+class Told:
+    """What a caller was told at its end, and when."""
+
+    ingestion: Ingestion
+    report: IngestReport
+    at: float
+
+
 def _phone_of(lead: Any) -> str:
     if isinstance(lead, Mapping):
         lead = lead.get("phone_number")

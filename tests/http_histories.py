@@ -7,15 +7,17 @@ the invariants: 1 conservation, 2 truth, 3 no silent loss, 4 no resend after a f
 13 one origin, 23 no lies from HTTP.
 """
 
+import asyncio
 import itertools
 import time
 from collections import Counter
+from collections.abc import Generator
 from functools import cached_property
 from typing import Any
 
 import pytest
 from attrs import Factory, define, frozen
-from http_attempts import CREATED, DUPLICATES, LEADS_PATH, REJECTED, UPDATED, Attempt, Handed
+from http_attempts import CREATED, DUPLICATES, LEADS_PATH, REJECTED, UPDATED, Attempt, Handed, Told
 
 from voiso_async.errors import ClientClosedError, VoisoError
 from voiso_async.ingest.batcher import LeadBatcher
@@ -38,14 +40,16 @@ class Histories:
     sandbox: Sandbox
     attempts: list[Attempt] = Factory(list)
     handed: list[Handed] = Factory(list)
+    told: list[Told] = Factory(list)
     urls: set[str] = Factory(set)
     paced: bool = True
     alone: bool = True
 
     def record(self, patch: pytest.MonkeyPatch) -> None:
-        """Listen at every transport, and at the entrance of every batcher."""
+        """Listen at every transport, at the entrance of every batcher, and at the end of every call."""
         self._listen_at_transports(patch)
         self._listen_at_batchers(patch)
+        self._listen_at_callers(patch)
 
     def _listen_at_transports(self, patch: pytest.MonkeyPatch) -> None:
         send = Transport.send
@@ -86,6 +90,32 @@ class Histories:
 
         patch.setattr(LeadBatcher, "ingest", handing)
 
+    def _listen_at_callers(self, patch: pytest.MonkeyPatch) -> None:
+        """Keep the report as it is when a call ends before its time, by an error or by its caller's leaving."""
+        awaiting, following, leaving = Ingestion.__await__, Ingestion.__anext__, Ingestion.__aexit__
+
+        def awaited(ingestion: Ingestion) -> Generator[Any, None, IngestReport]:
+            try:
+                return (yield from awaiting(ingestion))
+            except BaseException:
+                self.told.append(Told(ingestion, ingestion.report, time.monotonic()))
+                raise
+
+        async def followed(ingestion: Ingestion) -> LeadOutcome:
+            try:
+                return await following(ingestion)
+            except (VoisoError, asyncio.CancelledError):
+                self.told.append(Told(ingestion, ingestion.report, time.monotonic()))
+                raise
+
+        async def left(ingestion: Ingestion, *how: Any) -> None:
+            await leaving(ingestion, *how)
+            self.told.append(Told(ingestion, ingestion.report, time.monotonic()))
+
+        patch.setattr(Ingestion, "__await__", awaited)
+        patch.setattr(Ingestion, "__anext__", followed)
+        patch.setattr(Ingestion, "__aexit__", left)
+
     def concerns(self, url: str) -> bool:
         """Whether these histories are about requests to that address."""
         return self.alone or url.startswith(f"{self.sandbox.url}/")
@@ -106,6 +136,23 @@ class Histories:
             times = Counter(phone for handed in calls for phone in set(handed.phones))
             for handed in calls:
                 _CallCheck(self, handed, times).check()
+                self._check_told(handed, times)
+
+    def _check_told(self, handed: Handed, times: Counter[str]) -> None:
+        """What was NOT_SENT when its caller was told was never sent, and never is; nothing else is certain."""
+        for told in (told for told in self.told if told.ingestion is handed.ingestion):
+            for outcome in told.report.outcomes or told.report.problems:
+                phone = outcome.phone
+                if phone is None or times[phone] > 1:
+                    continue
+                carrying = [a for a in self.attempts if a.client is handed.client and phone in a.carried]
+                if outcome.outcome is Outcome.NOT_SENT:
+                    assert all(attempt.ended <= told.at for attempt in carrying), "2: it left after that"
+                elif outcome.outcome is Outcome.UNKNOWN:
+                    open_ = [
+                        a for a in carrying if a.began <= told.at and (a.ended >= told.at or a.leaves_open(phone))
+                    ]
+                    assert open_ or isinstance(handed.error, ClientClosedError), "2: it is provably not applied"
 
     def _match(self) -> None:
         """Find the exchange of each attempt: it carried the same bytes, and began while the attempt ran.

@@ -5,7 +5,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from fake_campaign import FakeCampaigns, Post, check
+from fake_campaign import FakeCampaigns, Post, check, check_told
 from lane_schedules import check_truth
 from machine_file import Kept, look
 from machine_process import Called, Process
@@ -104,6 +104,7 @@ class Checks:
         for call in self.calls:
             if call.task is not None and call.task.done():
                 self._check_call(call, open_ends=call.task.cancelled())
+                self._check_told(call)
 
     def posts_keep_their_distance(self) -> None:
         """One in flight, the cooldown after each, and after a lost answer the time to settle."""
@@ -153,6 +154,15 @@ class Checks:
                 continue
             posts = self._posts_of(f"call {call.number}/{outcome.index}")
             self._check_truth(outcome, posts, stored=False)
+
+    def _check_told(self, call: Called) -> None:
+        """What it was told at its end still holds, whatever has been sent since."""
+        if call.told is not None:
+            check_told(
+                self._server,
+                call.told,
+                lambda post, outcome: f"call {call.number}/{outcome.index}" in _names(post),
+            )
 
     def _check_truth(self, outcome: LeadOutcome, posts: list[Post], *, stored: bool) -> None:
         """A caller's doubt is known to its client for life; a stored row's to every stored row of its number."""

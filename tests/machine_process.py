@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from attrs import Factory, define, frozen
-from fake_campaign import ORIGIN, FakeCampaigns, Post, explain
+from fake_campaign import ORIGIN, FakeCampaigns, Post, Told, explain
 from loop_thread import LoopThread
 from outbox_cases import balanced
 
@@ -60,14 +60,21 @@ class Reach:
 
 @define(eq=False)
 class Called:
-    """A direct call on its way; its leads are named after its number."""
+    """A direct call on its way; its leads are named after its number. ``told`` is its report at its end."""
 
     number: int
     ingestion: Ingestion
     seen: list[LeadOutcome] = Factory(list)
     task: "asyncio.Task[None] | None" = None
+    told: Told | None = None
 
     async def run(self, *, streamed: bool) -> None:
+        try:
+            await self._run(streamed=streamed)
+        finally:
+            self.told = Told.now(self.ingestion.report)
+
+    async def _run(self, *, streamed: bool) -> None:
         if not streamed:
             await self.ingestion
             return

@@ -6,7 +6,21 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
-from fake_campaign import FakeCampaigns, busy, check, engine, lost, phones, reply, status, unsent, without
+from fake_campaign import (
+    FakeCampaigns,
+    Fault,
+    Told,
+    busy,
+    check,
+    check_told,
+    engine,
+    lost,
+    phones,
+    reply,
+    status,
+    unsent,
+    without,
+)
 
 from voiso_async.errors import (
     APIError,
@@ -26,6 +40,7 @@ from voiso_async.errors import (
     VoisoError,
 )
 from voiso_async.ingest.batcher import LeadBatcher
+from voiso_async.ingest.ingestion import Ingestion
 from voiso_async.ingest.outcome import IngestReport, Outcome
 from voiso_async.ingest.row import Operation
 from voiso_async.models.leads import Lead, LeadUpdate
@@ -682,6 +697,112 @@ async def test_cancelled_at_any_moment_the_books_balance(moment: float) -> None:
     assert gone.report.balanced
     await batcher.aclose()
     check(server, [gone.report])
+
+
+REFUSING = {
+    "429": busy(429),
+    "409": busy(),
+    "429, a minute": busy(429, {"retry-after": "60"}),
+    "413": status(413),
+    "422": status(422, {"errors": {"name": ["is bad"]}}),
+    "unsent": unsent,
+}
+"""How an attempt can end that provably has done nothing, and after which its rows wait to go again."""
+
+
+async def leave_after(server: FakeCampaigns, way: str, moment: float, count: int = 5) -> tuple[Told, Ingestion]:
+    """Leave a call at some moment, while another keeps the lane at work; then wait until all is over."""
+    batcher = engine(server)
+    late = moment - asyncio.get_running_loop().time()
+    gone = batcher.ingest(ADD, 3, phones(count), timeout=late if way == "deadline" else None)
+    leaving = asyncio.create_task(gone._whole())
+    staying = asyncio.create_task(add(batcher, phones(count, 5000)))
+    await asyncio.sleep(late)
+    if way == "cancelled":
+        leaving.cancel()
+    elif way == "closed":
+        await batcher.aclose(grace=0)
+    ended = (await asyncio.gather(leaving, return_exceptions=True))[0]
+    told = Told.now(getattr(ended, "report", None) or gone.report)
+    await asyncio.gather(staying, return_exceptions=True)
+    await batcher.aclose()
+    check(server, [gone.report])
+    check_told(server, told)
+    return told, gone
+
+
+WAYS = ["cancelled", "deadline", "closed"]
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("moment", [0.6, 1.5])
+@pytest.mark.parametrize("refusing", REFUSING.values(), ids=REFUSING)
+async def test_rows_that_wait_to_go_again_are_not_sent_once_their_caller_has_left(
+    refusing: Fault, way: str, moment: float
+) -> None:
+    """And they never go: neither in the repeat, nor in a part of a batch that was too large or refused."""
+    server = FakeCampaigns(script=[refusing])
+    moment = 0.55 if refusing is unsent else moment  # it goes again at once
+    told, gone = await leave_after(server, way, moment)
+    assert {"not_sent": 5} == counts(told.report) == counts(gone.report)
+    assert gone._joined is not None
+    assert gone._joined[0].finished, "nothing more can become of it"
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_rows_that_were_doubted_before_they_were_refused_stay_unknown(way: str) -> None:
+    server = FakeCampaigns(script=[lost(2), busy()])
+    told, gone = await leave_after(server, way, 4.0)
+    assert {"unknown": 5} == counts(told.report) == counts(gone.report)
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_rows_that_an_answer_left_out_are_unknown_once_their_caller_has_left(way: str) -> None:
+    server = FakeCampaigns(script=[without(4)])  # two of each call
+    told, gone = await leave_after(server, way, 1.5)
+    assert {"created": 3, "unknown": 2} == counts(told.report) == counts(gone.report)
+
+
+@pytest.mark.parametrize("refusing", REFUSING.values(), ids=REFUSING)
+async def test_a_post_in_flight_that_is_refused_settles_the_rows_of_who_left(refusing: Fault) -> None:
+    """Not when the lane comes to them again, which may be a minute later."""
+    server = FakeCampaigns(script=[refusing])
+    batcher = engine(server)
+    gone = batcher.ingest(ADD, 3, phones(5))
+    task = asyncio.create_task(gone._whole())
+    await asyncio.sleep(0.2)
+    task.cancel()
+    await asyncio.sleep(0)
+    assert {"unknown": 5} == counts(gone.report)
+    await asyncio.sleep(0.31)
+    told = Told.now(gone.report)
+    assert {"not_sent": 5} == counts(told.report)
+    report = await add(batcher, phones(5, 5000))
+    check(server, [report, gone.report])
+    check_told(server, told)
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_of_a_search_only_the_part_in_flight_is_unknown(way: str) -> None:
+    """Halves of a refused batch wait for their turn: they are provably not applied."""
+    server = FakeCampaigns(script=[None, lost(None)], poison=bad_names)
+    batcher = engine(server)
+    leads = [Lead(phone, name="bad" if at == 3 else None) for at, phone in enumerate(phones(8))]
+    gone = batcher.ingest(ADD, 3, leads, timeout=2.7 if way == "deadline" else None)
+    task = asyncio.create_task(gone._whole())
+    await asyncio.sleep(2.7)
+    if way == "cancelled":
+        task.cancel()
+    elif way == "closed":
+        await batcher.aclose(grace=0)
+    await asyncio.gather(task, return_exceptions=True)
+    told = Told.now(gone.report)
+    assert {"unknown": 4, "not_sent": 4} == counts(told.report)
+    await asyncio.sleep(60)
+    await batcher.aclose()
+    check(server, [gone.report])
+    check_told(server, told)
+    assert counts(told.report) == counts(gone.report)
 
 
 async def test_deadline_raises_with_a_report() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from attrs import Factory, define
-from fake_campaign import FakeCampaigns, Post, check, engine
+from fake_campaign import FakeCampaigns, Post, Told, check, check_told, engine
 from hypothesis import given, settings
 from lane_schedules import FAULTS, MEMBER, POISON, SCHEDULES, UNWANTED, Caller, Schedule, check_truth
 from virtual_time import VirtualLoop
@@ -25,14 +25,25 @@ PATIENCE = 20_000.0
 
 @define
 class Played:
-    """A call on its way: its ingestion, and the outcomes that its reader has seen."""
+    """A call on its way: its ingestion, the outcomes that its reader has seen, and its report at its end."""
 
     caller: Caller
     number: int
     ingestion: Ingestion | None = None
     seen: list[LeadOutcome] = Factory(list)
+    told: Told | None = None
 
     async def run(self, batcher: LeadBatcher) -> None:
+        try:
+            await self._run(batcher)
+        except VoisoError as error:
+            self.told = Told.now(error.report)
+            raise
+        finally:
+            if self.ingestion is not None and self.told is None:
+                self.told = Told.now(self.ingestion.report)
+
+    async def _run(self, batcher: LeadBatcher) -> None:
         caller = self.caller
         await asyncio.sleep(caller.comes)
         source = caller.leads(self.number)
@@ -86,16 +97,22 @@ def check_call(server: FakeCampaigns, call: Played) -> None:
     """Every row that was read has one outcome, the one that its reader saw, and it is the truth."""
     if call.ingestion is None:
         return
+    assert call.told is not None
+    check_told(server, call.told, lambda post, outcome: f"{call.number}/{outcome.index}" in names_in(post))
     report = call.ingestion.report
     assert report.balanced
     assert list(range(report.rows)) == [outcome.index for outcome in report.outcomes]
     assert call.seen == [report.outcomes[outcome.index] for outcome in call.seen]
-    named = [(post, {lead["name"] for lead in post.leads}) for post in server.history]
+    named = [(post, names_in(post)) for post in server.history]
     carried = [[p for p, names in named if f"{call.number}/{i}" in names] for i in range(report.rows)]
     for outcome, posts in zip(report.outcomes, carried, strict=True):
         check_truth(server, outcome, posts)
     if call.caller.operation is Operation.UPDATE:
         check_order(report.outcomes, carried)
+
+
+def names_in(post: Post) -> set[str]:
+    return {lead["name"] for lead in post.leads}
 
 
 def check_order(outcomes: tuple[LeadOutcome, ...], carried: list[list[Post]]) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 import anyio
@@ -93,7 +93,7 @@ class Call:
         self._look_finished()
 
     def leave(self) -> None:
-        """Withdraw what was not sent; a POST in flight goes on, and its answer still enters the books."""
+        """Withdraw what waits; what the lane holds it lets go of: see ``ground``."""
         self.departed = True
         self._end_reading()
         self._drop_waiting()
@@ -116,7 +116,7 @@ class Call:
         self._source_scope = scope
 
     def report(self) -> IngestReport:
-        """Draw up the report as of now; an open row of a departed call counts as UNKNOWN until its answer."""
+        """Draw up the report as of now; a departed call's rows in flight count as UNKNOWN until their answer."""
         held = self._held.values() if self.departed else ()
         open_rows = [RowResult(row, Outcome.UNKNOWN).as_outcome() for row in held]
         end = self._clock() if self._finished_at is None else self._finished_at
@@ -152,6 +152,12 @@ class Call:
         if not self._held:
             self._look_finished()
 
+    def ground(self, flying: Collection[Row]) -> None:
+        """Settle the rows that are not in a POST now: nobody waits for them, so they are never sent again."""
+        staying = {row.index for row in flying if row.owner is self}
+        rows = [row for index, row in self._held.items() if index not in staying]
+        self.settle([RowResult(row, Outcome.UNKNOWN if row.doubted else Outcome.NOT_SENT) for row in rows])
+
     def seal(self, error: VoisoError) -> None:
         """Read the source no further; what waits still goes, then the caller gets ``error``."""
         if not self.ended:
@@ -164,9 +170,7 @@ class Call:
         self.error = self.error or error
         self.seal(error)
         self.leave()
-        self.settle(
-            [RowResult(row, Outcome.UNKNOWN if row.doubted else Outcome.NOT_SENT) for row in self._held.values()]
-        )
+        self.ground(())
 
     def _end_reading(self) -> None:
         self.ended = True

@@ -1,6 +1,6 @@
 """The rows of an outbox as one more waiting call of a lane: lent for a turn, written down when it closes."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from voiso_async.errors import VoisoError
 from voiso_async.ingest.books import Books
@@ -83,6 +83,9 @@ class DurableCall:
     def leave(self) -> None:
         """Take no more rows; those that wait in the lane are left out of later turns."""
         self.departed = True
+
+    def ground(self, flying: Collection[Row]) -> None:
+        """Nothing is decided here: rows that the lane holds are given back to the outbox."""
 
     def seal(self, error: VoisoError) -> None:
         """Take no more rows; those in the lane still go."""

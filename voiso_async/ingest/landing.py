@@ -1,14 +1,16 @@
 """What one attempt led to: for its rows, for the gate, and for the lane."""
 
+import asyncio
 from collections.abc import Iterable
 
-from voiso_async.errors import VoisoError
+from voiso_async.errors import ClientClosedError, IngestError, VoisoError
+from voiso_async.events import logger
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.ingest.row import Carried, Operation, Row, RowOwner, RowResult
 from voiso_async.ingest.status import LaneState
 from voiso_async.values import Struct, field
 
-__all__ = ["Landing", "Stop"]
+__all__ = ["Landing", "Stop", "stop_after"]
 
 
 class Stop(Struct, frozen=True):
@@ -21,6 +23,26 @@ class Stop(Struct, frozen=True):
     def concerns(self, call: RowOwner) -> bool:
         """Whether this call is given up."""
         return call.operation in self.operations and (self.owners is None or id(call) in self.owners)
+
+
+def stop_after(task: "asyncio.Task[None]") -> Stop | None:
+    """Why a lane's task ended, if it did not end by itself."""
+    if task.cancelled():
+        error: VoisoError = ClientClosedError(
+            "the client was closed before every lead was sent; see .report for each"
+        )
+    elif (cause := task.exception()) is None:
+        return None
+    elif isinstance(cause, VoisoError):
+        error = cause
+    else:
+        logger.error("a lane ended unexpectedly: %s", type(cause).__name__)
+        error = IngestError(
+            f"the lane ended unexpectedly ({type(cause).__name__}); rows are UNKNOWN if they were on their way, "
+            "else NOT_SENT: see .report"
+        )
+        error.__cause__ = cause
+    return Stop(error, frozenset(Operation))
 
 
 class Landing(Struct, kw_only=True):

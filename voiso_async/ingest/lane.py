@@ -5,23 +5,23 @@ means for the rows is decided here and nowhere else. Its task lives only while s
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextvars import Context
 from itertools import islice
 
 import anyio
 
-from voiso_async.errors import ClientClosedError, IngestError, OutboxError, VoisoError
-from voiso_async.events import BatchAnswered, BatchSent, EventHook, LaneStopped, logger
+from voiso_async.errors import OutboxError, VoisoError
+from voiso_async.events import BatchAnswered, BatchSent, EventHook, LaneStopped
 from voiso_async.ingest.agenda import Agenda
 from voiso_async.ingest.batch import Batch, tell
 from voiso_async.ingest.boarding import Boarding
 from voiso_async.ingest.durable import DurableCall
-from voiso_async.ingest.landing import Landing, Stop
+from voiso_async.ingest.landing import Landing, Stop, stop_after
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.ingest.policy import LanePolicy
 from voiso_async.ingest.reckoning import Explain, Reckoning
-from voiso_async.ingest.row import Carried, Operation, RowResult
+from voiso_async.ingest.row import Carried, Operation, Row, RowResult
 from voiso_async.ingest.status import LaneMeter, LaneState, LaneStatus
 from voiso_async.ingest.turn import Door, Turn, Wish
 from voiso_async.ingest.waiting import WaitingCall
@@ -89,13 +89,12 @@ class Lane:
         """Look at a call anew: it has rows, it has ended, or its outcomes were read."""
         self._agenda.offer(call)
         self._wake.set()
-        if call.finished:
-            self._calls.pop(call, None)
+        self._sweep([call])
         if self._task is None and not self._agenda.empty:
             self._start()
 
     def withdraw(self, call: WaitingCall) -> None:
-        """The caller goes: what was not sent stays here, a POST in flight goes on."""
+        """The caller goes: what is not in flight is never sent again, and the POST in flight goes on."""
         if not call.finished:
             call.leave()
             self.offer(call)
@@ -124,7 +123,7 @@ class Lane:
 
     def carries(self, call: WaitingCall) -> bool:
         """Whether a POST with rows of this call is in flight."""
-        return self._in_flight is not None and any(row.owner is call for row in self._in_flight.rows)
+        return any(row.owner is call for row in self._flying)
 
     async def landing(self) -> None:
         """Wait until no POST is in flight."""
@@ -201,7 +200,7 @@ class Lane:
         self._land()
         if landing.stop is not None:
             self._stop(landing.stop)
-        self._sweep()
+        self._sweep(list(self._calls))
         return 0.0 if landing.stop else landing.pause
 
     def _wish(self) -> Wish:
@@ -272,10 +271,17 @@ class Lane:
             )
         )
 
-    def _sweep(self) -> None:
-        """Part with the calls that are finished."""
-        for call in [call for call in self._calls if call.finished]:
-            del self._calls[call]
+    @property
+    def _flying(self) -> Sequence[Row]:
+        return () if self._in_flight is None else self._in_flight.rows
+
+    def _sweep(self, calls: Iterable[WaitingCall]) -> None:
+        """Settle what callers have left behind, and forget the calls that are finished."""
+        for call in calls:
+            if call.departed:
+                call.ground(self._flying)
+            if call.finished:
+                self._calls.pop(call, None)
 
     def _stop(self, stop: Stop) -> None:
         if stop.owners is None:
@@ -300,28 +306,11 @@ class Lane:
         """Resolve every waiting call, however the task ended; a call that only pauses starts it again."""
         self._task = None
         self._doubt_in_flight()
-        error = _cause(task)
-        if error is not None:
+        if stop := stop_after(task):
             self._agenda.clear()
-            self._stop(Stop(error, frozenset(Operation)))
+            self._stop(stop)
         elif self._state != "stopped":
             self._state, self._reason = "idle", None
-        self._sweep()
+        self._sweep(list(self._calls))
         if not self._agenda.empty:
             self._start()
-
-
-def _cause(task: "asyncio.Task[None]") -> VoisoError | None:
-    """Why a lane's task ended, if it did not end by itself."""
-    if task.cancelled():
-        return ClientClosedError("the client was closed before every lead was sent; see .report for each")
-    error = task.exception()
-    if error is None or isinstance(error, VoisoError):
-        return error
-    logger.error("a lane ended unexpectedly: %s", type(error).__name__)
-    failure = IngestError(
-        f"the lane ended unexpectedly ({type(error).__name__}); rows are UNKNOWN if they were on their way, "
-        "else NOT_SENT: see .report"
-    )
-    failure.__cause__ = error
-    return failure

@@ -1,6 +1,6 @@
 """What a lane asks of a call that waits in it, whether its rows come from a caller or from an outbox."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Protocol
 
 from voiso_async.errors import VoisoError
@@ -40,7 +40,11 @@ class WaitingCall(RowOwner, Protocol):
         ...
 
     def leave(self) -> None:
-        """Withdraw what was not sent."""
+        """Withdraw what waits."""
+        ...
+
+    def ground(self, flying: Collection[Row]) -> None:
+        """Take the word on the rows that the lane holds and that are not in the POST in flight: they stay here."""
         ...
 
     def seal(self, error: VoisoError) -> None:
