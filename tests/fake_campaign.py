@@ -10,7 +10,7 @@ from typing import Any
 from attrs import Factory, define, frozen
 
 from voiso_async.decipher import api_error, explain_voiso
-from voiso_async.errors import APIError, ConnectError, ConnectionLostError
+from voiso_async.errors import APIError, ConnectError, ConnectionLostError, VoisoError
 from voiso_async.ingest.batcher import LeadBatcher
 from voiso_async.ingest.door import LocalDoor
 from voiso_async.ingest.outcome import IngestReport, LeadOutcome, Outcome
@@ -226,6 +226,14 @@ def check_told(
                 assert any(_leaves_open(post, outcome, told.at) for post in posts), "it is provably not applied"
             case _:
                 continue
+
+
+def check_proof(error: VoisoError) -> None:
+    """An error and its report say the same."""
+    report: IngestReport = error.report
+    in_doubt = report.counts[Outcome.UNKNOWN] + report.counts[Outcome.UNREPORTED] > 0
+    assert ("in_doubt" == error.proof) is in_doubt
+    assert error.proof is not None
 
 
 def _leaves_open(post: Post, outcome: LeadOutcome, at: float) -> bool:

@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import Collection
+from typing import Any
 
 import pytest
 from attrs import define, field
 from fake_campaign import FakeCampaigns, lost, phones, status
 from fake_store import MemoryStore, durable_engine
 
+from voiso_async.errors import AuthenticationError
 from voiso_async.ingest.row import Row
 
 pytestmark = pytest.mark.virtual
@@ -34,6 +36,16 @@ class Slow(MemoryStore):
         if step == self.slow and not self.reached.is_set():
             self.reached.set()
             await asyncio.sleep(3600)
+
+
+@pytest.mark.parametrize(("script", "proof"), [([REVOKED], "refused"), ([lost(0), REVOKED], "in_doubt")])
+async def test_a_drain_that_gives_up_says_whether_rows_in_line_are_in_doubt(script: list[Any], proof: str) -> None:
+    """Its report counts what was written down: these rows are not in it."""
+    server, store = FakeCampaigns(script=script), MemoryStore()
+    store.put(3, phones(5))
+    with pytest.raises(AuthenticationError) as caught:
+        await durable_engine(server, store).drain(store)
+    assert (0, proof) == (caught.value.report.rows, caught.value.proof)
 
 
 @pytest.mark.parametrize("slow", ["release", "suspend"])

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from attrs import Factory, frozen
+from fake_campaign import check_proof
 from http_stage import Stage, phones, staged
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -115,7 +116,9 @@ async def play(stage: Stage, faults: list[Any], callers: list[Caller], closes: f
         await asyncio.sleep(closes)
         await voiso.aclose(grace=0.05)
     await asyncio.gather(*tasks)
-    assert all(error.report.balanced for caller in callers for error in caller.errors)
+    for error in (error for caller in callers for error in caller.errors):
+        assert error.report.balanced
+        check_proof(error)
     await voiso.aclose(grace=10)
     stage.sandbox.faults.clear()
     stage.patience = LIMIT_SECONDS

@@ -12,6 +12,7 @@ from fake_campaign import (
     Told,
     busy,
     check,
+    check_proof,
     check_told,
     engine,
     lost,
@@ -935,6 +936,104 @@ async def test_a_stop_ends_the_wait_for_a_source() -> None:
     with pytest.raises(APIError):
         await add(engine(server), endless())
     assert asyncio.get_running_loop().time() < 5
+
+
+# What an error proves
+
+DOUBTED = [lost(0)]
+LATER_UNSENT, LATER_BUSY = [unsent] * 99, [busy()] * 99
+
+
+@pytest.mark.parametrize("doubt", [True, False])
+@pytest.mark.parametrize(
+    ("later", "kind", "proof"),
+    [
+        (LATER_UNSENT, ConnectError, "not_sent"),
+        (LATER_BUSY, ConflictError, "refused"),
+        ([busy(429, {"retry-after": "9999"})], RateLimitError, "refused"),
+        ([status(401, {"error": "Unauthorized"})], AuthenticationError, "refused"),
+        ([status(403)], APIError, "refused"),
+    ],
+    ids=["unsent", "busy", "told to come tomorrow", "401", "403"],
+)
+async def test_what_an_error_proves_is_what_its_report_says(
+    later: list[Fault], kind: type[VoisoError], proof: str, *, doubt: bool
+) -> None:
+    """A refusal now does not take back that an earlier answer was lost."""
+    server = FakeCampaigns(script=[*DOUBTED, *later] if doubt else [*later])
+    with pytest.raises(kind) as caught:
+        await add(engine(server), phones(2))
+    assert {"unknown" if doubt else "not_sent": 2} == counts(caught.value.report)
+    assert caught.value.proof == ("in_doubt" if doubt else proof)
+    check_proof(caught.value)
+
+
+async def test_of_one_stop_each_call_learns_what_it_proves_for_its_own_leads() -> None:
+    """Two batches without an answer are an outage: a call that was in neither has lost nothing."""
+    server = FakeCampaigns(script=[lost(0)] * 2)
+    batcher = engine(server, max_rows=2, doubt_attempts=1)
+    early = asyncio.create_task(add(batcher, phones(4)))
+    await asyncio.sleep(2.6)  # the second batch is on its way
+    errors = await asyncio.gather(early, add(batcher, phones(4, 100)), return_exceptions=True)
+    assert [ConnectionLostError] * 2 == [type(error) for error in errors]
+    told = [(counts(error.report), error.proof) for error in errors if isinstance(error, VoisoError)]
+    assert [({"unknown": 4}, "in_doubt"), ({"not_sent": 4}, "not_sent")] == told
+
+
+@pytest.mark.parametrize(("moment", "proof"), [(0.2, "in_doubt"), (1.0, "not_sent"), (3.0, "in_doubt")])
+async def test_a_deadline_proves_what_its_report_says(moment: float, proof: str) -> None:
+    """In flight, then busy, then in flight again."""
+    with pytest.raises(DeadlineExceededError) as caught:
+        await add(engine(FakeCampaigns(script=[busy()], seconds=0.8)), phones(2), timeout=moment)
+    assert caught.value.proof == proof
+    check_proof(caught.value)
+
+
+@pytest.mark.parametrize(("moment", "proof"), [(0.2, "in_doubt"), (1.0, "not_sent")])
+async def test_a_close_proves_what_its_report_says(moment: float, proof: str) -> None:
+    batcher = engine(FakeCampaigns(script=[busy()], seconds=0.8))
+    task = asyncio.create_task(add(batcher, phones(2)))
+    await asyncio.sleep(moment)
+    await batcher.aclose(grace=0)
+    with pytest.raises(ClientClosedError) as caught:
+        await task
+    assert caught.value.proof == proof
+    check_proof(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("fault", "proof"), [(None, "not_sent"), (lost(0), "in_doubt"), (status(200, {}), "in_doubt")]
+)
+async def test_a_source_that_raises_proves_what_its_report_says(fault: Fault | None, proof: str) -> None:
+    async def breaking() -> AsyncIterator[str]:
+        yield phones(1)[0]
+        await asyncio.sleep(1)
+        raise LookupError
+
+    with pytest.raises(SourceError) as caught:
+        await add(engine(FakeCampaigns(script=[fault])), breaking())
+    assert caught.value.proof == proof
+    check_proof(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("script", "outcomes", "proof"),
+    [
+        ([], {"rejected": 1, "created": 1}, "refused"),
+        ([without(2)] * 2, {"unreported": 2}, "in_doubt"),
+        ([lost(0)] * 5, {"unknown": 2}, "in_doubt"),
+    ],
+    ids=["rejected", "unreported", "unknown"],
+)
+async def test_raise_unless_ok_proves_what_its_report_says(
+    script: list[Fault | None], outcomes: dict[str, int], proof: str
+) -> None:
+    report = await add(engine(FakeCampaigns(script=script, refuses=set(phones(1)))), phones(2))
+    assert outcomes == counts(report)
+    with pytest.raises(IngestError) as caught:
+        report.raise_unless_ok()
+    assert caught.value.report is report
+    assert caught.value.proof == proof
 
 
 # Closing

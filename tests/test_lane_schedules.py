@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from attrs import Factory, define
-from fake_campaign import FakeCampaigns, Post, Told, check, check_told, engine
+from fake_campaign import FakeCampaigns, Post, Told, check, check_proof, check_told, engine
 from hypothesis import given, settings
 from lane_schedules import FAULTS, MEMBER, POISON, SCHEDULES, UNWANTED, Caller, Schedule, check_truth
 from virtual_time import VirtualLoop
@@ -89,6 +89,7 @@ def check_ending(ended: BaseException | None) -> None:
     """A call ends by itself, by its caller's leaving, or with one of our errors and a whole report."""
     if isinstance(ended, VoisoError):
         assert ended.report.balanced
+        check_proof(ended)
     elif not isinstance(ended, asyncio.CancelledError | None):
         raise ended
 

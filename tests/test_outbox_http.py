@@ -132,11 +132,25 @@ async def test_a_wrong_key_ends_a_push_and_keeps_every_row(sandbox: Sandbox, out
     async with client(sandbox, outbox, key="a-wrong-key-of-another") as voiso:
         with pytest.raises(AuthenticationError) as caught:
             await voiso.leads.push(3, numbers(5), name="summer")
-    assert 5 == caught.value.report.pending
+    assert (5, "refused") == (caught.value.report.pending, caught.value.proof)
     (job,) = await outbox.jobs(name="summer")
     async with client(sandbox, outbox) as voiso:
         await voiso.leads.drain(job.id)
     assert 5 == len(sandbox.campaigns[3].leads)
+
+
+async def test_a_push_that_ends_after_a_lost_answer_leaves_its_job_in_doubt(
+    sandbox: Sandbox, outbox: SqliteOutbox
+) -> None:
+    """Rows that wait are pending in its report: the error says that they may be in the campaign."""
+    sandbox.faults.add(ApplyThenClose(3), path="/campaigns/3/leads")
+    sandbox.faults.add(Status(401), path="/campaigns/3/leads")
+    async with client(sandbox, outbox) as voiso:
+        with pytest.raises(AuthenticationError) as caught:
+            await voiso.leads.push(3, numbers(5), name="summer")
+    assert (5, "in_doubt") == (caught.value.report.pending, caught.value.proof)
+    (job,) = await outbox.jobs(name="summer")
+    assert 5 == job.doubted
 
 
 async def test_a_source_that_raises_leaves_a_job_that_can_be_gone_on_with(

@@ -25,9 +25,10 @@
       InputFileError             a file that cannot be read, with row and column
       OutboxError                an outbox that is damaged, foreign, full, in use or newer
 
-``proof`` says what a failed request has certainly done, whatever exception the network library raised:
-``not_sent`` (the body was never begun), ``refused`` (a complete answer that says no), ``in_doubt``
-(everything else).
+``proof`` says what a failed request has certainly done: ``not_sent`` (the body was never begun), ``refused`` (a
+complete answer that says no), ``in_doubt`` (everything else). With the ``report`` of a call it is about the call's
+leads: ``in_doubt`` if one is UNKNOWN or UNREPORTED, or waits in an outbox after a lost answer; else all that the
+report does not show in the campaign is provably not applied (``refused`` or ``not_sent``).
 """
 
 from collections.abc import Mapping

@@ -91,8 +91,8 @@ def _parsed_and_run(tokens: Sequence[str]) -> int:
 
 def _certain(error: VoisoError) -> str:
     """Say what a request without an answer has done, where the error's own text does not."""
-    if not isinstance(error, TransportError):
-        return ""
+    if not isinstance(error, TransportError) or error.report is not None:
+        return ""  # a report says it row by row
     if error.proof == "not_sent":
         return "; nothing was sent"
     return "" if error.request.startswith("GET ") else "; whether the server acted is not known"

@@ -8,7 +8,7 @@ from voiso_async.ingest.books import Books
 from voiso_async.ingest.durable import DurableCall
 from voiso_async.ingest.jobs import Backlog
 from voiso_async.ingest.lane import Lane
-from voiso_async.ingest.outcome import IngestReport
+from voiso_async.ingest.outcome import IngestReport, reporting
 from voiso_async.ingest.policy import LanePolicy
 from voiso_async.ingest.row import Operation
 from voiso_async.ingest.store import Store
@@ -47,6 +47,7 @@ class Drain:
         self._books = Books()
         self._calls: dict[tuple[int, Operation], DurableCall] = {}
         self._given_up: dict[tuple[int, Operation], tuple[float, VoisoError]] = {}
+        self._in_doubt = False
         self._began = clock()
 
     @property
@@ -63,8 +64,16 @@ class Drain:
                 break
             await self._store.changed(POLL)
         for _, error in self._given_up.values():
-            raise error.with_report(self.report)
+            raise self._reported(error)
         return self.report
+
+    def _reported(self, error: VoisoError) -> VoisoError:
+        """Add the report; rows that wait in the outbox are not in it, and may be in doubt all the same."""
+        in_doubt = self._in_doubt or any(map(self._leaves_doubt, self._calls.values()))
+        return reporting(error, self.report, in_doubt=in_doubt)
+
+    def _leaves_doubt(self, call: DurableCall) -> bool:
+        return self._lane(call.campaign).carries(call) or any(row.doubted for row in call.lent.values())
 
     async def until_stopped(self) -> None:
         """Go on until cancelled or closed; a campaign that was given up is tried again every five minutes."""
@@ -104,7 +113,7 @@ class Drain:
             closed = ClientClosedError("the client is closed; what waits is still in the outbox")
         else:
             return
-        raise closed.with_report(self.report)
+        raise self._reported(closed)
 
     def _offer(self, item: Backlog) -> None:
         key, lane = (item.campaign, item.operation), self._lane(item.campaign)
@@ -127,7 +136,8 @@ class Drain:
         """Take the rows of a stopped lane back; an outbox or a client that cannot go on ends the drain."""
         key, error = (call.campaign, call.operation), call.error
         if isinstance(error, OutboxError | ClientClosedError):
-            raise error.with_report(self.report)
+            raise self._reported(error)
+        self._in_doubt = self._in_doubt or self._leaves_doubt(call)
         await self._store.release(list(call.lent.values()))
         call.lent.clear()
         if error is not None:

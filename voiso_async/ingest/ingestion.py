@@ -12,7 +12,7 @@ import anyio
 from voiso_async.errors import DeadlineExceededError, SourceError, UsageError, VoisoError
 from voiso_async.ingest.call import Call
 from voiso_async.ingest.lane import Lane
-from voiso_async.ingest.outcome import IngestReport, LeadOutcome, Outcome
+from voiso_async.ingest.outcome import IngestReport, LeadOutcome, Outcome, reporting
 from voiso_async.ingest.source import Source
 
 __all__ = ["Ingestion"]
@@ -116,7 +116,7 @@ class Ingestion(AsyncIterator[LeadOutcome]):
             try:
                 self._joined = self._begin(streamed)
             except VoisoError as error:
-                raise error.with_report(self.report) from None
+                raise reporting(error, self.report) from None
             if self._timeout is not None:
                 self._deadline = anyio.current_time() + self._timeout
         return self._joined
@@ -138,13 +138,13 @@ class Ingestion(AsyncIterator[LeadOutcome]):
             f"the deadline of {self._timeout:g} s passed before every lead was settled; rows on their way are "
             "UNKNOWN in .report until their answer comes, the rest is NOT_SENT"
         )
-        raise error.with_report(self.report)
+        raise reporting(error, self.report)
 
     def _finish(self, call: Call) -> None:
         self._over = True
         if call.error is None:
             return
-        error = call.error.with_report(call.report())
+        error = reporting(call.error, call.report())
         error.__cause__ = call.error.__cause__
         raise error
 

@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
-from voiso_async.errors import IngestError
+from voiso_async.errors import IngestError, VoisoError
 from voiso_async.values import Discreet, Struct
 
-__all__ = ["OK", "IngestReport", "LeadOutcome", "Outcome"]
+__all__ = ["OK", "IngestReport", "LeadOutcome", "Outcome", "reporting"]
+
+E = TypeVar("E", bound=VoisoError)
 
 
 class Outcome(StrEnum):
@@ -125,8 +127,7 @@ class IngestReport(Discreet, Struct, frozen=True, kw_only=True):
         """Raise ``IngestError`` with this report if a row is not in the campaign or in question."""
         if not self.ok:
             error = IngestError(f"not every lead is in the campaign: {self}; see .report.problems for each")
-            error.report = self
-            raise error
+            raise reporting(error, self)
 
     def as_dict(self) -> dict[str, Any]:
         """Give the figures as plain JSON values; no row, no phone number."""
@@ -151,6 +152,21 @@ class IngestReport(Discreet, Struct, frozen=True, kw_only=True):
         if self.pending:
             parts.append(f"pending {self.pending:,}")
         return " · ".join(parts).replace(",", " ") or "no rows"
+
+
+def reporting(error: E, report: IngestReport, *, in_doubt: bool = False) -> E:
+    """Give a copy of an error that carries a report, and whose proof agrees with it.
+
+    Each call gets its own: one failure leaves some in doubt, and not others. ``in_doubt``: so are rows that are
+    not in the report, since they wait in an outbox.
+    """
+    counts, twin = report.counts, error.with_report(report)
+    if in_doubt or counts[Outcome.UNKNOWN] or counts[Outcome.UNREPORTED]:
+        twin.proof = "in_doubt"
+    elif error.proof is None or error.proof == "in_doubt":
+        refused = counts[Outcome.REJECTED] and not counts[Outcome.NOT_SENT]
+        twin.proof = "refused" if refused else "not_sent"
+    return twin
 
 
 _ANSWERED = (

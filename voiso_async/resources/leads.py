@@ -8,7 +8,7 @@ from voiso_async.errors import APIError, ConfigurationError, VoisoError
 from voiso_async.ingest.batcher import LeadBatcher
 from voiso_async.ingest.ingestion import Ingestion
 from voiso_async.ingest.jobs import Job, JobSource
-from voiso_async.ingest.outcome import IngestReport
+from voiso_async.ingest.outcome import IngestReport, reporting
 from voiso_async.ingest.row import Operation
 from voiso_async.ingest.source import Leads as AnyLeads
 from voiso_async.ingest.store import JobStore
@@ -125,7 +125,8 @@ class Leads:
             await self._batcher.drain(outbox, job.id, more=lambda: not loading.done())
             await loading
         except VoisoError as error:
-            raise error.with_report((await outbox.job(job.id)).report) from error.__cause__
+            left = await outbox.job(job.id)
+            raise reporting(error, left.report, in_doubt=left.doubted > 0) from error.__cause__
         finally:
             loading.cancel()
             await asyncio.gather(loading, return_exceptions=True)

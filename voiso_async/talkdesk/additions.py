@@ -8,7 +8,7 @@ from typing import Any, Self, TypeVar
 import anyio
 
 from voiso_async.errors import DeadlineExceededError, UsageError, VoisoError
-from voiso_async.ingest.outcome import IngestReport, LeadOutcome, Outcome
+from voiso_async.ingest.outcome import IngestReport, LeadOutcome, Outcome, reporting
 from voiso_async.talkdesk.push import RecordCall
 
 __all__ = ["RecordAddition"]
@@ -81,7 +81,7 @@ class RecordAddition(AsyncIterator[LeadOutcome]):
             self._call = await self._timely(self._begin(streamed))
         except VoisoError as error:
             self._over = True
-            raise error.with_report(self.report) from None
+            raise reporting(error, self.report) from None
         return self._call
 
     async def _timely(self, step: Coroutine[Any, Any, T]) -> T:
@@ -95,11 +95,11 @@ class RecordAddition(AsyncIterator[LeadOutcome]):
             f"the deadline of {self._timeout:g} s passed before every record was settled; a request under way "
             "leaves its records UNKNOWN in .report, the rest is NOT_SENT"
         )
-        raise error.with_report(self.report)
+        raise reporting(error, self.report)
 
     def _finish(self, call: RecordCall) -> None:
         self._over = True
         if call.error is not None:
-            error = call.error.with_report(call.ledger.report())
+            error = reporting(call.error, call.ledger.report())
             error.__cause__ = call.error.__cause__
             raise error

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from voiso_async.errors import OutboxError, SourceError, UsageError
 from voiso_async.ingest.jobs import Job
+from voiso_async.ingest.outcome import reporting
 from voiso_async.ingest.source import Leads
 from voiso_async.outbox.loading import LeadReader
 from voiso_async.outbox.sqlite.ledger import Ledger
@@ -65,7 +66,7 @@ class Loader:
             await self._parts(taken, reader, seen)
         except SourceError as error:
             job = await self._worker.do(job_of, taken.number)
-            raise error.with_report(job.report) from error.__cause__
+            raise reporting(error, job.report, in_doubt=job.doubted > 0) from error.__cause__
         finally:
             reader.close()
             self._let_go(taken, seen)
