@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import attrs
+import openpyxl  # type: ignore[import-untyped]
 import pytest
 from cli_runner import Shell, phones, posts, report_of, sandbox_shell, shell
 from cli_runner import write_leads as write
@@ -123,6 +124,75 @@ def test_a_plan_as_json(sandbox_shell: Shell, voiso_sandbox: Sandbox, tmp_path: 
     known = {"sendable": 800, "batches": 1, "seconds": 0.6}
     assert {"id": 4, "status": "paused", "live": False} | known == plan["campaigns"][1]
     assert {"phone_number": "tel", "campaign": "list"} == plan["columns"]
+
+
+def workbook(path: Path, *, hidden: int = 0) -> Path:
+    """Write two sheets of leads; the first has a cell without a name above it, and may have a hidden row."""
+    made = openpyxl.Workbook()
+    for name, rows in (("Nov", phones(3)), ("Dec", phones(2))):
+        sheet = made.create_sheet(name)
+        for cell in ("phone", *rows):
+            sheet.append([cell])
+    made.remove(made.worksheets[0])
+    made["Nov"]["C2"] = "stray"
+    if hidden:
+        made["Nov"].row_dimensions[hidden].hidden = True
+    made.save(path)
+    return path
+
+
+def test_plan_and_push_say_what_is_unusual_about_a_workbook(
+    sandbox_shell: Shell, voiso_sandbox: Sandbox, tmp_path: Path
+) -> None:
+    path = workbook(tmp_path / "leads.xlsx")
+    remarks = [
+        "only the sheet 'Nov' is read, not 'Dec': --sheet names another",
+        "cells to the right of the column names are not read: 1 row has some (2)",
+    ]
+    ended = sandbox_shell("leads", "plan", path, "--campaign", 3)
+    assert [f"  note     {remark}" for remark in remarks] == [
+        line for line in ended.out.splitlines() if line.startswith("  note")
+    ]
+    (plan,) = sandbox_shell("leads", "plan", path, "--campaign", 3, "--json").lines
+    assert ("Nov", remarks) == (plan["sheet"], plan["remarks"])
+    ended = sandbox_shell("leads", "push", path, "--campaign", 3)
+    assert 0 == ended.code
+    assert all(1 == ended.err.count(f"leads.xlsx: {remark}\n") for remark in remarks)
+    assert 3 == len(voiso_sandbox.campaigns[3].leads)
+
+
+@pytest.mark.parametrize("command", ["push", "update"])
+def test_hidden_rows_stop_every_command_before_anything_is_sent(
+    sandbox_shell: Shell, voiso_sandbox: Sandbox, tmp_path: Path, command: str
+) -> None:
+    path = workbook(tmp_path / "leads.xlsx", hidden=3)
+    ended = sandbox_shell("leads", command, path, "--campaign", 3)
+    assert 2 == ended.code
+    assert "leads.xlsx: row 3 is hidden, as by a filter: say whether" in ended.complaint
+    assert 0 == posts(voiso_sandbox)
+
+
+@pytest.mark.parametrize(("option", "count"), [("skip", 2), ("send", 3)])
+def test_hidden_rows_go_or_not_as_the_option_says(
+    sandbox_shell: Shell, voiso_sandbox: Sandbox, tmp_path: Path, option: str, count: int
+) -> None:
+    path = workbook(tmp_path / "leads.xlsx", hidden=3)
+    for command in ("plan", "push"):
+        ended = sandbox_shell("leads", command, path, "--campaign", 3, "--hidden-rows", option)
+        assert 0 == ended.code
+        assert "1 row is hidden, as by a filter, and" in ended.out + ended.err
+    assert count == len(voiso_sandbox.campaigns[3].leads)
+
+
+def test_a_first_sheet_without_rows_names_the_others(sandbox_shell: Shell, tmp_path: Path) -> None:
+    made = openpyxl.Workbook()
+    made.worksheets[0].append(["phone"])
+    made.create_sheet("Dec").append(["phone"])
+    made.save(tmp_path / "leads.xlsx")
+    for command in ("plan", "push"):
+        ended = sandbox_shell("leads", command, tmp_path / "leads.xlsx", "--campaign", 3)
+        assert 2 == ended.code
+        assert "it has no rows: nothing to send; only the sheet 'Sheet' is read, not 'Dec'" in ended.complaint
 
 
 def test_a_plan_needs_no_key(shell: Shell, tmp_path: Path) -> None:

@@ -1,15 +1,17 @@
 """Excel workbooks as a source of leads: what their cells mean."""
 
 import datetime as dt
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import openpyxl  # type: ignore[import-untyped]
 import pytest
-from lead_files import hostile_book, leads_in, reasons_in, rows_in, sheet_of
+from lead_files import BOOK, PHONE_ROWS, hostile_book, leads_in, reasons_in, rows_in, sheet_of
 
-from voiso_async import InputFileError
-from voiso_async.files import open_leads
+from voiso_async import ConfigurationError, InputFileError
+from voiso_async.files import Suppression, open_leads
+from voiso_async.ingest.intake import InvalidLead
 
 PHONE = 441632960123
 
@@ -81,11 +83,124 @@ async def test_hidden_and_merged_rows_are_read_and_blank_ones_passed_over(tmp_pa
     sheet.merge_cells("C9:C11")
     sheet["B1048576"] = PHONE + 2
     made.save(tmp_path / "leads.xlsx")
-    rows = await rows_in(tmp_path / "leads.xlsx")
-    assert [4, 9, 1048576] == [row.row for row in rows]
-    assert [None, "Ada", None] == [row.lead.get("name") for row in rows]
-    async with await open_leads(tmp_path / "leads.xlsx") as leads:
+    rows = await rows_in(tmp_path / "leads.xlsx", hidden_rows="send")
+    assert [4, 9, 12, 1048576] == [row.row for row in rows]
+    assert [None, "Ada", "empty", None] == [
+        row.lead.reason if isinstance(row.lead, InvalidLead) else row.lead.get("name") for row in rows
+    ]
+    async with await open_leads(tmp_path / "leads.xlsx", hidden_rows="send") as leads:
         assert ("", "phone", "name") == leads.header
+        await leads.check()
+        assert (
+            "1 row is hidden, as by a filter, and read like others",
+            "cells to the right of the column names are not read: 1 row has some (12)",
+        ) == leads.shape.remarks
+
+
+def filtered(path: Path, *hidden: int, rows: int = 20) -> Path:
+    """Write a workbook whose rows were chosen by a filter."""
+    made = openpyxl.Workbook()
+    sheet = made.active
+    assert sheet is not None
+    sheet.append(["phone", "list"])
+    for place in range(2, rows + 1):
+        sheet.append([PHONE + place, "a" if place in hidden else "b"])
+    sheet.auto_filter.ref = f"A1:B{rows}"
+    for place in hidden:
+        sheet.row_dimensions[place].hidden = True
+    made.save(path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("hidden", "says"),
+    [
+        ((5,), "row 5 is hidden, as by a filter: say whether hidden rows are sent, by --hidden-rows send, or not"),
+        ((5, 7, 20), "3 rows are hidden, as by a filter, the first of them row 5: say whether"),
+        ((1,), "row 1 is hidden"),
+    ],
+)
+async def test_hidden_rows_are_a_fault_until_somebody_says_whether_they_are_sent(
+    tmp_path: Path, hidden: tuple[int, ...], says: str
+) -> None:
+    path = filtered(tmp_path / "leads.xlsx", *hidden)
+    with pytest.raises(InputFileError, match=says) as caught:
+        async with await open_leads(path) as leads:
+            await leads.check()
+    assert ("hidden_rows", hidden[0]) == (caught.value.reason, caught.value.row)
+    with pytest.raises(InputFileError, match=says):
+        await rows_in(path)
+
+
+async def test_hidden_rows_are_sent_or_skipped_as_somebody_says(tmp_path: Path) -> None:
+    path = filtered(tmp_path / "leads.xlsx", 5, 7, 20)
+    shown = [row for row in range(2, 21) if row not in {5, 7, 20}]
+    assert shown == [row.row for row in await rows_in(path, hidden_rows="skip")]
+    assert list(range(2, 21)) == [row.row for row in await rows_in(path, hidden_rows="send")]
+    async with await open_leads(path, hidden_rows="skip") as leads:
+        assert {"format": "xlsx", "hidden_rows": "skip"} == leads.options
+        await leads.check()
+        assert (16, ("3 rows are hidden, as by a filter, and left out",)) == (leads.rows, leads.shape.remarks)
+        assert shown == [row.row async for row in leads]
+        assert 3 == leads.shape.hidden_rows
+    with pytest.raises(ConfigurationError, match="hidden_rows must be send or skip"):
+        await rows_in(path, hidden_rows="call")
+
+
+async def test_hidden_rows_of_a_list_are_on_it(tmp_path: Path) -> None:
+    found = await Suppression.load(filtered(tmp_path / "list.xlsx", 5, 7, 20))
+    assert all(str(PHONE + row) in found for row in range(2, 21))
+
+
+@pytest.mark.parametrize("mark", ['hidden="1"', 'hidden="true"'])
+async def test_blank_rows_may_be_hidden_and_other_programs_write_it_otherwise(tmp_path: Path, mark: str) -> None:
+    rows = PHONE_ROWS + f'<row r="3" {mark}/><row r="4" {mark}><c r="A4" s="0"/></row>'
+    path = hostile_book(tmp_path / "leads.xlsx", {"xl/worksheets/sheet1.xml": sheet_of(rows)})
+    assert 1 == len(await leads_in(path))
+    rows += f'<row r="5" {mark}><c r="A5"><v>441632960005</v></c></row>'
+    path = hostile_book(tmp_path / "leads.xlsx", {"xl/worksheets/sheet1.xml": sheet_of(rows)})
+    with pytest.raises(InputFileError, match="row 5 is hidden"):
+        await leads_in(path)
+
+
+async def test_hidden_columns_are_read_and_named(tmp_path: Path) -> None:
+    made = openpyxl.Workbook()
+    sheet = made.active
+    assert sheet is not None
+    sheet.append(["phone", "name", "crm", "size"])
+    sheet.append([PHONE, "Ada", 7, 1])
+    for column in "BCZ":
+        sheet.column_dimensions[column].hidden = True
+    made.save(tmp_path / "leads.xlsx")
+    async with await open_leads(tmp_path / "leads.xlsx") as leads:
+        assert ("hidden columns are read like others: 'name', 'crm'",) == leads.shape.remarks
+        assert ["Ada"] == [row.lead["name"] async for row in leads]
+
+
+async def test_cells_to_the_right_of_the_header_are_counted_and_named(tmp_path: Path) -> None:
+    rows = [[PHONE + row, "Ada", "stray" if row < 6 else None] for row in range(8)]
+    path = book(tmp_path / "leads.xlsx", ["phone", "name"], *rows, [None, None, PHONE])
+    async with await open_leads(path) as leads:
+        assert [] == [*leads.shape.remarks]
+        await leads.check()
+        says = "cells to the right of the column names are not read: 7 rows have some (2, 3, 4, 5, 6, …)"
+        assert [says] == [*leads.shape.remarks]
+        assert 9 == leads.rows
+    assert [*[None] * 8, "empty"] == await reasons_in(path)
+
+
+async def test_cells_below_no_name_of_a_csv_are_counted_too(tmp_path: Path) -> None:
+    path = tmp_path / "leads.csv"
+    path.write_text(f"phone;name;;\n{PHONE};Ada;;\n{PHONE};Ada;;stray\n;;{PHONE};\n", encoding="utf-8")
+    async with await open_leads(path) as leads:
+        assert [None, None, "empty"] == [getattr(row.lead, "reason", None) async for row in leads]
+        assert ("cells to the right of the column names are not read: 2 rows have some (3, 4)",) == (
+            leads.shape.remarks
+        )
+    path.write_text(f"{PHONE};Ada;\n{PHONE};Ada;Web\n", encoding="utf-8")
+    async with await open_leads(path) as leads:
+        assert ["Web"] == [row.lead["source"]["system"] async for row in leads if "source" in row.lead]
+        assert () == leads.shape.remarks
 
 
 @pytest.mark.row(182)
@@ -151,6 +266,59 @@ async def test_a_sheet_is_the_first_that_shows_or_the_one_named(tmp_path: Path) 
     ) as caught:
         await open_leads(tmp_path / "leads.xlsx", sheet="New")
     assert "no_such_sheet" == caught.value.reason
+
+
+def sheets(path: Path, **content: list[Any]) -> Path:
+    """Write a workbook with these sheets, each with the rows of one column; names with a _ are hidden."""
+    made = openpyxl.Workbook()
+    made.remove(made.active)
+    for name, cells in content.items():
+        sheet = made.create_sheet(name)
+        sheet.sheet_state = "hidden" if name.startswith("_") else "visible"
+        for cell in cells:
+            sheet.append([cell])
+    made.save(path)
+    return path
+
+
+async def test_sheets_that_are_not_read_are_named(tmp_path: Path) -> None:
+    lead = ["phone", PHONE]
+    path = sheets(tmp_path / "leads.xlsx", Nov=lead, Empty=[], Dec=lead, _codes=["x"], _none=[])
+    async with await open_leads(path) as leads:
+        assert ("Nov", ("Dec",), ("_codes",)) == (
+            leads.shape.sheet,
+            leads.shape.other_sheets,
+            leads.shape.hidden_sheets,
+        )
+        says = "only the sheet 'Nov' is read, not 'Dec' and hidden '_codes': --sheet names another"
+        assert (says,) == leads.shape.remarks
+        await leads.check()
+        assert (says,) == leads.shape.remarks
+    async with await open_leads(path, sheet="Dec") as leads:
+        assert ("Dec", ("Nov",)) == (leads.shape.sheet, leads.shape.other_sheets)
+    async with await open_leads(sheets(path, Nov=lead, Empty=[], _none=[])) as leads:
+        assert ((), ()) == (leads.shape.other_sheets, leads.shape.remarks)
+
+
+@pytest.mark.parametrize(("first", "reason"), [([], "empty"), (["About this file"], "no_phone_column")])
+async def test_what_is_wrong_with_the_first_sheet_names_the_others(
+    tmp_path: Path, first: list[Any], reason: str
+) -> None:
+    path = sheets(tmp_path / "leads.xlsx", Notes=first, Leads=["phone", PHONE])
+    says = "only the sheet 'Notes' is read, not 'Leads': --sheet names another"
+    with pytest.raises(InputFileError, match=says) as caught:
+        await open_leads(path)
+    assert reason == caught.value.reason
+
+
+async def test_another_sheet_that_is_damaged_spoils_nothing(tmp_path: Path) -> None:
+    path = sheets(tmp_path / "leads.xlsx", Leads=["phone", PHONE], Other=["x"])
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    hostile_book(path, {**dict.fromkeys(BOOK), **parts, "xl/worksheets/sheet2.xml": b"no XML"})
+    async with await open_leads(path) as leads:
+        assert ("Other",) == leads.shape.other_sheets
+        assert 1 == len([row async for row in leads])
 
 
 async def test_voisos_lists_may_come_as_workbooks_without_a_header(tmp_path: Path) -> None:

@@ -66,13 +66,15 @@ class Errand:
                 return await _over(trip, earlier, leads.name)
             async with trip.client() as voiso:
                 where = await self._where(voiso)
-                await self._check(leads)
+                told = await self._check(leads)
                 if self.wait_live is not None and not await _is_live(trip, voiso, self.campaign, self.wait_live):
                     return Exit.STOPPED
                 job = earlier or await trip.outbox.begin(
                     operation=self.operation, name=leads.name, expires_in=self.expires_in, source=source
                 )
-                return await self._send(trip, voiso, job, leads, where)
+                code = await self._send(trip, voiso, job, leads, where)
+                _remark(leads, told)
+                return code
 
     async def _send(self, trip: Trip, voiso: VoisoClient, job: Job, leads: LeadFile, where: str) -> int:
         trip.announce(job, leads.name, where)
@@ -113,13 +115,25 @@ class Errand:
             return f"the campaigns of column {self.campaign_column!r}"
         return str(await standing_of(voiso, self.campaign))
 
-    async def _check(self, leads: LeadFile) -> None:
+    async def _check(self, leads: LeadFile) -> tuple[str, ...]:
+        """Look at the file as far as that takes no time; give what was said about its shape."""
         if leads.columns.unused:
             note(f"columns without a meaning here: {', '.join(leads.columns.unused)}")
-        if self.file != STANDARD_INPUT and await anyio.to_thread.run_sync(_is_small, self.file):
+        if self.file != STANDARD_INPUT and (
+            leads.format == "xlsx" or await anyio.to_thread.run_sync(_is_small, self.file)
+        ):
             await leads.check()
         if leads.rows == 0:
-            raise nothing_in(leads.name)
+            raise nothing_in(leads.name, leads.shape.elsewhere)
+        return _remark(leads)
+
+
+def _remark(leads: LeadFile, told: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """Say what is unusual about the file and was not said yet: a large one is known only when it has been read."""
+    for remark in leads.shape.remarks:
+        if remark not in told:
+            note(f"{leads.name}: {remark}")
+    return leads.shape.remarks
 
 
 async def _over(trip: Trip, job: Job, name: str) -> int:

@@ -12,6 +12,7 @@ from voiso_async.cli.problems import Problems, as_json, row_of, show_problems
 from voiso_async.cli.show import counted, duration, printable, show, show_json
 from voiso_async.cli.standing import Standing
 from voiso_async.cli.tally import invalid, suppressed
+from voiso_async.files.shape import Shape
 from voiso_async.ingest.jobs import Job
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.outbox import Outbox
@@ -31,6 +32,7 @@ class Forecast:
     layout: str
     recognised: Mapping[str, str]
     unused: tuple[str, ...]
+    shape: Shape
     job: Job
     sendable: Mapping[int, int]
     standings: Mapping[int, Standing] = Factory(dict)
@@ -67,6 +69,8 @@ class Forecast:
             "layout": self.layout,
             "columns": dict(self.recognised),
             "unused": list(self.unused),
+            "sheet": self.shape.sheet,
+            "remarks": list(self.shape.remarks),
             "rows": report.rows,
             "sendable": sum(self.sendable.values()),
             "invalid": invalid(report),
@@ -119,6 +123,8 @@ def _columns(forecast: Forecast) -> Table:
     table.add_row("  columns", Text(printable(f"{found} ({forecast.layout})")))
     if forecast.unused:
         table.add_row("  not used", Text(printable(", ".join(forecast.unused)), style="dim"))
+    for remark in forecast.shape.remarks:
+        table.add_row("  note", Text(printable(remark), style="yellow"))
     return table
 
 

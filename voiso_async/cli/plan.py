@@ -85,7 +85,7 @@ async def planned(plan: Plan, connection: Connection, *, json: bool) -> int:
             keyed = plan.reading.key_column is not None
             job = await outbox.load(job.id, plan.campaign, leads_of(leads, keyed=keyed))
             if not job.report.rows:
-                raise nothing_in(leads.name)
+                raise nothing_in(leads.name, leads.shape.elsewhere)
             forecast = await _forecast(plan, leads, outbox, job, connection)
             await _tell(forecast, outbox, every_row=plan.every_row, json=json)
     return Exit.NOT_ALL if invalid(job.report) else Exit.OK
@@ -99,6 +99,7 @@ async def _forecast(plan: Plan, leads: LeadFile, outbox: Outbox, job: Job, conne
         layout=leads.columns.layout,
         recognised=leads.columns.recognised,
         unused=leads.columns.unused,
+        shape=leads.shape,
         job=job,
         sendable=sendable,
         standings=await _looked(sorted(sendable)[:MOST_CAMPAIGNS], connection),

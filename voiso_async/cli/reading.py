@@ -43,6 +43,8 @@ class Reading:
     """Encoding of the file, such as cp1252 or utf-16; else UTF-8."""
     sheet: str | None = None
     """Sheet of a workbook; else its first."""
+    hidden_rows: Literal["send", "skip"] | None = None
+    """Whether rows of a workbook that a filter hides are sent; else a file with such rows is refused."""
     suppress: Annotated[tuple[Path, ...], Parameter(negative="", show_default=False, n_tokens=1)] = ()
     """File of numbers that must not be called: leads with one of them are left out; may be given several times."""
 
@@ -59,6 +61,7 @@ class Reading:
             delimiter=self.delimiter,
             encoding=self.encoding,
             sheet=self.sheet,
+            hidden_rows=self.hidden_rows,
             suppress=self.suppress or None,
         )
 

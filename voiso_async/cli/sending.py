@@ -150,6 +150,6 @@ class Trip:
             await save_rejects(self.outbox, job, self.sending.rejects)
 
 
-def nothing_in(name: str) -> InputFileError:
-    """Say that a file has no leads."""
-    return InputFileError(f"{name}: it has no rows: nothing to send", reason="empty")
+def nothing_in(name: str, elsewhere: str = "") -> InputFileError:
+    """Say that a file has no leads, and what it has elsewhere."""
+    return InputFileError(f"{name}: it has no rows: nothing to send{elsewhere}", reason="empty")

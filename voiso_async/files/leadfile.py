@@ -15,6 +15,7 @@ from voiso_async.errors import InputFileError
 from voiso_async.files.columns import Layout
 from voiso_async.files.digest import digest_of, lines_per_byte
 from voiso_async.files.disk import unreadable
+from voiso_async.files.shape import Shape
 from voiso_async.files.tables import Objects, Table
 from voiso_async.files.threads import in_thread
 from voiso_async.ingest.intake import FileRow
@@ -51,6 +52,7 @@ class LeadFile(Stocked[FileRow]):
         self.format: str = format
         self.options: Mapping[str, Any] = options
         self.rows: int | None = None
+        self._checked: Shape | None = None
         self._stream = stream
         self._make = begin
         self._regular = stat.S_ISREG(os.fstat(stream.fileno()).st_mode)
@@ -74,8 +76,14 @@ class LeadFile(Stocked[FileRow]):
         rows = 0
         while chunk := await in_thread(self._count):
             rows += chunk
+        self._checked = self._table.shape
         await in_thread(self._again)
         self.rows = rows
+
+    @property
+    def shape(self) -> Shape:
+        """What the file has beside its leads; all of it once the file has been read or checked."""
+        return self._checked or self._table.shape
 
     async def estimate(self) -> int | None:
         """Say how many rows there are about, without reading them all; ``None`` for a pipe.

@@ -7,6 +7,7 @@ from typing import TypeAlias
 from voiso_async.files.disk import Source
 from voiso_async.files.leadfile import LeadFile
 from voiso_async.files.reading import FileFormat, Reading
+from voiso_async.files.sheet import HiddenRows
 from voiso_async.files.suppression import Suppression
 
 __all__ = ["open_leads"]
@@ -21,6 +22,7 @@ async def open_leads(
     delimiter: str | None = None,
     encoding: str | None = None,
     sheet: str | None = None,
+    hidden_rows: HiddenRows | None = None,
     mapping: Mapping[str, str] | None = None,
     key_column: str | None = None,
     campaign_column: str | None = None,
@@ -41,7 +43,8 @@ async def open_leads(
     "context_headers.X-Plan": "Plan"}``; the rest is found by the usual names. ``campaign_column`` holds the id of
     each row's campaign. A phone without ``+`` and of at most 10 digits is INVALID unless ``international``, or
     read by the numbering plan of ``region``: a wrong guess calls a stranger. ``suppress`` are numbers never to be
-    sent: a ``Suppression``, or files of them. ``ConfigurationError`` for options that cannot be,
+    sent: a ``Suppression``, or files of them. A workbook with rows that a filter hides is refused until
+    ``hidden_rows`` says ``send`` or ``skip``. ``ConfigurationError`` for options that cannot be,
     ``InputFileError`` for a file that cannot be read or understood.
     """
     reading = Reading.of(
@@ -49,6 +52,7 @@ async def open_leads(
         delimiter=delimiter,
         encoding=encoding,
         sheet=sheet,
+        hidden_rows=hidden_rows,
         mapping=mapping,
         key_column=key_column,
         campaign_column=campaign_column,

@@ -19,7 +19,7 @@ from voiso_async.files.mapping import checked_mapping
 from voiso_async.files.numbering import Numbering
 from voiso_async.files.phones import PhoneRule
 from voiso_async.files.rows import DEFAULT_ENCODING, CsvRows
-from voiso_async.files.sheet import SheetRows
+from voiso_async.files.sheet import HIDDEN_ROWS, HiddenRows, SheetRows
 from voiso_async.files.tables import Objects, Table
 from voiso_async.files.threads import in_thread
 
@@ -43,6 +43,7 @@ class Reading:
     delimiter: str | None = None
     encoding: str | None = None
     sheet: str | None = None
+    hidden_rows: HiddenRows | None = None
     mapping: Mapping[str, str] = Factory(dict)
     key_column: str | None = None
     campaign_column: str | None = None
@@ -55,6 +56,8 @@ class Reading:
         reading = cls(mapping=checked_mapping(mapping), **options)
         if reading.format not in (None, *FORMATS):
             raise ConfigurationError(f"there is no format {reading.format!r}; there are {', '.join(FORMATS)}")
+        if reading.hidden_rows not in (None, *HIDDEN_ROWS):
+            raise ConfigurationError("hidden_rows must be send or skip")
         delimiter = reading.delimiter
         if delimiter is not None and (len(delimiter) != 1 or delimiter in '"\r\n\0 '):
             raise ConfigurationError("the delimiter must be one character, and no quote, blank or line end")
@@ -79,6 +82,7 @@ class Reading:
             "delimiter": self.delimiter,
             "encoding": self.encoding,
             "sheet": self.sheet,
+            "hidden_rows": self.hidden_rows,
             "mapping": dict(self.mapping),
             "key_column": self.key_column,
             "campaign_column": self.campaign_column,
@@ -111,7 +115,7 @@ class Reading:
         if self.format == "jsonl":
             return Objects(stream, wishes, maker)
         if self.format == "xlsx":
-            return Table(SheetRows(stream, sheet=self.sheet), wishes, maker)
+            return Table(SheetRows(stream, sheet=self.sheet, hidden_rows=self.hidden_rows), wishes, maker)
         rows = CsvRows(stream, delimiter=self.delimiter, encoding=self.encoding or DEFAULT_ENCODING)
         return Table(rows, wishes, maker)
 

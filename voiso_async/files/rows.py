@@ -11,6 +11,7 @@ from typing import Any
 
 from voiso_async.errors import ConfigurationError, InputFileError
 from voiso_async.files.beginning import marked_encoding, start_of
+from voiso_async.files.shape import Shape
 
 __all__ = ["DEFAULT_ENCODING", "CsvRows"]
 
@@ -69,11 +70,15 @@ class CsvRows(Iterator[tuple[int, list[str]]]):
             raise _empty()
         if len(self.header) > MOST_COLUMNS:
             raise self._fault(f"there are {len(self.header)} columns; at most {MOST_COLUMNS} are read", "too_wide")
-        self._named = max((place + 1 for place, name in enumerate(self.header) if name.strip()), default=0)
+        width = len(self.header)
+        named = max((place + 1 for place, name in enumerate(self.header) if name.strip()), default=0)
+        self.shape: Shape = Shape(named=named)
+        self._exact = width if named == width else -1
+        """Cells of a row that need no second look."""
 
     def __next__(self) -> tuple[int, list[str]]:
         cells = next(self._filled)
-        if len(cells) != len(self.header):
+        if len(cells) != self._exact:
             cells = self._fitted(cells)
         return self.row, cells
 
@@ -100,7 +105,9 @@ class CsvRows(Iterator[tuple[int, list[str]]]):
     def _fitted(self, cells: list[str]) -> list[str]:
         """Bring a row to the header's width where that loses nothing and moves nothing."""
         width = len(self.header)
-        if len(cells) >= self._named and not "".join(cells[width:]).strip():
+        if len(cells) >= self.shape.named and not "".join(cells[width:]).strip():
+            if "".join(cells[self.shape.named : width]).strip():
+                self.shape.note_unnamed(self.row)
             return [*cells[:width], *[""] * (width - len(cells))]
         raise self._fault(
             f"it has {len(cells)} cells, and the header {width}: a cell that holds a "

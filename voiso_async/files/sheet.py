@@ -5,20 +5,27 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
+from itertools import chain
+from typing import Literal
 
 from voiso_async.errors import InputFileError
 from voiso_async.files.archive import Archive, damaged
 from voiso_async.files.cells import Cell
 from voiso_async.files.rows import LONGEST_ROW, MOST_COLUMNS
+from voiso_async.files.shape import Shape
 from voiso_async.files.workbook import SharedTexts, Workbook, unescaped
 from voiso_async.files.xml import walk
 
-__all__ = ["SheetRows"]
+__all__ = ["HIDDEN_ROWS", "HiddenRows", "SheetRows"]
+
+HiddenRows = Literal["send", "skip"]
+HIDDEN_ROWS: tuple[HiddenRows, ...] = ("send", "skip")
 
 WIDEST, DEEPEST = 16_384, 1_048_576
 """Columns and rows that a sheet can have."""
 EXACT_DIGITS = 15
 """Digits of a number that a spreadsheet keeps."""
+TRUE = {"1", "true"}
 DAY = 86_400
 EPOCH, EPOCH_1904 = datetime(1899, 12, 30), datetime(1904, 1, 1)  # noqa: DTZ001 - a sheet's dates have no zone
 
@@ -26,19 +33,52 @@ EPOCH, EPOCH_1904 = datetime(1899, 12, 30), datetime(1904, 1, 1)  # noqa: DTZ001
 class SheetRows(Iterator[tuple[int, Sequence[str]]]):
     """Read a sheet: ``header``, then pairs of the row's number and its cells; blank rows are passed over.
 
-    Hidden rows are read like others, of merged cells the first has the value. Numbers come out exactly. A cell
-    that is a formula, a date or an error is a ``Cell`` that says so. Every fault is an ``InputFileError``.
+    Of merged cells the first has the value. Numbers come out exactly. A cell that is a formula, a date or an error
+    is a ``Cell`` that says so. A hidden row is a fault, unless ``hidden_rows`` says that such rows are sent or
+    skipped: a filter may be how somebody chose whom to call. Every fault is an ``InputFileError``.
     """
 
-    def __init__(self, stream: io.BufferedReader, *, sheet: str | None = None) -> None:
+    def __init__(
+        self, stream: io.BufferedReader, *, sheet: str | None = None, hidden_rows: HiddenRows | None = None
+    ) -> None:
         self.row: int = 0
         archive = Archive(stream)
         book = Workbook.of(archive, sheet)
+        self.shape: Shape = Shape(
+            sheet=book.name,
+            other_sheets=book.others,
+            hidden_sheets=book.hidden,
+            skips_hidden=hidden_rows == "skip",
+        )
+        self._refuses_hidden = hidden_rows is None
         self._cells = _Cells(archive, book)
         self._steps = walk(archive.blocks(book.sheet), self._cells)
+        self.header: Sequence[str] = self._first_row()
+        self.shape.hidden_columns = tuple(
+            name for place, name in enumerate(self.header, start=1) if name and self._cells.is_hidden(place)
+        )
+        last = self._cells.last
+        self.total: int | None = None if last is None else max(0, last - self.row)
+
+    def __next__(self) -> tuple[int, Sequence[str]]:
+        found = self._next_row()
+        if found is None:
+            raise StopIteration
+        width = len(self.header)
+        if max(found) >= width:
+            self.shape.note_unnamed(self.row)
+        return self.row, [found.get(column, "") for column in range(width)]
+
+    def detach(self) -> None:
+        """Let the stream go, so that it can be read again."""
+        self._steps = iter(())
+
+    def _first_row(self) -> Sequence[str]:
         first = self._next_row()
         if first is None:
-            raise InputFileError("the sheet is empty: there is nothing to send", reason="empty")
+            raise InputFileError(
+                f"the sheet is empty: there is nothing to send{self.shape.elsewhere}", reason="empty"
+            )
         width = max(first) + 1
         if width > MOST_COLUMNS:
             raise InputFileError(
@@ -46,40 +86,52 @@ class SheetRows(Iterator[tuple[int, Sequence[str]]]):
                 row=self.row,
                 reason="too_wide",
             )
-        self.header: Sequence[str] = [str(first.get(column, "")) for column in range(width)]
-        last = self._cells.last
-        self.total: int | None = None if last is None else max(0, last - self.row)
-
-    def __next__(self) -> tuple[int, Sequence[str]]:
-        while (found := self._next_row()) is not None:
-            cells = [found.get(column, "") for column in range(len(self.header))]
-            if any(cells):
-                return self.row, cells
-        raise StopIteration
-
-    def detach(self) -> None:
-        """Let the stream go, so that it can be read again."""
-        self._steps = iter(())
+        return [str(first.get(column, "")) for column in range(width)]
 
     def _next_row(self) -> dict[int, str] | None:
         rows = self._cells.rows
-        while not rows:
-            if next(self._steps, self) is self:
-                return None
-        self.row, found = rows.popleft()
-        return found
+        while True:
+            while not rows:
+                if next(self._steps, self) is self:
+                    return None
+            self.row, found, is_hidden = rows.popleft()
+            if not is_hidden:
+                return found
+            if self._refuses_hidden:
+                raise self._hidden()
+            self.shape.hidden_rows += 1
+            if not self.shape.skips_hidden:
+                return found
+
+    def _hidden(self) -> InputFileError:
+        """Count all hidden rows, and leave it to the person whether they go."""
+        row, count = self.row, 1
+        with suppress(InputFileError):  # the rest is damaged; what is hidden comes first
+            for _ in chain(self._steps, [None]):
+                count += sum(is_hidden for _, _, is_hidden in self._cells.rows)
+                self._cells.rows.clear()
+        which, first = f"row {row} is", ""
+        if count > 1:
+            which, first = f"{count} rows are", f", the first of them row {row}"
+        return InputFileError(
+            f"{which} hidden, as by a filter{first}: say whether hidden rows are sent, by --hidden-rows send, "
+            "or not, by --hidden-rows skip",
+            row=row,
+            reason="hidden_rows",
+        )
 
 
 class _Cells:
     """Listens to a sheet and keeps the rows that are complete; ``last`` is the last row by the sheet's word."""
 
     def __init__(self, archive: Archive, book: Workbook) -> None:
-        self.rows: deque[tuple[int, dict[int, str]]] = deque()
+        self.rows: deque[tuple[int, dict[int, str], bool]] = deque()
         self.last: int | None = None
         self._archive, self._book = archive, book
         self._shared: SharedTexts | None = None
         self._places: dict[str, int] = {}
-        self._row, self._column = 0, -1
+        self._row, self._column, self._hidden = 0, -1, False
+        self._hidden_columns: list[range] = []
         self._found: dict[int, str] = {}
         self._kind, self._style, self._formula = "n", "", False
         self._parts: list[str] = []
@@ -95,10 +147,14 @@ class _Cells:
             self._wanted = not self._phonetic
         elif name == "row":
             self._begin(attributes.get("r"))
+            self._hidden = attributes.get("hidden", "0") in TRUE
         elif name == "f":
             self._formula = True
         elif name == "rPh":
             self._phonetic = True
+        elif name == "col" and attributes.get("hidden", "0") in TRUE:
+            first, last = attributes.get("min", ""), attributes.get("max", "")
+            self._hidden_columns.append(range(_whole(first), _whole(last) + 1))
         elif name == "dimension":
             self.last = _last_row(attributes.get("ref", ""))
 
@@ -109,7 +165,7 @@ class _Cells:
             self._end_cell()
         elif name == "row":
             if self._found:
-                self.rows.append((self._row, self._found))
+                self.rows.append((self._row, self._found, self._hidden))
                 self._found = {}
         elif name == "rPh":
             self._phonetic = False
@@ -124,6 +180,10 @@ class _Cells:
                     reason="too_large",
                 )
             self._parts.append(text)
+
+    def is_hidden(self, column: int) -> bool:
+        """Tell whether a column, counted from 1, does not show."""
+        return any(column in columns for columns in self._hidden_columns)
 
     def _begin(self, number: str | None) -> None:
         row = self._row + 1 if number is None else _whole(number)

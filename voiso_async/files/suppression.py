@@ -55,7 +55,9 @@ class Suppression:
         """
         suppression = cls()
         mapping = None if column is None else {"phone_number": column}
-        reading = Reading.of(mapping=mapping, region=region, international=international)
+        reading = Reading.of(
+            mapping=mapping, region=region, international=international, hidden_rows="send"
+        )  # what a filter hides is on the list all the same
         for path in paths:
             await suppression._read(path, reading)
         await in_thread(lambda: suppression._settle(paths))

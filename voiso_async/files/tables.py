@@ -11,6 +11,7 @@ from voiso_async.files.columns import Columns, Layout, Wishes
 from voiso_async.files.jsonlines import JsonRows
 from voiso_async.files.leads import LeadMaker
 from voiso_async.files.mapping import columns_named, find_column
+from voiso_async.files.shape import Shape
 from voiso_async.ingest.intake import FileRow, InvalidLead
 
 __all__ = ["JSON_HEADER", "KeyLayout", "Objects", "Table", "TableRows"]
@@ -25,6 +26,7 @@ class TableRows(Iterator[tuple[int, Sequence[str]]], Protocol):
     """The rows of a table, below its ``header``; ``row`` is the number of the one read last."""
 
     row: int
+    shape: Shape
 
     @property
     def header(self) -> Sequence[str]:
@@ -51,14 +53,21 @@ class Table:
         top = rows.row
         self.columns: Columns
         self.header: tuple[str, ...]
-        self.columns, self.header, is_lead = Columns.of_first(first, wishes)
+        self.columns, self.header, is_lead = self._read_header(first, wishes)
         self.titles: int = 0 if is_lead else 1
+        if is_lead:
+            rows.shape.named = len(self.header)
         self._lines = chain([(top, rows.header)] if is_lead else [], rows)
 
     @property
     def row(self) -> int:
         """The number of the row read last."""
         return self._rows.row
+
+    @property
+    def shape(self) -> Shape:
+        """What the file has beside its leads."""
+        return self._rows.shape
 
     @property
     def total(self) -> int | None:
@@ -83,6 +92,15 @@ class Table:
         """Let the stream go, so that it can be read again."""
         self._rows.detach()
 
+    def _read_header(self, first: Sequence[str], wishes: Wishes) -> tuple[Columns, tuple[str, ...], bool]:
+        try:
+            return Columns.of_first(first, wishes)
+        except InputFileError as fault:
+            found = fault
+        raise InputFileError(
+            f"{found.message}{self.shape.elsewhere}", row=found.row, column=found.column, reason=found.reason
+        )
+
 
 class Objects:
     """The leads of JSON Lines: an object a line by its keys, or a bare phone number."""
@@ -93,6 +111,7 @@ class Objects:
 
     def __init__(self, stream: io.BufferedReader, wishes: Wishes, maker: LeadMaker) -> None:
         self._rows = JsonRows(stream)
+        self.shape: Shape = Shape()
         self._wishes = wishes
         self._maker = maker
         self._shapes: dict[tuple[str, ...], Columns] = {}

@@ -25,9 +25,15 @@ _ESCAPE = re.compile(r"_x([0-9A-Fa-f]{4})_")
 
 @frozen(kw_only=True)
 class Workbook:
-    """A workbook's one sheet to read: its part, the part of shared texts, its date styles and calendar."""
+    """A workbook's one sheet to read: its name and part, the part of shared texts, its date styles and calendar.
 
+    ``others`` names the sheets with rows that show, ``hidden`` those that do not.
+    """
+
+    name: str
     sheet: str
+    others: tuple[str, ...]
+    hidden: tuple[str, ...]
     texts: str | None
     dates: frozenset[str]
     from_1904: bool
@@ -41,12 +47,20 @@ class Workbook:
         links = _links(archive, f"{folder}/_rels/{name}.rels", folder)
         found = _Book()
         _read(archive, book, found)
+        sheets = [sheet for sheet in found.sheets if sheet.link in links and links[sheet.link].kind == "worksheet"]
+        chosen = _chosen(sheets, sheet)
+        others = [
+            other for other in sheets if other is not chosen and _has_cells(archive, links[other.link].target)
+        ]
         by_kind = {link.kind: link.target for link in links.values()}
         styles = _Styles()
         if "styles" in by_kind and by_kind["styles"] in archive:
             _read(archive, by_kind["styles"], styles)
         return cls(
-            sheet=links[_chosen(found, links, sheet).link].target,
+            name=chosen.name,
+            sheet=links[chosen.link].target,
+            others=tuple(other.name for other in others if not other.hidden),
+            hidden=tuple(other.name for other in others if other.hidden),
             texts=by_kind.get("sharedStrings"),
             dates=frozenset(styles.dates),
             from_1904=found.from_1904,
@@ -145,6 +159,14 @@ class _Book(_Silent):
             self.from_1904 = attributes.get("date1904", "0") in {"1", "true"}
 
 
+class _AnyCell(_Silent):
+    def __init__(self) -> None:
+        self.found = False
+
+    def start(self, name: str, attributes: dict[str, str]) -> None:  # noqa: ARG002
+        self.found = self.found or name in {"v", "t", "f"}
+
+
 class _Styles(_Silent):
     def __init__(self) -> None:
         self.dates: set[str] = set()
@@ -189,8 +211,16 @@ def _links(archive: Archive, part: str, folder: str) -> dict[str, _Link]:
     return links.found
 
 
-def _chosen(book: _Book, links: dict[str, _Link], name: str | None) -> _Sheet:
-    sheets = [sheet for sheet in book.sheets if sheet.link in links and links[sheet.link].kind == "worksheet"]
+def _has_cells(archive: Archive, part: str) -> bool:
+    """Look into a sheet as far as its first cell; one that cannot be read may well have some."""
+    cell = _AnyCell()
+    try:
+        return any(cell.found for _ in walk(archive.blocks(part), cell))
+    except InputFileError:
+        return True
+
+
+def _chosen(sheets: list[_Sheet], name: str | None) -> _Sheet:
     if not sheets:
         raise damaged()
     if name is None:
