@@ -77,6 +77,6 @@ async def raw_get(sandbox: Sandbox, path: str = "/users") -> bytes:
 
 async def eventually(holds: Callable[[], object]) -> None:
     """Wait until the sandbox has come to know what its client knows already."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(120):
         while not holds():  # noqa: ASYNC110 - the condition is the business of another party
             await asyncio.sleep(0.005)
