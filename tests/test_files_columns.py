@@ -1,11 +1,13 @@
 """Which column is which field, and what a cell means."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from lead_files import leads_in
 
 from voiso_async.errors import InputFileError
 from voiso_async.files import Columns
@@ -122,7 +124,6 @@ def test_a_flag_that_is_none_is_no_guess() -> None:
         ("ref 4416329601234 x", "no_phone_column", "'(a number)'"),
         ("phone,phone", "duplicate_column", "two columns are named 'phone'"),
         ("phone,First Name,first_name", "duplicate_column", "two columns are named 'first_name'"),
-        ("phone,note,note", "duplicate_column", "two columns are named 'note'"),
         ("mobile,phone,tel", "ambiguous_phone_column", "'phone' and 'tel' and 'mobile' could each be"),
         ("phone,X-a b", "bad_header_name", "the column 'X-a b' cannot be a context header"),
         ("phone,X-", "bad_header_name", "the column 'X-' cannot be a context header"),
@@ -154,3 +155,47 @@ def test_any_cells_make_a_row_or_an_outcome(cells: list[str]) -> None:
     call = Call(Operation.ADD, LanePolicy(), lambda: 0.0, dedupe=True, streamed=False)
     (made,) = prepare([maker.of_texts(columns, 2, cells)], 0, Operation.ADD, call)
     assert not isinstance(made, LeadOutcome) or made.reason
+
+
+async def test_two_columns_of_one_name_that_no_field_uses_are_no_fault(tmp_path: Path) -> None:
+    path = tmp_path / "leads.csv"
+    path.write_text(f"phone,note,note,name\n{PHONE},a,b,Ada\n")
+    assert [{"phone_number": PHONE, "name": "Ada"}] == await leads_in(path)
+
+
+@pytest.mark.parametrize("hidden", list("\u200b\u200c\u200d\u2060\ufeff\u00ad\u200e\u00a0"))
+@pytest.mark.parametrize("place", [0, 2, 5])
+async def test_an_unseen_character_in_a_name_is_passed_over(tmp_path: Path, hidden: str, place: int) -> None:
+    path = tmp_path / "leads.csv"
+    title = "Phone"[:place] + hidden + "Phone"[place:]
+    path.write_text(f"id;{title}\n7;{PHONE}\n", encoding="utf-8")
+    assert [{"phone_number": PHONE, "key": "7"}] == await leads_in(path)
+    assert [{"phone_number": PHONE, "key": "7"}] == await leads_in(path, mapping={"phone_number": "Phone"})
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "name"),
+    [
+        ("First Name,Last Name,Account Name", "Ann,Example,Example Ltd", "Ann Example"),
+        ("Account Name,First Name,Last Name", "Example Ltd,Ann,Example", "Ann Example"),
+        ("Account Name,First Name,Last Name", "Example Ltd,,", "Example Ltd"),
+        ("Contact,First Name,Last Name", ",Ann,Example", "Ann Example"),
+        ("Customer Name,Vorname,Nachname", "Beispiel GmbH,Ann,", "Ann"),
+        ("Full Name,First Name,Last Name", ",Ann,Example", "Ann Example"),
+        ("Full Name,First Name,Last Name", "Dr Ann Example,Ann,Example", "Dr Ann Example"),
+        ("Account Name,Note", "Example Ltd,x", "Example Ltd"),
+    ],
+)
+async def test_a_name_is_the_persons_own(tmp_path: Path, header: str, row: str, name: str) -> None:
+    path = tmp_path / "leads.csv"
+    path.write_text(f"{header},phone\n{row},{PHONE}\n")
+    assert [name] == [lead["name"] for lead in await leads_in(path)]
+
+
+async def test_a_mapping_of_the_name_wins(tmp_path: Path) -> None:
+    path = tmp_path / "leads.csv"
+    path.write_text(f"Account Name,First Name,Last Name,phone\nExample Ltd,Ann,Example,{PHONE}\n")
+    mapped = await leads_in(path, mapping={"name": "Account Name"})
+    assert ["Example Ltd"] == [lead["name"] for lead in mapped]
+    parts = await leads_in(path, mapping={"first_name": "Last Name", "last_name": "First Name"})
+    assert ["Example Ann"] == [lead["name"] for lead in parts]

@@ -1,5 +1,6 @@
 """Phone numbers as files hold them: what spreadsheets did to them is named, and nothing is guessed."""
 
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -160,10 +161,53 @@ async def test_the_three_calling_lists_of_voiso(
         assert 2 == await leads.estimate()
 
 
-async def test_a_list_that_begins_with_a_damaged_number_is_still_a_list(tmp_path: Path) -> None:
+@pytest.mark.parametrize("damaged", ["4.41E+11", "0201555", "26.11.2026", "12:30", "1,250.00", "remark", ""])
+@pytest.mark.parametrize("row", [1, 2, 150])
+async def test_a_list_without_a_header_holds_nothing_but_numbers(tmp_path: Path, row: int, damaged: str) -> None:
+    """Else another column than that of the numbers would be dialled; with a header the row alone is refused."""
+    lines = [f"{PHONE},Ada,Web"] * 160
+    lines[row - 1] = f'"{damaged}",Ada,Web'
     path = tmp_path / "list.csv"
-    path.write_text(f"4.41E+11\n0201555\n{PHONE}.0\n{PHONE}\n")
-    assert ["scientific_notation", "national_without_region", None, None] == await reasons_in(path)
+    path.write_text("\n".join(lines))
+    with pytest.raises(InputFileError) as caught:
+        await open_leads(path)
+    assert caught.value.reason in {"no_header", "no_phone_column"}
+    assert row == caught.value.row
+    path.write_text("\n".join(["Number,Name,Source", *lines]))
+    assert 159 == (await reasons_in(path)).count(None)
+
+
+IDS = [range(900441632960, 900441632990), range(10000000001, 10000000031), range(30)]
+
+
+@pytest.mark.parametrize("ids", IDS)
+@pytest.mark.parametrize("others", ["Ada,Web", "https://crm.example.net/c/9", f"{PHONE},Ada", None])
+async def test_ids_are_no_numbers_to_call(tmp_path: Path, ids: range, others: str | None) -> None:
+    path = tmp_path / "list.csv"
+    path.write_text("\n".join(str(one) if others is None else f"{one},{others}" for one in ids))
+    with pytest.raises(InputFileError):
+        await open_leads(path)
+
+
+ABOVE = [
+    "26.11.2026,,",
+    "2026-11-26 10:30,,",
+    "12:30,,",
+    "1250.00,,",
+    "441632960999,,",
+    "Report 12345678,,",
+    "7,,",
+]
+
+
+@pytest.mark.parametrize("above", ABOVE)
+async def test_a_line_above_the_header_is_pointed_at(tmp_path: Path, above: str) -> None:
+    path = tmp_path / "leads.csv"
+    path.write_text(f"{above}\nCustomer ID,Phone,Name\n900441632960,+{PHONE},Ann\n")
+    with pytest.raises(InputFileError, match="row 2 looks like the names of the columns") as caught:
+        await open_leads(path)
+    assert (2, "header_below") == (caught.value.row, caught.value.reason)
+    assert not re.search(r"\d{7}", str(caught.value))
 
 
 @pytest.mark.row(178)
@@ -184,3 +228,55 @@ async def test_other_files_without_a_header_are_refused(tmp_path: Path, line: st
     with pytest.raises(InputFileError, match="put a row such as phone_number,name above it") as caught:
         await open_leads(path)
     assert (1, "no_header") == (caught.value.row, caught.value.reason)
+
+
+@pytest.mark.parametrize(
+    ("cell", "expected"),
+    [
+        ("tel:+44-1632-960123", PHONE),
+        ("TEL: +441632960123", PHONE),
+        (f"p:+{PHONE}", PHONE),
+        (f"tel:+{PHONE};ext=5", "extension"),
+        ('="+44 1632 960123"', PHONE),
+        ('="+44 (0)1632 960123"', "trunk_zero"),
+        ('="4.41633E+11"', "formula"),
+        ("441633000000.0", "rounded"),
+        (441633000000.0, "rounded"),
+        (f"{PHONE} (date)", "date"),
+        ("4.41633E+11 (rounded)", "rounded"),
+        ("26.11.26", "date"),
+        ("2026/11/26", "date"),
+        ("26-11-2026", "date"),
+        ("441,632,960,126", "thousands_separators"),
+    ],
+)
+def test_what_exports_wrap_around_a_number_is_taken_off(cell: Any, expected: str) -> None:
+    assert expected == read(cell)
+
+
+@pytest.mark.parametrize(
+    ("cell", "region", "expected"),
+    [
+        ("491713920012", "DE", "unclear_country_code"),
+        ("01713920013", "DE", "491713920013"),
+        ("0049 171 3920014", "DE", "491713920014"),
+        ("1713920014", "DE", "491713920014"),
+        ("+491713920015", "DE", "491713920015"),
+        ("0049 (0)171 3920014", "DE", "trunk_zero"),
+        ("00490171 3920014", "DE", "trunk_zero"),
+        ("4901713920014", "DE", "trunk_zero"),
+        ("442079460958", "AT", "not_in_numbering_plan"),
+        ("442079460958", "DE", "unclear_country_code"),
+        ("436641234567", "AT", "436641234567"),
+        ("442079460958", "US", "not_in_numbering_plan"),
+        ("442079460958", "GB", "442079460958"),
+        ("4401632960123", "GB", "trunk_zero"),
+        ("33612345678", "FR", "33612345678"),
+        ("7035550123", "US", "17035550123"),
+        ("4425550123", "US", "14425550123"),
+        ("3912345678", "IT", "393912345678"),
+        ("0612345678", "IT", "390612345678"),
+    ],
+)
+def test_a_country_code_is_never_doubled(cell: str, region: str, expected: str) -> None:
+    assert expected == read(cell, numbering=Numbering(region))

@@ -1,10 +1,14 @@
 """Phone numbers: one rule, every way to break it, nothing guessed."""
 
+import re
+
+import phonenumbers
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
 
-from voiso_async.phone import PhoneFault, canonical, digits_of
+from voiso_async.phone import PhoneFault, are_canonical, canonical, digits_of
 
 
 @pytest.mark.row(166, 168)
@@ -70,7 +74,7 @@ def test_what_people_write_becomes_digits(written: object) -> None:
         ("44163296\u200b0123", PhoneFault.HIDDEN_CHARACTER),
         ("44163296\x000123", PhoneFault.HIDDEN_CHARACTER),
         ("44163296\n0123", PhoneFault.HIDDEN_CHARACTER),
-        ("441632960123/441632960124", PhoneFault.BAD_CHARACTER),
+        ("441632960123/441632960124", PhoneFault.SEVERAL),
         ("-441632960123", PhoneFault.BAD_CHARACTER),
         ("441632960123;", PhoneFault.BAD_CHARACTER),
         ("44163296012\ud800", PhoneFault.BAD_CHARACTER),
@@ -99,3 +103,76 @@ def test_anything_is_digits_or_a_fault(written: object) -> None:
 @pytest.mark.parametrize("sent_back", ["441632960123", "+441632960123", "+44 1632-960123"])
 def test_numbers_in_answers_match_by_digits(sent_back: str) -> None:
     assert "441632960123" == digits_of(sent_back)
+
+
+@pytest.mark.parametrize("code", ["+44", "44", "(+44)", "(44)", "0044", "+49", "+33", "+7", "+971"])
+@pytest.mark.parametrize("zero", ["(0)", " (0)", " ( 0 ) ", "-(0)-", "(0) ", "[0]", "{0}"])
+def test_a_trunk_zero_in_brackets_is_none_of_the_number(code: str, zero: str) -> None:
+    assert PhoneFault.TRUNK_ZERO is canonical(f"{code}{zero}1632960123")
+
+
+@pytest.mark.parametrize("written", ["+4401632960123", "4401632960123", "+44 0 1632 960123", "+44 (01632) 960123"])
+def test_a_trunk_zero_without_brackets_is_none_of_the_number_either(written: str) -> None:
+    assert PhoneFault.TRUNK_ZERO is canonical(written)
+    assert not are_canonical([written, "441632960123"])
+
+
+@pytest.mark.parametrize("written", ["+39 06 698 12345", "390669812345", "+39 (06) 69812345", "+225 07 01020304"])
+def test_a_zero_that_belongs_to_the_number_stays(written: str) -> None:
+    assert re.sub(r"\D", "", written) == canonical(written)
+
+
+def test_only_plans_without_a_leading_zero_are_held_to_it() -> None:
+    """The table of country codes against the numbering plans themselves."""
+    for code, regions in COUNTRY_CODE_TO_REGION_CODE.items():
+        examples = [phonenumbers.example_number_for_type(region, kind) for region in regions for kind in range(11)]
+        for number in filter(None, examples):
+            digits = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+            if len(digits) > 7:
+                assert digits[1:] == canonical(digits), code
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "+44 1632 960123 (2)",
+        "555-0100 - 555-0101",
+        "555-0100 555-0101",
+        "555-0100-555-0101",
+        "5550100-5550101",
+        "5550100 \u2013 5550101",
+        "+441632960123 / +441632960124",
+        "+441632960123, +441632960124",
+        "+441632960123,441632960124",
+        "+441632960123;+441632960124",
+        "+441632960123 or +441632960124",
+        "+441632960123\n+441632960124",
+        "441632960123 441632960124",
+        "+441632960123 +441632960124",
+    ],
+)
+def test_several_numbers_are_never_joined(written: str) -> None:
+    assert PhoneFault.SEVERAL is canonical(written)
+
+
+@pytest.mark.parametrize("written", ["441,632,960,126", "441.632.960.126", "441'632'960'126", "1,632,960"])
+def test_an_amount_is_no_number(written: str) -> None:
+    assert PhoneFault.THOUSANDS is canonical(written)
+
+
+@pytest.mark.parametrize("written", ["+34.912.345.678", "555.123.4567", "+1.202.555.0123", "+49 1520 1234567"])
+def test_groups_of_digits_are_how_people_write(written: str) -> None:
+    assert re.sub(r"\D", "", written) == canonical(written)
+
+
+@pytest.mark.parametrize("written", [441633000000.0, 1.20156e10, 4.42e11])
+def test_a_float_that_was_rounded_is_refused(written: float) -> None:
+    assert PhoneFault.ROUNDED is canonical(written)
+    assert str(int(written)) == canonical(int(written)), "a whole number was never rounded"
+
+
+@given(st.text("0123456789+-() ./,'", max_size=40))
+def test_no_digit_is_lost_or_moved(written: str) -> None:
+    result = canonical(written)
+    if isinstance(result, str):
+        assert re.sub(r"\D", "", written) == result

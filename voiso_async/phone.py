@@ -11,19 +11,51 @@ from collections.abc import Sequence
 from enum import Enum
 from typing import Any
 
-__all__ = ["PhoneFault", "are_canonical", "canonical", "digits_of"]
+__all__ = [
+    "PhoneFault",
+    "are_canonical",
+    "canonical",
+    "digits_of",
+    "has_country_code",
+    "is_round",
+    "is_zero_in_brackets",
+]
 
-CANONICAL = re.compile(r"[1-9][0-9]{6,14}")
-_CANONICALS = re.compile(r"(?:[1-9][0-9]{6,14}\n)*")
+# Country codes of plans in which no number begins with 0: such a 0 is the trunk prefix, which is not dialled from
+# abroad. In the other plans (Italy's 39, Ivory Coast's 225, …) a 0 may belong to the number.
+_NO_ZERO = (
+    r"(?:1|7|2(?:[07]|1[1268]|2[0-48]|3[0-9]|4[034-689]|5[1-8]|6[0-69]|9[01789])|3(?:[0-46]|5[0-9]|7[0-7]|8[0-35-79])"
+    r"|4(?:[013-689]|2[013])|5(?:[1-8]|0[02-689]|9[0-79])|6(?:[013-6]|7[02-578]|8[0-35689]|9[0-2])"
+    r"|8(?:[46]|5[0256]|8[06])|9(?:[0-58]|6[0-8]|7[0-35-7]|9[3-68]))"
+)
+_TRUNK_ZERO = _NO_ZERO + "0"
+_COUNTRY = re.compile(
+    rf"1[2-9][0-9]{{2}}[2-9][0-9]{{6}}|(?!1){_NO_ZERO}[1-9][0-9]*"
+    r"|(?:39|47|62|8[12]|2(?:2[5679]|4[127]|50|6[78])|378|50[17]|598|67[69]|687|853|974|992)[0-9]*"
+)
+# Without + a short number may be a national one, in which these digits are no country code.
+_DIGITS = rf"(?!(?=[0-9]{{11}}){_TRUNK_ZERO})[1-9][0-9]{{6,14}}"
+CANONICAL = re.compile(_DIGITS)
+_AFTER_PLUS = re.compile(rf"(?!{_TRUNK_ZERO})[1-9][0-9]{{6,14}}")
+_CANONICALS = re.compile(rf"(?:{_DIGITS}\n)*")
 SHORTEST, LONGEST = 7, 15
 LONGEST_TEXT = 64
+ROUND_ZEROS = 4
+"""Zeros at the end of a number of a spreadsheet or a float that say that its digits were dropped."""
 
 SEPARATORS = " -.()\u00a0\u2007\u2009\u202f\u2010\u2011\u2012\u2013\u2014\u2015\u2212"
 _DROP_SEPARATORS = str.maketrans("", "", SEPARATORS)
+_BLANKS_AND_DASHES = re.compile(r"[\s\u2010-\u2015\u2212]+")
+_PLAIN = re.compile(r"\+?(?:[0-9][ -]?){1,13}")  # the usual separators, and too few digits for two numbers
 _EXPONENT = re.compile(r"[+-]?[0-9]+([.,][0-9]*)?[eE][+-]?[0-9]+")
 _DECIMAL = re.compile(r"\+?[0-9]{7,}[.,][0-9]{1,2}")
+_THOUSANDS = re.compile(
+    r"\+?[0-9]{1,3}(?:,[0-9]{3}){2,}|\+?[0-9]{1,3}(?:['\u2019][0-9]{3}){2,}|[0-9]{1,3}(?:\.[0-9]{3}){2,}"
+)
 _EXTENSION = re.compile(r".*[0-9)]\s*(;?ext|extn|extension|x|#|,+)[\s.:=]*[0-9]+", re.IGNORECASE | re.DOTALL)
-_TRUNK_ZERO = re.compile(r"\+.*\(\s*0\s*\).*", re.DOTALL)
+_ZERO_IN_BRACKETS = re.compile(r".*[0-9].*?[(\[{]\s*0\s*[)\]}].*", re.DOTALL)
+_NOTE_IN_BRACKETS = re.compile(r".*[0-9].*\([^()]*[0-9][^()]*\)", re.DOTALL)
+_JOINED = re.compile(r"[/;,|&\r\n]|\b(?:or|and|oder|und|ou|et|o|y|e)\b", re.IGNORECASE)
 _NOT_DIGITS = re.compile(r"[^0-9]+")
 
 
@@ -37,6 +69,9 @@ class PhoneFault(Enum):
     EXPONENT = "exponent"
     DECIMAL = "decimal"
     TRUNK_ZERO = "trunk_zero"
+    SEVERAL = "several_numbers"
+    THOUSANDS = "thousands_separators"
+    ROUNDED = "rounded"
     PLUS_INSIDE = "plus_inside"
     OTHER_DIGITS = "other_digits"
     HIDDEN_CHARACTER = "hidden_character"
@@ -58,10 +93,13 @@ _HINTS = {
     PhoneFault.EXTENSION: "leave out the extension: a campaign dials the number alone",
     PhoneFault.EXPONENT: "a spreadsheet shortened the number and its digits are gone: export the column as text",
     PhoneFault.DECIMAL: "a spreadsheet made a decimal of the number: export the column as text",
-    PhoneFault.TRUNK_ZERO: "leave out the (0): it is not dialled with a country code",
+    PhoneFault.TRUNK_ZERO: "a 0 stands after the country code: write the number as it is dialled from abroad",
+    PhoneFault.SEVERAL: "it may be several numbers: write one, with nothing beside it",
+    PhoneFault.THOUSANDS: "it is written as an amount, with thousands separators: format the column as text",
+    PhoneFault.ROUNDED: "a spreadsheet may have rounded the number: check its last digits and write it as text",
     PhoneFault.PLUS_INSIDE: "a + may stand only at the beginning",
     PhoneFault.OTHER_DIGITS: "write the digits as 0 to 9",
-    PhoneFault.HIDDEN_CHARACTER: "invisible characters stand in the number: type it anew",
+    PhoneFault.HIDDEN_CHARACTER: "invisible characters stand in the number: type it again",
     PhoneFault.BAD_CHARACTER: "only digits, one leading + and the separators space - . ( ) may be used",
     PhoneFault.TOO_SHORT: f"a number has at least {SHORTEST} digits, country code included",
     PhoneFault.TOO_LONG: f"a number has at most {LONGEST} digits",
@@ -72,14 +110,15 @@ _HINTS = {
 def canonical(value: Any) -> str | PhoneFault:
     """Give the canonical digits of a phone number, or why it is none.
 
-    Text and whole numbers are read; so is a float that is a whole number (spreadsheets make them).
+    Text and whole numbers are read; so is a float that is a whole number (spreadsheets make them), unless zeros at
+    its end say that it was rounded.
 
     >>> canonical("+44 1632 960-123")
     '441632960123'
     """
     if type(value) is str:
         if value[:1] == "+":
-            if CANONICAL.fullmatch(value, 1):
+            if _AFTER_PLUS.fullmatch(value, 1):
                 return value[1:]
         elif CANONICAL.fullmatch(value):
             return value
@@ -107,6 +146,8 @@ def _as_text(value: Any) -> str | PhoneFault:
         return str(value)
     if type(value) is float and value.is_integer() and abs(value) < 2**53:
         value = int(value)
+        if is_round(str(value)):
+            return PhoneFault.ROUNDED
     if type(value) is int:
         return str(value) if abs(value) < 10**LONGEST_TEXT else PhoneFault.TOO_LONG  # huge ints cost much
     return PhoneFault.NOT_TEXT
@@ -124,19 +165,65 @@ def _from_text(text: str | PhoneFault) -> str | PhoneFault:
     return fault or _bare(text.translate(_DROP_SEPARATORS))
 
 
+def is_round(digits: str) -> bool:
+    """Tell whether a number that a spreadsheet or a float held has lost its last digits."""
+    return len(digits) >= SHORTEST and digits.endswith("0" * ROUND_ZEROS)
+
+
+def has_country_code(digits: str) -> bool:
+    """Tell whether canonical digits begin with a country code that exists."""
+    return _COUNTRY.fullmatch(digits) is not None
+
+
+def is_zero_in_brackets(text: str) -> bool:
+    """Tell whether a trunk zero stands in brackets behind other digits, as in ``44 (0)1632``."""
+    return _ZERO_IN_BRACKETS.fullmatch(text) is not None
+
+
 def _damage(text: str) -> PhoneFault | None:
     """Find what dropping the separators would hide."""
+    if _PLAIN.fullmatch(text):
+        return None
     if text[0] in "-.":
         return PhoneFault.BAD_CHARACTER
-    if _EXPONENT.fullmatch(text):
-        return PhoneFault.EXPONENT
-    if _DECIMAL.fullmatch(text):
-        return PhoneFault.DECIMAL
-    if _TRUNK_ZERO.fullmatch(text):
-        return PhoneFault.TRUNK_ZERO
-    if _EXTENSION.fullmatch(text):
-        return PhoneFault.EXTENSION
-    return None
+    for pattern, fault in _DAMAGES:
+        if pattern.fullmatch(text):
+            return fault
+    if _are_several(text):
+        return PhoneFault.SEVERAL
+    return PhoneFault.EXTENSION if _EXTENSION.fullmatch(text) else None
+
+
+_DAMAGES = (
+    (_EXPONENT, PhoneFault.EXPONENT),
+    (_DECIMAL, PhoneFault.DECIMAL),
+    (_THOUSANDS, PhoneFault.THOUSANDS),
+    (_ZERO_IN_BRACKETS, PhoneFault.TRUNK_ZERO),
+    (_NOTE_IN_BRACKETS, PhoneFault.SEVERAL),
+)
+
+
+def _are_several(text: str) -> bool:
+    """Tell whether two parts of a text could each be a number, or one could be joined from two."""
+    whole = _NOT_DIGITS.sub("", text).lstrip("0")
+    if len(whole) < 2 * SHORTEST:
+        return False
+    if any(sum(map(_is_long, split)) > 1 for split in (_JOINED.split(text), text.split("+"))):
+        return True
+    if len(whole) > LONGEST:
+        return sum(map(_is_long, _BLANKS_AND_DASHES.split(text))) > 1
+    if text.lstrip("(")[:1] in {"+", "0"}:  # with a country code or a trunk zero, so many digits may be one number
+        return False
+    before = 0
+    for part in re.split("[^0-9]+", text)[:-1]:  # a separator with a whole number on each side
+        before += len(part)
+        if SHORTEST <= before <= len(whole) - SHORTEST:
+            return True
+    return False
+
+
+def _is_long(text: str) -> bool:
+    return len(_NOT_DIGITS.sub("", text)) >= SHORTEST
 
 
 def _bare(text: str) -> str | PhoneFault:
@@ -149,7 +236,10 @@ def _bare(text: str) -> str | PhoneFault:
         return PhoneFault.TOO_SHORT
     if digits[0] == "0":
         return PhoneFault.LEADING_ZERO
-    return digits if len(digits) <= LONGEST else PhoneFault.TOO_LONG
+    if len(digits) > LONGEST:
+        return PhoneFault.TOO_LONG
+    pattern = CANONICAL if digits is text else _AFTER_PLUS
+    return digits if pattern.fullmatch(digits) else PhoneFault.TRUNK_ZERO
 
 
 def _stranger(text: str) -> PhoneFault:

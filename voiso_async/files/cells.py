@@ -15,17 +15,12 @@ class Cell(str):
     __slots__ = ("mark",)
 
     def __new__(cls, text: str, mark: str) -> Self:
-        """Keep the text a cell shows, and its mark: ``formula``, ``date`` or ``spreadsheet_error``."""
+        """Keep a cell's text, and its mark: ``formula``, ``date``, ``rounded`` or ``spreadsheet_error``."""
         cell = super().__new__(cls, text)
         cell.mark = mark
         return cell
 
     mark: str
-
-    @property
-    def is_formula(self) -> bool:
-        """Whether a spreadsheet computed it."""
-        return self.mark == "formula"
 
 
 def guarded(text: str) -> str:

@@ -1,19 +1,20 @@
 """Which column of a file is which field of a lead."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any, Protocol
 
 from attrs import Factory, field, frozen
 
 from voiso_async.errors import InputFileError
-from voiso_async.files.layouts import headerless
-from voiso_async.files.mapping import CAMPAIGN, HEADERS, Template, find_column, templates_of
-from voiso_async.files.names import RESULT_COLUMNS, listed, shown, squeezed, usual_places
+from voiso_async.files.cells import Cell
+from voiso_async.files.mapping import CAMPAIGN, HEADERS, OTHER_NAME, Template, find_column, templates_of
+from voiso_async.files.names import OTHERS_NAMES, RESULT_COLUMNS, listed, shown, squeezed, usual_places
 from voiso_async.files.places import Places
 from voiso_async.ingest.intake import HEADER_NAME
 
-__all__ = ["Columns", "Layout", "Wishes"]
+__all__ = ["Columns", "Layout", "Wishes", "names_the_phone"]
 
+_NAME_PARTS = {"first_name", "last_name"}
 _IGNORED = {squeezed(name) for name in RESULT_COLUMNS}
 
 
@@ -24,6 +25,8 @@ class Wishes:
     mapping: Mapping[str, str] = Factory(dict)
     key_column: str | None = None
     campaign_column: str | None = None
+    suppression: bool = False
+    """Whether nobody in the file is ever called: then a list without a header need not be certain."""
 
 
 class Layout(Protocol):
@@ -85,21 +88,20 @@ class Columns:
         """
         wishes = wishes or Wishes()
         names = [squeezed(name) for name in header]
-        _refuse_repeats(header, names)
         wanted = _wanted(header, wishes)
         places: dict[str, int | Template] = {}
         places.update((field, found[0]) for field, found in usual_places(names).items() if found)
         places.update((field, place) for field, place in wanted.items() if not field.startswith(HEADERS))
         if "phone_number" not in wanted:
             _check_phone(header, names)
-        if "name" in places:
-            places = {field: place for field, place in places.items() if field not in {"first_name", "last_name"}}
+        places = _with_names(places, names, wanted)
         headers: dict[str, int | Template] = {}
         headers.update((_header_name(name), place) for place, name in enumerate(header) if _is_header(name))
         headers.update(
             (field.removeprefix(HEADERS), place) for field, place in wanted.items() if field.startswith(HEADERS)
         )
         used = _used([*places.values(), *headers.values()])
+        _refuse_repeats(header, names, used)
         return cls(
             places=places,
             headers=headers,
@@ -111,14 +113,6 @@ class Columns:
             ),
             **({"layout": layout} if layout else {}),
         )
-
-    @classmethod
-    def of_first(cls, first: Sequence[str], wishes: Wishes) -> tuple["Columns", tuple[str, ...], bool]:
-        """Read a first row: the columns, their names, and whether that row is a lead already."""
-        if not _names_the_phone(first, wishes) and (names := headerless(first)):
-            columns = cls.of(names, wishes, layout=f"no header: Voiso's {', '.join(names)}")
-            return columns, names, True
-        return cls.of(first, wishes), tuple(first), False
 
     def texts(self, cells: Sequence[str]) -> dict[str, str]:
         """Give a row's texts by field, context headers and blank ones left out, without the phone number."""
@@ -141,7 +135,10 @@ class Columns:
     def phone(self, cells: Sequence[Any]) -> Any:
         """Give the cell of the phone number."""
         place = self.places["phone_number"]
-        return cells[place] if isinstance(place, int) else place.fill(cells)
+        if isinstance(place, int):
+            return cells[place]
+        damaged = (cells[part] for part in place.places if isinstance(cells[part], Cell))
+        return next(damaged, None) or place.fill(cells)
 
 
 def _wanted(header: Sequence[str], wishes: Wishes) -> dict[str, int | Template]:
@@ -164,7 +161,8 @@ def _column(header: Sequence[str], name: str) -> int:
     return place
 
 
-def _names_the_phone(first: Sequence[str], wishes: Wishes) -> bool:
+def names_the_phone(first: Sequence[str], wishes: Wishes) -> bool:
+    """Tell whether a row names the column of the phone number, by a caller's mapping or by a usual name."""
     if "phone_number" in wishes.mapping:
         try:
             templates_of(first, {"phone_number": wishes.mapping["phone_number"]})
@@ -174,10 +172,31 @@ def _names_the_phone(first: Sequence[str], wishes: Wishes) -> bool:
     return bool(usual_places([squeezed(name) for name in first])["phone_number"])
 
 
-def _refuse_repeats(header: Sequence[str], names: Sequence[str]) -> None:
+def _with_names(
+    places: Mapping[str, int | Template], names: Sequence[str], wanted: Mapping[str, int | Template]
+) -> dict[str, int | Template]:
+    """Choose between a column of whole names, and those of first and last names, where there are both.
+
+    A caller's own mapping wins. An account's or a contact's name serves only where the person's own is empty;
+    first and last name serve only where a whole name is.
+    """
+    parts = places.keys() & _NAME_PARTS
+    if "name" in wanted and not wanted.keys() & _NAME_PARTS:
+        return {field: place for field, place in places.items() if field not in parts}
+    place = places.get("name")
+    if not parts or not isinstance(place, int) or "name" in wanted:
+        return dict(places)
+    if names[place] in OTHERS_NAMES or wanted.keys() & _NAME_PARTS:
+        return {OTHER_NAME if field == "name" else field: place for field, place in places.items()}
+    return dict(places)
+
+
+def _refuse_repeats(header: Sequence[str], names: Sequence[str], used: Container[int]) -> None:
+    """Refuse a second column of a name that means a field: nobody can tell which one is right."""
     seen: set[str] = set()
+    needed = {names[place] for place in range(len(names)) if place in used}
     for name, title in zip(names, header, strict=True):
-        if name and name in seen:
+        if name in seen and name in needed:
             raise InputFileError(
                 f"two columns are named {shown(title)!r}: rename or remove one",
                 row=1,

@@ -1,36 +1,54 @@
 """Voiso's own calling lists, which may come without a header: numbers, with addresses, or names and sources."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from voiso_async.errors import InputFileError
 from voiso_async.files.phones import looks_like_phone
 
-__all__ = ["headerless"]
+__all__ = ["SAMPLE", "headerless", "holds_phone"]
 
 LAYOUTS: Mapping[int, tuple[str, ...]] = {1: ("Number",), 2: ("Number", "URL"), 3: ("Number", "Name", "Source")}
 ADDRESS = ("http://", "https://")
+SAMPLE = 200
+"""Rows below the first that are looked at before a file counts as one without a header."""
+
+Row = tuple[int, Sequence[str]]
 
 
-def headerless(first: Sequence[str]) -> tuple[str, ...] | None:
-    """Name the columns of a file whose first row is a lead already; ``None`` if that row is a header.
+def holds_phone(first: Sequence[str]) -> bool:
+    """Tell whether a first row may be a lead, and no header."""
+    return any(map(looks_like_phone, first))
 
-    ``InputFileError`` if the row holds a phone number and fits none of the layouts: nothing is guessed.
+
+def headerless(rows: Sequence[Row], is_phone: Callable[[str], bool] | None) -> tuple[str, ...]:
+    """Name the columns of a file without a header by its first rows.
+
+    ``InputFileError`` if they fit none of Voiso's layouts, or if the first column of one row is no number with its
+    country code: a column of dates, amounts or ids would be dialled. ``None`` takes any cell for a number.
     """
-    phones = [looks_like_phone(cell) for cell in first]
-    if not any(phones):
-        return None
-    if phones[0] and _fits(first, phones):
-        return LAYOUTS[len(first)]
-    raise InputFileError(
-        "the first row holds a phone number, so the names of the columns are missing: put a row such as "
-        "phone_number,name above it",
-        row=1,
+    width = len(rows[0][1])
+    if width not in LAYOUTS:
+        raise _no_header(rows[0][0], f"{width} columns are none of Voiso's layouts")
+    for row, cells in rows:
+        if is_phone is not None and not is_phone(cells[0]):
+            raise _no_header(row, "its first cell is no phone number with a country code")
+        if not _fits(cells):
+            raise _no_header(row, "what stands beside the number fits none of Voiso's layouts")
+    return LAYOUTS[width]
+
+
+def _fits(cells: Sequence[str]) -> bool:
+    others = cells[1:]
+    addresses = [cell.strip().lower().startswith(ADDRESS) for cell in others]
+    if len(others) == 1:
+        return addresses[0] or not others[0].strip()
+    return not any(addresses) and not any(map(looks_like_phone, others))
+
+
+def _no_header(row: int, why: str) -> InputFileError:
+    return InputFileError(
+        f"the file begins with a number, but row {row} is none of a list of numbers ({why}): put a row such as "
+        "phone_number,name above it, or delete what stands above the names of the columns",
+        row=row,
         reason="no_header",
     )
-
-
-def _fits(first: Sequence[str], phones: Sequence[bool]) -> bool:
-    addresses = [cell.strip().lower().startswith(ADDRESS) for cell in first]
-    if len(first) == 2:
-        return addresses[1]
-    return len(first) in LAYOUTS and not any(phones[1:]) and not any(addresses)

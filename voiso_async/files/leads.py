@@ -1,14 +1,14 @@
 """A row of a file made a lead, or an invalid one in its place."""
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 from attrs import evolve, frozen
 
 from voiso_async.files.cells import Cell
 from voiso_async.files.columns import Columns
-from voiso_async.files.mapping import CAMPAIGN
-from voiso_async.files.phones import BadCell, PhoneRule, is_error
+from voiso_async.files.mapping import CAMPAIGN, OTHER_NAME
+from voiso_async.files.phones import BadCell, PhoneRule, is_error, marked
 from voiso_async.ingest.intake import FileRow, InvalidLead
 
 __all__ = ["LeadMaker"]
@@ -17,7 +17,7 @@ LONGEST_WHOLE = 18
 """Digits that a number in a cell may have before it is left as text."""
 
 YES, NO = ("true", "yes", "y", "1", "on", "ja", "oui", "si"), ("false", "no", "n", "0", "off", "nein", "non")
-_PARTS = {"first_name", "last_name", "source.system", "source.url", CAMPAIGN}
+_PARTS = {OTHER_NAME, "first_name", "last_name", "source.system", "source.url", CAMPAIGN}
 FLAGS: dict[str, bool] = {word: words is YES for words in (YES, NO) for word in words}
 
 Fields = dict[str, Any]
@@ -82,7 +82,7 @@ def _lead(phone: Any, fields: Fields, headers: Any) -> Fields:
 def _composed(fields: Fields) -> Fields:
     """Put together what stands in several columns, and leave out what is no part of a lead."""
     whole = {field: value for field, value in fields.items() if field not in _PARTS}
-    if "name" not in whole and (name := _full_name(fields)):
+    if "name" not in whole and (name := _full_name(fields) or fields.get(OTHER_NAME)):
         whole["name"] = name
     if "source.system" in fields or "source.url" in fields:
         whole["source"] = _source(fields)
@@ -103,14 +103,14 @@ def _source(fields: Fields) -> Fields:
 
 
 def _as_read(columns: Columns, cells: Sequence[str]) -> tuple[str, ...]:
-    """Keep a row's cells as plain texts; a formula in place of a phone number stays one when it is read again."""
+    """Keep a row's cells as plain texts; what is no phone number is still none when it is read again."""
     if Cell not in map(type, cells):
         return tuple(cells)
-    texts: Iterable[str] = map(str, cells)
-    for place in columns.phone_places:
-        if isinstance(cell := cells[place], Cell) and cell.is_formula:
-            texts = ("=" + text if at == place else text for at, text in enumerate(texts))
-    return tuple(texts)
+    phones = columns.phone_places
+    return tuple(
+        marked(cell) if isinstance(cell, Cell) and place in phones else str(cell)
+        for place, cell in enumerate(cells)
+    )
 
 
 def _read_campaign(fields: Fields) -> InvalidLead | None:

@@ -10,10 +10,21 @@ from voiso_async.errors import ConfigurationError, InputFileError
 from voiso_async.files.names import NAMES, listed, shown, squeezed
 from voiso_async.ingest.intake import HEADER_NAME
 
-__all__ = ["CAMPAIGN", "HEADERS", "Template", "checked_mapping", "columns_named", "find_column", "templates_of"]
+__all__ = [
+    "CAMPAIGN",
+    "HEADERS",
+    "OTHER_NAME",
+    "Template",
+    "checked_mapping",
+    "columns_named",
+    "find_column",
+    "templates_of",
+]
 
 CAMPAIGN = "campaign"
 HEADERS = "context_headers."
+OTHER_NAME = "name (if no first or last name is given)"
+"""The column of a name that may not be the person's own, such as the account's."""
 FIELDS = (*NAMES, "source")
 
 _PART = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")

@@ -3,7 +3,7 @@
 import unicodedata
 from collections.abc import Mapping, Sequence
 
-__all__ = ["NAMES", "RESULT_COLUMNS", "listed", "shown", "squeezed", "usual_places"]
+__all__ = ["NAMES", "OTHERS_NAMES", "RESULT_COLUMNS", "listed", "shown", "squeezed", "usual_places"]
 
 MOST_SHOWN = 20
 LONGEST_SHOWN = 40
@@ -62,14 +62,24 @@ NAMES: Mapping[str, Sequence[str]] = {
 RESULT_COLUMNS: tuple[str, ...] = ("voiso_outcome", "voiso_reason", "voiso_row")
 """What a file of refused rows has beside its own columns; reading such a file again passes them over."""
 
+OTHERS_NAMES = frozenset({"accountname", "contact", "customername", "kontakt"})
+"""Names of columns that hold a person's name where nothing else does; else a company's, or somebody else's."""
+
+_UNSEEN = {
+    "Mn",
+    "Mc",
+    "Me",
+    "Cc",
+    "Cf",
+}  # accents, and what a copied header brings unseen: joiners, marks, controls
 _DROPPED = str.maketrans("", "", "_-.:()/#'\u2019\ufeff")
 
 
 def squeezed(name: str) -> str:
-    """Bring a column's name to what is compared: no case, accents, blanks, dashes or underscores."""
+    """Bring a column's name to what is compared: no case, accents, blanks, dashes or invisible characters."""
     if not name.isascii():
         plain = unicodedata.normalize("NFKD", name)
-        name = "".join(char for char in plain if not unicodedata.combining(char))
+        name = "".join(char for char in plain if unicodedata.category(char) not in _UNSEEN)
     return "".join(name.casefold().split()).translate(_DROPPED)
 
 

@@ -6,26 +6,47 @@ from typing import Any
 from attrs import frozen
 
 from voiso_async.files.cells import Cell
-from voiso_async.files.numbering import Numbering
-from voiso_async.phone import PhoneFault, canonical
+from voiso_async.files.numbering import Numbering, NumberingError
+from voiso_async.phone import PhoneFault, canonical, has_country_code, is_round, is_zero_in_brackets
 
-__all__ = ["BadCell", "PhoneRule", "is_error", "looks_like_phone"]
+__all__ = ["BadCell", "PhoneRule", "is_error", "looks_like_phone", "marked"]
 
 LONGEST_NATIONAL = 10
 """A number without ``+`` and with no more digits than this may well lack its country code."""
 
-_QUOTED = re.compile(r'="(\+?[0-9]{7,15})"')  # how exports keep a spreadsheet from reading a number: exact
+_QUOTED = re.compile(
+    r'="(\+?[0-9][0-9 ().\-\u00a0]*)"'
+)  # how exports keep a spreadsheet from reading a number: exact
+_MARKED = re.compile(r".*\((date|rounded)\)", re.DOTALL)  # what ``marked`` writes
+_SCHEME = re.compile(
+    r"(?:tel|phone|p):\s*(.*)", re.IGNORECASE | re.DOTALL
+)  # a link, and advertising exports: exact
 _WHOLE = re.compile(r"([0-9]{7,15})\.0")  # how data frames write a whole number: exact
-_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([ T].*)?|[0-9]{1,2}([./])[0-9]{1,2}\2[0-9]{4}( .*)?", re.DOTALL)
+_DATE = re.compile(
+    r"[0-9]{4}([-./])[0-9]{1,2}\1[0-9]{1,2}([ T].*)?|[0-9]{1,2}([-./])[0-9]{1,2}\3(?:[0-9]{4}|[0-9]{2})( .*)?",
+    re.DOTALL,
+)
 _ERROR = re.compile(r"#(N/A|REF!|VALUE!|DIV/0!|NAME\?|NULL!|NUM!|SPILL!|CALC!|GETTING_DATA|ERROR!|#{2,})")
-_NUMBERLIKE = {PhoneFault.LEADING_ZERO, PhoneFault.EXPONENT, PhoneFault.DECIMAL, PhoneFault.TRUNK_ZERO}
+_NUMBERLIKE = {
+    PhoneFault.LEADING_ZERO,
+    PhoneFault.EXPONENT,
+    PhoneFault.DECIMAL,
+    PhoneFault.TRUNK_ZERO,
+    PhoneFault.ROUNDED,
+}
+_NATIONAL = {PhoneFault.LEADING_ZERO, PhoneFault.TOO_SHORT, PhoneFault.TRUNK_ZERO}
+"""What a plan may read all the same: only its region tells whether the first digits are a country code."""
 
 HINTS = {
     "formula": "it is a formula, whose result may be old: paste the column as values",
     "spreadsheet_error": "a spreadsheet put an error in place of the value: mend the formula behind it",
     "date": "a spreadsheet made a date of it, or it stands in the wrong column: export the column as text",
     "scientific_notation": PhoneFault.EXPONENT.hint,
+    "rounded": PhoneFault.ROUNDED.hint,
+    "trunk_zero": PhoneFault.TRUNK_ZERO.hint,
     "not_in_numbering_plan": "no such number can exist in that region",
+    "unclear_country_code": "it can be read with and without a country code: write it with a +, or read the file "
+    "as international if each number has its country code",
     "national_without_region": f"with at most {LONGEST_NATIONAL} digits, or a 0 in front, the country code is "
     "missing: write it, with a +",
 }
@@ -57,14 +78,13 @@ class PhoneRule:
         if isinstance(value, str):
             if value[:1] == "+" and type(value) is str and isinstance(phone := canonical(value), str):
                 return phone
-            text = _unwrapped(value)
-            if isinstance(text, BadCell):
-                return text
-            value = text
+            value = _unwrapped(value)
+            if isinstance(value, BadCell):
+                return value
         phone = canonical(value)
         text = str(value) if isinstance(value, str | int) else ""
         if self.numbering and "+" not in text:
-            return self._by_plan(self.numbering, text or phone, phone)
+            return self._by_plan(self.numbering, text or str(phone), phone)
         if isinstance(phone, PhoneFault):
             lone_zero = phone is PhoneFault.LEADING_ZERO and text[:2] != "00" and not self.international
             return BadCell.of("national_without_region") if lone_zero and text[:1] == "0" else _named(phone)
@@ -72,11 +92,18 @@ class PhoneRule:
             return BadCell.of("national_without_region")
         return phone
 
-    def _by_plan(self, plan: Numbering, text: str | PhoneFault, phone: str | PhoneFault) -> str | BadCell:
-        if isinstance(phone, PhoneFault) and phone not in {PhoneFault.LEADING_ZERO, PhoneFault.TOO_SHORT}:
+    def is_certain(self, cell: str) -> bool:
+        """Tell whether a cell is a complete number, and no id or amount that looks like one."""
+        phone = self.read(cell)
+        return isinstance(phone, str) and (self.numbering is not None or "+" in cell or has_country_code(phone))
+
+    def _by_plan(self, plan: Numbering, text: str, phone: str | PhoneFault) -> str | BadCell:
+        if isinstance(phone, PhoneFault) and (phone not in _NATIONAL or is_zero_in_brackets(text)):
             return _named(phone)
-        found = plan.international(str(text))
-        return BadCell.of("not_in_numbering_plan") if found is None else found
+        try:
+            return plan.international(text)
+        except NumberingError as error:
+            return BadCell.of(error.reason)
 
 
 def is_error(value: Any) -> bool:
@@ -84,28 +111,43 @@ def is_error(value: Any) -> bool:
     return isinstance(value, str) and value[:1] == "#" and _ERROR.fullmatch(value.strip()) is not None
 
 
+def marked(cell: Cell) -> str:
+    """Write a cell of a workbook so that it is refused again for the same reason, unless somebody corrects it."""
+    if cell.mark == "formula":
+        return f"={cell}"
+    return f"{cell} ({cell.mark})" if cell.mark in {"date", "rounded"} else str(cell)
+
+
 def looks_like_phone(text: str) -> bool:
     """Tell whether a cell of the first row is a number to call, and so no column's name."""
-    text = text.strip()
-    wrapped = _QUOTED.fullmatch(text) or _WHOLE.fullmatch(text)
-    phone = canonical(wrapped[1] if wrapped else text)
-    return not isinstance(phone, PhoneFault) or phone in _NUMBERLIKE
+    bare = _unwrapped(text)
+    phone = bare if isinstance(bare, BadCell) else canonical(bare)
+    return isinstance(phone, str) or phone in _NUMBERLIKE
 
 
 def _unwrapped(value: str) -> str | BadCell:
     """Take off what exports wrap around a number and what is exact; name what is damaged."""
     if isinstance(value, Cell) and value.mark:
         return BadCell.of(value.mark)
-    text = str(value).strip()
+    text: str = str(value).strip()
     if text.isdigit():
         return text
-    if wrapped := _QUOTED.fullmatch(text) or _WHOLE.fullmatch(text):
-        return wrapped[1]
+    if exact := _QUOTED.fullmatch(text) or _SCHEME.fullmatch(text):
+        text = exact[1].strip()
+    if whole := _WHOLE.fullmatch(text):
+        return BadCell.of("rounded") if is_round(whole[1]) else whole[1]
+    damage = _damage_of(text)
+    return BadCell.of(damage) if damage else text
+
+
+def _damage_of(text: str) -> str | None:
+    """Name what a spreadsheet did to a text, if it did."""
     if text[:1] == "=":
-        return BadCell.of("formula")
+        return "formula"
     if is_error(text):
-        return BadCell.of("spreadsheet_error")
-    return BadCell.of("date") if _DATE.fullmatch(text) else text
+        return "spreadsheet_error"
+    marked = _MARKED.fullmatch(text)
+    return marked[1] if marked else "date" if _DATE.fullmatch(text) else None
 
 
 def _named(fault: PhoneFault) -> BadCell:

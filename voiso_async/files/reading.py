@@ -49,6 +49,7 @@ class Reading:
     campaign_column: str | None = None
     region: str | None = None
     international: bool = False
+    suppression: bool = False
 
     @classmethod
     def of(cls, *, mapping: Mapping[str, str] | None, **options: Any) -> Self:
@@ -111,7 +112,12 @@ class Reading:
 
     def begin(self, stream: io.BufferedReader, maker: LeadMaker) -> Table | Objects:
         """Begin to read a stream from where it is."""
-        wishes = Wishes(mapping=self.mapping, key_column=self.key_column, campaign_column=self.campaign_column)
+        wishes = Wishes(
+            mapping=self.mapping,
+            key_column=self.key_column,
+            campaign_column=self.campaign_column,
+            suppression=self.suppression,
+        )
         if self.format == "jsonl":
             return Objects(stream, wishes, maker)
         if self.format == "xlsx":

@@ -15,6 +15,7 @@ from voiso_async.files.rows import LONGEST_ROW, MOST_COLUMNS
 from voiso_async.files.shape import Shape
 from voiso_async.files.workbook import SharedTexts, Workbook, unescaped
 from voiso_async.files.xml import walk
+from voiso_async.phone import is_round
 
 __all__ = ["HIDDEN_ROWS", "HiddenRows", "SheetRows"]
 
@@ -230,14 +231,14 @@ class _Cells:
 
 
 def _number(text: str) -> str:
-    """Write a number with all its digits; one that has lost some keeps its exponent."""
+    """Write a number with all its digits; one whose last digits were dropped is marked, or keeps its exponent."""
     text = text.strip()
     if text.isdigit() and len(text) <= EXACT_DIGITS:
-        return text
+        return Cell(text, "rounded") if is_round(text) else text
     with suppress(ValueError, OverflowError):
         number = float(text)
         if number.is_integer() and abs(number) < 10**EXACT_DIGITS:
-            return str(int(number))
+            return _number(str(int(number)))
     return text
 
 

@@ -56,7 +56,7 @@ class Suppression:
         suppression = cls()
         mapping = None if column is None else {"phone_number": column}
         reading = Reading.of(
-            mapping=mapping, region=region, international=international, hidden_rows="send"
+            mapping=mapping, region=region, international=international, hidden_rows="send", suppression=True
         )  # what a filter hides is on the list all the same
         for path in paths:
             await suppression._read(path, reading)

@@ -1,14 +1,16 @@
 """One way to read three kinds of files: rows in, leads out, with what their columns turned out to mean."""
 
 import io
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from itertools import chain, islice
 from typing import Any, Protocol
 
 from voiso_async.errors import InputFileError
 from voiso_async.files.cells import unguarded
-from voiso_async.files.columns import Columns, Layout, Wishes
+from voiso_async.files.columns import Columns, Layout, Wishes, names_the_phone
 from voiso_async.files.jsonlines import JsonRows
+from voiso_async.files.layouts import SAMPLE, headerless, holds_phone
 from voiso_async.files.leads import LeadMaker
 from voiso_async.files.mapping import columns_named, find_column
 from voiso_async.files.shape import Shape
@@ -43,6 +45,9 @@ class TableRows(Iterator[tuple[int, Sequence[str]]], Protocol):
         ...
 
 
+_Header = tuple[Columns, tuple[str, ...]]
+
+
 class Table:
     """The leads of a table: by its header, or by one of Voiso's layouts without a header."""
 
@@ -51,13 +56,12 @@ class Table:
         self._maker = maker
         first = [unguarded(name) for name in rows.header]
         top = rows.row
+        self._sample: list[tuple[int, Sequence[str]]] = []
         self.columns: Columns
         self.header: tuple[str, ...]
-        self.columns, self.header, is_lead = self._read_header(first, wishes)
-        self.titles: int = 0 if is_lead else 1
-        if is_lead:
-            rows.shape.named = len(self.header)
-        self._lines = chain([(top, rows.header)] if is_lead else [], rows)
+        self.columns, self.header = self._read_header(top, first, wishes)
+        self.titles: int = 0 if self._sample else 1
+        self._lines = chain(self._sample, rows)
 
     @property
     def row(self) -> int:
@@ -92,14 +96,50 @@ class Table:
         """Let the stream go, so that it can be read again."""
         self._rows.detach()
 
-    def _read_header(self, first: Sequence[str], wishes: Wishes) -> tuple[Columns, tuple[str, ...], bool]:
+    def _read_header(self, top: int, first: Sequence[str], wishes: Wishes) -> _Header:
         try:
-            return Columns.of_first(first, wishes)
+            if names_the_phone(first, wishes) or not holds_phone(first):
+                return self._by_names(first, wishes)
+            return self._by_layout(top, first, wishes)
         except InputFileError as fault:
             found = fault
         raise InputFileError(
             f"{found.message}{self.shape.elsewhere}", row=found.row, column=found.column, reason=found.reason
         )
+
+    def _by_names(self, first: Sequence[str], wishes: Wishes) -> _Header:
+        """Read a header; where the phone number has no name in it, say so if a later row is the header."""
+        try:
+            return Columns.of(first, wishes), tuple(first)
+        except InputFileError as fault:
+            found = fault
+        if found.reason in {"no_phone_column", "no_such_column"}:
+            _refuse_later_header(self._ahead(), wishes)
+        raise found
+
+    def _by_layout(self, top: int, first: Sequence[str], wishes: Wishes) -> _Header:
+        """Read a list without a header, if every one of its first rows is a lead of such a list."""
+        self.shape.named = len(first)
+        self._sample = [(top, self._rows.header), *islice(self._rows, SAMPLE)]
+        rows = [(top, first), *((row, [unguarded(cell) for cell in cells]) for row, cells in self._sample[1:])]
+        _refuse_later_header(rows, wishes)
+        names = headerless(rows, None if wishes.suppression else self._maker.phones.is_certain)
+        return Columns.of(names, wishes, layout=f"no header: Voiso's {', '.join(names)}"), names
+
+    def _ahead(self) -> Iterator[tuple[int, Sequence[str]]]:
+        """Look at the next rows of a file that will not be read, as far as they are sound."""
+        with suppress(InputFileError):
+            yield from islice(self._rows, SAMPLE)
+
+
+def _refuse_later_header(rows: Iterable[tuple[int, Sequence[str]]], wishes: Wishes) -> None:
+    for row, cells in rows:
+        if names_the_phone(cells, wishes):
+            raise InputFileError(
+                f"row {row} looks like the names of the columns: delete the rows above it",
+                row=row,
+                reason="header_below",
+            )
 
 
 class Objects:
