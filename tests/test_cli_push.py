@@ -253,7 +253,7 @@ def test_suppressed_numbers_are_left_out_and_spoil_nothing(
     options = [word for path in lists for word in ("--suppress", path)]
     ended = sandbox_shell("leads", "push", path, "--campaign", 3, *options)
     assert 0 == ended.code
-    assert "  suppressed  2  are on the list of numbers that must not be called\n" in ended.out
+    assert "  suppressed  2  must not be called and were not sent\n" in ended.out
     assert "invalid" not in ended.out
     assert phones(4)[2:] == list(voiso_sandbox.campaigns[3].leads)
 
@@ -329,3 +329,63 @@ def test_a_fault_in_the_middle_of_a_pipe_ends_with_the_books(voiso_sandbox: Sand
     assert report["rows"] >= 1000
     assert report["counts"]["created"] == len(voiso_sandbox.campaigns[3].leads) == report["rows"]
     assert "SourceError" not in report["error"]
+
+
+def test_a_person_who_must_not_be_called_does_not_come_back_by_the_rejects(
+    sandbox_shell: Shell, voiso_sandbox: Sandbox, tmp_path: Path
+) -> None:
+    listed, other, free = phones(3)
+    rows = [
+        f"+{listed},Ann,5",
+        f"+{listed},Ann,none",
+        f"+44 (0){listed[2:]},Ann,5",
+        f"+{other},Ben,none",
+        f"{free},,",
+    ]
+    path = write_leads(tmp_path / "leads.csv", rows, "phone,name,priority")
+    dnc, rejects = write_leads(tmp_path / "dnc.txt", [f"+{listed}"]), tmp_path / "rejects.csv"
+    results = tmp_path / "results.csv"
+    options = ("--suppress", dnc, "--rejects", rejects, "--results", results, "--max-rejected", "30%", "--json")
+    ended = sandbox_shell("leads", "push", path, "--campaign", 3, *options)
+    counts = report_of(ended)["counts"]
+    assert (3, 3, 1, 1) == (ended.code, counts["suppressed"], counts["invalid"], counts["created"])
+    assert [5] == [line["row"] for line in ended.lines if line["event"] == "problem"]
+    assert listed[2:] not in rejects.read_text(encoding="utf-8")
+    assert other in rejects.read_text(encoding="utf-8")
+    job = report_of(ended)["job"]
+    again = sandbox_shell("leads", "results", job, "--rejects", "--out", tmp_path / "more.csv")
+    assert (0, "1 row written\n") == (again.code, again.err)
+    assert 2 == sandbox_shell("leads", "results", job, "--rejects", "--outcome", "suppressed").code
+    assert 1 == sandbox_shell("leads", "retry", job, "--outcome", "suppressed,invalid").code
+    for file in (rejects, results):  # pushed again, without the list
+        sandbox_shell("leads", "push", file, "--campaign", 3)
+    assert {free} == set(voiso_sandbox.campaigns[3].leads) - {other}
+
+
+def test_what_an_older_rejects_file_says_of_a_row_still_holds(
+    sandbox_shell: Shell, voiso_sandbox: Sandbox, tmp_path: Path
+) -> None:
+    listed, other, free = phones(3)
+    rows = [f"'+{listed},invalid,suppressed,2", f"'+{other},invalid,empty,3", f"'+{listed},,,", f"{free},,,"]
+    path = write_leads(tmp_path / "rejects.csv", rows, "phone,voiso_outcome,voiso_reason,voiso_row")
+    ended = sandbox_shell("leads", "push", path, "--campaign", 3)
+    assert 0 == ended.code
+    assert "  suppressed  2  must not be called and were not sent\n" in ended.out
+    assert {other, free} == set(voiso_sandbox.campaigns[3].leads)
+    job = ended.err.split("job ")[1].strip()
+    assert "created 2 · suppressed 2" in sandbox_shell("leads", "status").out
+    assert 2 == sandbox_shell("leads", "status", job, "--json").lines[-1]["counts"]["suppressed"]
+    found = sandbox_shell("leads", "results", job, "--outcome", "suppressed", "--format", "jsonl").err
+    assert "2 rows written\n" == found
+
+
+def test_an_update_leaves_out_who_must_not_be_called(
+    sandbox_shell: Shell, voiso_sandbox: Sandbox, tmp_path: Path
+) -> None:
+    assert 0 == sandbox_shell("leads", "push", write_leads(tmp_path / "a.csv", phones(2)), "--campaign", 3).code
+    path = write_leads(tmp_path / "b.csv", [f"{phone},no" for phone in phones(2)], "phone,active")
+    dnc = write_leads(tmp_path / "dnc.txt", phones(1))
+    ended = sandbox_shell("leads", "update", path, "--campaign", 3, "--suppress", dnc)
+    assert 0 == ended.code
+    assert "suppressed  1" in ended.out
+    assert "updated     1" in ended.out

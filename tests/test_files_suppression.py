@@ -1,15 +1,21 @@
 """Numbers that must not be called."""
 
+import json
 import tracemalloc
 from pathlib import Path
+from typing import Any, cast
 
+import openpyxl  # type: ignore[import-untyped]
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from lead_files import leads_in, reasons_in
+from lead_files import leads_in, reasons_in, rows_in
 
 from voiso_async import ConfigurationError, InputFileError
 from voiso_async.files import Suppression, open_leads
+from voiso_async.ingest.intake import prepare
+from voiso_async.ingest.outcome import IngestReport, LeadOutcome, Outcome
+from voiso_async.ingest.row import Operation
 from voiso_async.phone import canonical
 
 LISTED, OTHER = "441632960001", "441632960002"
@@ -119,3 +125,66 @@ def test_two_million_numbers_would_take_twenty_megabytes() -> None:
     assert 100_000 == len(listed)
     assert kept < 1_000_000
     assert peak < 2_500_000
+
+
+async def outcomes_in(path: Path, **options: Any) -> list[LeadOutcome | None]:
+    """How each row of a file ends that is not sent."""
+    rows = prepare(await rows_in(path, **options), 0, Operation.ADD, cast("Any", None))
+    return [row if isinstance(row, LeadOutcome) else None for row in rows]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        f"+{LISTED},,,,",
+        f"{LISTED},none,,,",  # priority
+        f"{LISTED},,perhaps,,",  # active
+        f"{LISTED},,,#N/A,",  # name
+        f"{LISTED},,,,list",  # campaign
+        f"+44 (0){LISTED[2:]},,,,",  # what would have to be corrected is no reason to call
+        f"+{LISTED} ext 5,,,,",
+        f"+440{LISTED[2:]},,,,",
+        f"={LISTED},,,,",
+    ],
+)
+async def test_who_must_not_be_called_is_suppressed_whatever_else_is_wrong(tmp_path: Path, row: str) -> None:
+    path = written(tmp_path / "leads.csv", "phone,priority,active,name,list", row)
+    (found,) = await outcomes_in(path, suppress=Suppression([LISTED]), campaign_column="list")
+    assert found is not None
+    assert (Outcome.SUPPRESSED, "suppressed") == (found.outcome, found.reason)
+    (found,) = await outcomes_in(path, suppress=Suppression([OTHER]), campaign_column="list")
+    assert found is not None
+    assert Outcome.INVALID is found.outcome
+
+
+MARKS = ["suppressed", "SUPPRESSED", " Suppressed ", "\u00a0suppressed\u200b", "'suppressed"]
+
+
+@pytest.mark.parametrize("mark", MARKS)
+@pytest.mark.parametrize("title", ["voiso_outcome", "voiso_reason", "Voiso Outcome", "outcome", "reason"])
+@pytest.mark.parametrize("form", ["csv", "jsonl", "xlsx"])
+async def test_a_row_that_was_suppressed_before_is_suppressed_again(
+    tmp_path: Path, form: str, title: str, mark: str
+) -> None:
+    path = tmp_path / f"rejects.{form}"
+    table = [["phone", title], [f"+{LISTED}", mark], ["12", mark], [OTHER, "letters"], [f"+{LISTED}", ""]]
+    if form == "csv":
+        written(path, *(",".join(row) for row in table))
+    elif form == "jsonl":
+        lines = [{"phone": phone, title: said} for phone, said in table[1:]]
+        written(path, *map(json.dumps, [*lines, {title: mark}]))
+    else:
+        made = openpyxl.Workbook()
+        for row in table:
+            made.active.append(row)
+        made.save(path)
+    found = [None if row is None else row.outcome for row in await outcomes_in(path)]
+    held = Outcome.SUPPRESSED
+    assert [held, held, None, held, *([held] if form == "jsonl" else [])] == found
+
+
+def test_the_outcome_needs_no_further_thought() -> None:
+    counts = dict.fromkeys(Outcome, 0) | {Outcome.CREATED: 1, Outcome.SUPPRESSED: 2}
+    report = IngestReport(rows=3, counts=counts, reasons={})
+    report.raise_unless_ok()
+    assert "created 1 · suppressed 2" == str(report)

@@ -254,3 +254,14 @@ async def test_what_no_csv_can_hold_is_shown_as_a_replacement(tmp_path: Path) ->
     path = tmp_path / "rejects.csv"
     await write_rejects(path, each([outcome(cells=("a\0b\ud800", "x"))]), ("phone", "name"))
     assert [("a\ufffdb?", "x", "invalid", "empty", "2")] == [row.cells for row in await rows_in(path)]
+
+
+async def test_who_must_not_be_called_is_in_no_file_of_rejects(tmp_path: Path) -> None:
+    table, lines = tmp_path / "rejects.csv", tmp_path / "rejects.jsonl"
+    held = outcome(0, outcome=Outcome.SUPPRESSED, phone=PHONE, cells=(PHONE,), reason="suppressed")
+    for path, header in ((table, ("phone",)), (tmp_path / "bare.csv", ()), (lines, ("json",))):
+        assert 1 == await write_rejects(path, each([held, outcome(1, cells=("12",))]), header)
+        assert PHONE not in path.read_text(encoding="utf-8")
+    results = tmp_path / "results.csv"
+    assert 1 == await write_results(results, each([held]))
+    assert ["2", "3", "", f"'+{PHONE}", "suppressed", "suppressed"] == raw(results)[1][:6]

@@ -9,6 +9,8 @@ import pytest
 from outbox_cases import Make, balanced, leads, phone, words
 
 from voiso_async.errors import OutboxError, SourceError
+from voiso_async.ingest.intake import FileRow, InvalidLead
+from voiso_async.ingest.outcome import Outcome
 from voiso_async.ingest.policy import LanePolicy
 from voiso_async.outbox import JobSource, JobState
 
@@ -154,3 +156,31 @@ async def test_a_withdrawn_job_is_loaded_no_further(make: Make) -> None:
         await outbox.load(job.id, 3, source())
     assert "withdrawn" == caught.value.reason
     assert (JobState.DONE, 1000) == ((await outbox.job(job.id)).state, (await outbox.job(job.id)).report.rows)
+
+
+async def test_who_must_not_be_called_is_kept_as_such_and_claims_no_number(make: Make) -> None:
+    """Also for a job that is loaded on: a row of the same number that may be called is no repeat."""
+
+    async def given(*, fails: bool) -> AsyncIterator[object]:
+        held = InvalidLead(
+            field="phone_number", reason="suppressed", detail="so", phone=phone(1), outcome=Outcome.SUPPRESSED
+        )
+        yield FileRow(lead=held, row=2, cells=("a",), campaign="none")
+        if fails:
+            raise RuntimeError
+        yield FileRow(lead=phone(1), row=3, cells=("b",), campaign=3)
+
+    outbox = make()
+    job = await outbox.begin()
+    with pytest.raises(SourceError):
+        await outbox.load(job.id, None, given(fails=True))
+    await outbox.aclose()
+    outbox = make()
+    job = await outbox.load(job.id, None, given(fails=False))
+    rows = await words(outbox, job.id)
+    assert [Outcome.SUPPRESSED, Outcome.NOT_SENT] == [row.outcome for row in rows]
+    assert (phone(1), "suppressed", ("a",)) == (rows[0].phone, rows[0].reason, rows[0].cells)
+    assert (1, 1) == (job.report.counts[Outcome.SUPPRESSED], job.waiting)
+    with pytest.raises(OutboxError, match="no row"):
+        await outbox.retry(job.id, [Outcome.SUPPRESSED])
+    await balanced(outbox)

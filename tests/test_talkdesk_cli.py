@@ -236,3 +236,22 @@ def test_an_error_of_the_server_is_one_line(td: Shell, voiso_sandbox: Sandbox) -
     ended = td("talkdesk", "campaigns")
     assert 1 == ended.code
     assert "scope campaigns:read" in ended.complaint
+
+
+def test_who_must_not_be_called_comes_into_no_record_list(
+    td: Shell, voiso_sandbox: Sandbox, tmp_path: Path
+) -> None:
+    dnc = tmp_path / "dnc.txt"
+    dnc.write_text("+12015550001\n")
+    file = people(tmp_path / "people.csv", 3)
+    ended = td("talkdesk", "push", file, "--list", "Leads", "--suppress", dnc)
+    assert 0 == ended.code
+    assert "  suppressed  1  must not be called and were not sent\n" in ended.out
+    marked = "phone,first name,surname,reason\n+12015550004,Rui,Mota,suppressed\n+12015550005,Rui,Mota,\n"
+    file.write_text(marked)
+    ended = td("talkdesk", "push", file, "--list", "Leads", "--json")
+    report = ended.lines[-1]
+    assert (0, True, 1) == (ended.code, report["ok"], report["counts"]["suppressed"])
+    (made,) = voiso_sandbox.talkdesk.lists.values()
+    numbers = {record["phone_numbers"][0]["phone_number"] for record in made.records}
+    assert {"+12015550000", "+12015550002", "+12015550005"} == numbers

@@ -130,7 +130,7 @@ def test_one_name_is_split_at_its_last_blank(name: str, first: str, last: str) -
         (RUI | {"key": "x" * 257}, "key", "too_long"),
         (RUI | {"active": False}, "active", "unknown_field"),
         (RUI | {"44 1632 960 012": 1}, "(unnamed)", "unknown_field"),
-        (InvalidLead(field="phone_number", reason="suppressed", detail="so"), "phone_number", "suppressed"),
+        (InvalidLead(field="phone_number", reason="empty", detail="so"), "phone_number", "empty"),
     ],
 )
 def test_what_cannot_be_sent_is_refused_here(record: Any, field: str, reason: str) -> None:

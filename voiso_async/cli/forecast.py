@@ -11,7 +11,6 @@ from voiso_async.cli.meter import POLICY, seconds_for
 from voiso_async.cli.problems import Problems, as_json, row_of, show_problems
 from voiso_async.cli.show import counted, duration, printable, show, show_json
 from voiso_async.cli.standing import Standing
-from voiso_async.cli.tally import invalid, suppressed
 from voiso_async.files.shape import Shape
 from voiso_async.ingest.jobs import Job
 from voiso_async.ingest.outcome import Outcome
@@ -73,9 +72,9 @@ class Forecast:
             "remarks": list(self.shape.remarks),
             "rows": report.rows,
             "sendable": sum(self.sendable.values()),
-            "invalid": invalid(report),
+            "invalid": report.counts[Outcome.INVALID],
             "repeated": report.counts[Outcome.REPEATED],
-            "suppressed": suppressed(report),
+            "suppressed": report.counts[Outcome.SUPPRESSED],
             "batches": self.batches,
             "seconds": round(self.seconds, 1),
             "server_time": self.server_time,
@@ -86,8 +85,6 @@ class Forecast:
 async def show_each_row(outbox: Outbox, job_id: str, *, json: bool) -> None:
     """Name each row that cannot be sent."""
     async for row in outbox.outcomes(job_id, outcomes={Outcome.INVALID}, pending=False):
-        if row.reason == "suppressed":
-            continue
         if json:
             show_json({"event": "problem", **as_json(row)})
             continue
@@ -99,9 +96,9 @@ def show_forecast(forecast: Forecast, problems: Problems) -> None:
     """Print it for people."""
     report = forecast.job.report
     left_out = {
-        "invalid": invalid(report),
+        "invalid": report.counts[Outcome.INVALID],
         "repeated in the file": report.counts[Outcome.REPEATED],
-        "suppressed": suppressed(report),
+        "suppressed": report.counts[Outcome.SUPPRESSED],
     }
     parts = ", ".join(f"{counted(count)} {name}" for name, count in left_out.items() if count)
     sendable = sum(forecast.sendable.values())

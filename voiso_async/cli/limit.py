@@ -5,7 +5,6 @@ from attrs import frozen
 from voiso_async.cli.meter import answered
 from voiso_async.cli.problems import Problems
 from voiso_async.cli.show import counted
-from voiso_async.cli.tally import invalid
 from voiso_async.ingest.jobs import Job, JobState
 from voiso_async.ingest.outcome import IngestReport, Outcome
 
@@ -41,10 +40,11 @@ class Limit:
 
     def verdict(self, job: Job) -> str:
         """Say that it is broken."""
+        counts = job.report.counts
         return (
             f"{bad_share(job.report):.0%} of the rows come to nothing, more than the {self.share:.0%} of "
-            f"--max-rejected ({counted(invalid(job.report))} of {counted(job.report.rows)} invalid, "
-            f"{counted(job.report.counts[Outcome.REJECTED])} of {counted(answered(job.report.counts))} rejected)"
+            f"--max-rejected ({counted(counts[Outcome.INVALID])} of {counted(job.report.rows)} invalid, "
+            f"{counted(counts[Outcome.REJECTED])} of {counted(answered(counts))} rejected)"
         )
 
 
@@ -56,10 +56,11 @@ def bad_share(report: IngestReport) -> float:
     """
     if not report.rows:
         return 0.0
-    unsent = report.counts[Outcome.INVALID] + report.counts[Outcome.REPEATED]
+    invalid = report.counts[Outcome.INVALID]
+    unsent = invalid + report.counts[Outcome.REPEATED] + report.counts[Outcome.SUPPRESSED]
     replies = answered(report.counts)
     rejected = report.counts[Outcome.REJECTED] / replies if replies else 0.0
-    return (invalid(report) + (report.rows - unsent) * rejected) / report.rows
+    return (invalid + (report.rows - unsent) * rejected) / report.rows
 
 
 def likely_cause(problems: Problems, phone_column: str | None) -> str | None:

@@ -14,10 +14,10 @@ from voiso_async.cli.reading import AS_IT_IS, File, Reading, leads_of
 from voiso_async.cli.sending import nothing_in
 from voiso_async.cli.show import note, show_json
 from voiso_async.cli.standing import Standing, standing_of
-from voiso_async.cli.tally import invalid
 from voiso_async.errors import ConfigurationError, VoisoError
 from voiso_async.files import LeadFile
 from voiso_async.ingest.jobs import Job
+from voiso_async.ingest.outcome import Outcome
 from voiso_async.outbox import Outbox, SqliteOutbox
 from voiso_async.wire import positive_id
 
@@ -88,7 +88,7 @@ async def planned(plan: Plan, connection: Connection, *, json: bool) -> int:
                 raise nothing_in(leads.name, leads.shape.elsewhere)
             forecast = await _forecast(plan, leads, outbox, job, connection)
             await _tell(forecast, outbox, every_row=plan.every_row, json=json)
-    return Exit.NOT_ALL if invalid(job.report) else Exit.OK
+    return Exit.NOT_ALL if job.report.counts[Outcome.INVALID] else Exit.OK
 
 
 async def _forecast(plan: Plan, leads: LeadFile, outbox: Outbox, job: Job, connection: Connection) -> Forecast:
@@ -127,7 +127,7 @@ async def _looked(campaigns: list[int], connection: Connection) -> dict[int, Sta
 
 
 async def _tell(forecast: Forecast, outbox: Outbox, *, every_row: bool, json: bool) -> None:
-    wrong = invalid(forecast.job.report)
+    wrong = forecast.job.report.counts[Outcome.INVALID]
     problems = await problems_of(outbox, forecast.job.id, wrong)
     if every_row:
         await show_each_row(outbox, forecast.job.id, json=json)

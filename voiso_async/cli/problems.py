@@ -81,7 +81,7 @@ async def problems_of(outbox: Outbox, job_id: str, total: int) -> Problems:
     if total:
         async with aclosing(_rows(outbox, job_id)) as rows:
             async for row in rows:
-                seen += row.reason != "suppressed"
+                seen += 1
                 _sort_in(groups, row)
                 if seen >= min(total, MOST_LOOKED_AT):
                     break
@@ -131,8 +131,6 @@ def _rows(outbox: Outbox, job_id: str) -> Any:
 
 
 def _sort_in(groups: dict[tuple[Any, ...], Group], row: JobOutcome) -> None:
-    if row.reason == "suppressed":
-        return
     group = groups.setdefault((row.outcome, row.field, row.reason), Group(row))
     group.count += 1
     if len(group.rows) < MOST_EXAMPLES:

@@ -43,8 +43,8 @@ async def push(
     on, and no lead is lost. A file that was pushed before is not sent again. The usual column names are
     understood, and columns named X-... become context headers; see voiso leads plan.
 
-    Ctrl-C stops after the call in flight; twice, at once. The exit code is 0 if every lead is in the campaign, 3
-    if some are not, 4 if it was stopped and can go on, 1 after an error, 2 if nothing could be begun.
+    Ctrl-C stops after the call in flight; twice, at once. The exit code is 0 if every lead is in the campaign or
+    suppressed, 3 if some are not, 4 if it was stopped and can go on, 1 after an error, 2 if nothing could begin.
 
     Parameters
     ----------

@@ -9,7 +9,7 @@ from rich.text import Text
 from voiso_async.cli.common import Exit
 from voiso_async.cli.problems import PROBLEMS, Problems, as_json, problems_of, show_problems
 from voiso_async.cli.show import counted, duration, printable, show, show_json
-from voiso_async.cli.tally import counts_of, fine, suppressed
+from voiso_async.cli.tally import counts_of
 from voiso_async.ingest.jobs import Job, JobState
 from voiso_async.ingest.outcome import IngestReport, Outcome
 from voiso_async.outbox import Outbox
@@ -46,7 +46,7 @@ class Ending:
             return Exit.ERROR
         if self.job.state is not JobState.DONE:
             return Exit.STOPPED
-        return Exit.OK if fine(self.job.report) else Exit.NOT_ALL
+        return Exit.OK if self.job.report.ok else Exit.NOT_ALL
 
     @property
     def next(self) -> str | None:
@@ -64,14 +64,14 @@ def next_command(job: Job, words: str = "") -> str | None:
     again = [outcome.value for outcome in (Outcome.REJECTED, Outcome.UNREPORTED) if counts[outcome]]
     if again:
         return f"voiso leads retry {job.id} --outcome {','.join(again)}{words}"
-    if counts[Outcome.INVALID] > suppressed(job.report):
+    if counts[Outcome.INVALID]:
         return f"voiso leads results {job.id} --rejects --out rejects.csv{words}"
     return None
 
 
 async def print_report(outbox: Outbox, ending: Ending, *, json: bool) -> None:
     """Print how a job stands, and why rows are not in the campaign; as JSON the report is the last line."""
-    total = sum(ending.job.report.counts[outcome] for outcome in PROBLEMS) - suppressed(ending.job.report)
+    total = sum(ending.job.report.counts[outcome] for outcome in PROBLEMS)
     if json:
         await _print_problems(outbox, ending.job.id, total)
         show_json(_as_json(ending))
@@ -105,7 +105,7 @@ def job_as_json(job: Job) -> dict[str, Any]:
         "in_doubt": job.doubted,
         **job.report.as_dict(),
         "balanced": job.report.pending == job.waiting,
-        "ok": job.state is JobState.DONE and fine(job.report),
+        "ok": job.state is JobState.DONE and job.report.ok,
     }
 
 
@@ -120,9 +120,8 @@ async def _print_problems(outbox: Outbox, job_id: str, total: int) -> None:
     if not left:
         return
     async for row in outbox.outcomes(job_id, outcomes=PROBLEMS, pending=False):
-        if row.reason != "suppressed":
-            show_json({"event": "problem", **as_json(row)})
-            left -= 1
+        show_json({"event": "problem", **as_json(row)})
+        left -= 1
         if not left:
             return
 

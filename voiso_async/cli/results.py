@@ -39,6 +39,10 @@ async def save_rejects(
     outbox: Outbox, job: Job, path: Path | None, *, wanted: Collection[Outcome] | None = None
 ) -> int:
     """Write the rows that are not in the campaign as they came; those that still wait are left out."""
+    if wanted is not None and Outcome.SUPPRESSED in wanted:
+        raise ConfigurationError(
+            "suppressed rows are not written to be mended and pushed again: leave out suppressed, or --rejects"
+        )
     header = () if job.source is None else job.source.header
     rows = outbox.outcomes(job.id, outcomes=wanted or NOT_THERE, pending=False)
     return await write_rejects(STANDARD_OUTPUT if path is None else path, rows, header)

@@ -16,7 +16,6 @@ from voiso_async.cli.report import Ending, print_report
 from voiso_async.cli.results import refuse_existing, save_rejects, save_results
 from voiso_async.cli.run import Load, Run, Watch
 from voiso_async.cli.show import complain, counted, note, show_json
-from voiso_async.cli.tally import invalid
 from voiso_async.cli.units import Seconds, Threshold
 from voiso_async.client import VoisoClient
 from voiso_async.errors import InputFileError
@@ -133,9 +132,8 @@ class Trip:
             complain(fault)
 
     async def _explain(self, job: Job, phone: str | None) -> None:
-        problems = await problems_of(
-            self.outbox, job.id, invalid(job.report) + job.report.counts[Outcome.REJECTED]
-        )
+        counts = job.report.counts
+        problems = await problems_of(self.outbox, job.id, counts[Outcome.INVALID] + counts[Outcome.REJECTED])
         if cause := likely_cause(problems, phone):
             self.watch.view.tell(cause)
 

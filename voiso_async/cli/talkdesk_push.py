@@ -15,7 +15,6 @@ from voiso_async.cli.reading import AS_IT_IS, File, Reading
 from voiso_async.cli.show import complain, counted, note, printable, show, show_json
 from voiso_async.cli.signals import Signals
 from voiso_async.cli.talkdesk_account import OF_ENVIRONMENT, Account, account_client
-from voiso_async.cli.tally import fine
 from voiso_async.errors import ConfigurationError, InputFileError, VoisoError
 from voiso_async.files import LeadFile
 from voiso_async.files.names import NAMES, squeezed
@@ -34,6 +33,7 @@ MEANINGS: Mapping[Outcome, str] = {
     Outcome.REPEATED: "have the phone of an earlier row",
     Outcome.REJECTED: "were refused by the server",
     Outcome.INVALID: "cannot be sent; mend them and push them again",
+    Outcome.SUPPRESSED: "must not be called and were not sent",
     Outcome.UNREPORTED: "were sent, but the answer does not name them",
     Outcome.UNKNOWN: "were sent, and no answer came: they may be in the list",
     Outcome.NOT_SENT: "are not in the list: the push ended before",
@@ -59,8 +59,8 @@ async def push(
     headers (X-...) become extra data. A row that is not active is not sent. The same file again does no harm: what
     is in the list is counted as duplicate.
 
-    Ctrl-C stops after the call in flight; twice, at once. The exit code is 0 if every row is in the list, 3 if
-    some are not, 1 after an error, 2 if nothing could be begun.
+    Ctrl-C stops after the call in flight; twice, at once. The exit code is 0 if every row is in the list or
+    suppressed, 3 if some are not, 1 after an error, 2 if nothing could be begun.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ async def push(
     if problem is not None:
         complain(problem)
         return Exit.ERROR
-    return Exit.OK if fine(report) else Exit.NOT_ALL
+    return Exit.OK if report.ok else Exit.NOT_ALL
 
 
 async def _target(client: TalkdeskClient, name: str | None, list_id: str | None) -> RecordList:
@@ -180,12 +180,12 @@ def _in_short(error: VoisoError) -> str:
 
 def _print(report: IngestReport, run: _Run, target: RecordList, error: str | None, *, json: bool) -> None:
     name = run.leads.name
-    problems = [_placed(problem, run) for problem in report.problems if problem.reason != "suppressed"]
+    problems = [_placed(problem, run) for problem in report.problems]
     if json:
         for problem in problems:
             show_json({"event": "problem", **as_json(problem)})
         books = {"event": "report", "list": target.id, "file": name, **report.as_dict()}
-        show_json(books | {"ok": fine(report), "error": error})
+        show_json(books | {"error": error})
         return
     show(Text(printable(f"{name} → list {target.name or target.id}"), style="bold"), _counts(report))
     if problems:

@@ -1,12 +1,12 @@
-"""The counts of a job in the words of this command: suppressed and withdrawn rows stand for themselves."""
+"""The counts of a job in the words of this command: known and withdrawn rows stand for themselves."""
 
 from attrs import frozen
 
 from voiso_async.cli.show import counted
 from voiso_async.ingest.jobs import Job
-from voiso_async.ingest.outcome import IngestReport, Outcome
+from voiso_async.ingest.outcome import Outcome
 
-__all__ = ["Count", "counts_of", "fine", "invalid", "suppressed"]
+__all__ = ["Count", "counts_of"]
 
 MEANINGS = {
     Outcome.CREATED: "are new in the campaign",
@@ -16,12 +16,12 @@ MEANINGS = {
     Outcome.REPEATED: "have the phone of an earlier row",
     Outcome.REJECTED: "were refused by the server",
     Outcome.INVALID: "cannot be sent; mend them and push them again",
+    Outcome.SUPPRESSED: "must not be called and were not sent",
     Outcome.UNREPORTED: "were sent, but the answer does not name them",
     Outcome.UNKNOWN: "were sent, and no answer came: they may be in the campaign",
     Outcome.NOT_SENT: "will not be sent",
 }
 APART = {
-    "suppressed": (Outcome.INVALID, "are on the list of numbers that must not be called"),
     "known": (Outcome.REPEATED, "were handed over before, by their key"),
     "withdrawn": (Outcome.NOT_SENT, "were withdrawn and will not be sent"),
     "expired": (Outcome.NOT_SENT, "came too late and will not be sent"),
@@ -39,22 +39,6 @@ class Count:
     good: bool
 
 
-def suppressed(report: IngestReport) -> int:
-    """Count the rows that were left out because they must not be called: as it should be."""
-    return min(report.reasons.get("suppressed", 0), report.counts[Outcome.INVALID])
-
-
-def invalid(report: IngestReport) -> int:
-    """Count the rows that cannot be sent, without those that must not be."""
-    return report.counts[Outcome.INVALID] - suppressed(report)
-
-
-def fine(report: IngestReport) -> bool:
-    """Whether every row is where it should be."""
-    left = sum(count for outcome, count in report.counts.items() if not outcome.ok)
-    return report.balanced and left == suppressed(report)
-
-
 def counts_of(job: Job) -> list[Count]:
     """Give the lines of a job's books, without empty ones."""
     report, lines = job.report, []
@@ -64,9 +48,7 @@ def counts_of(job: Job) -> list[Count]:
         }
         rest = count - sum(parts.values())
         lines.append(Count(outcome.value.replace("_", " "), rest, MEANINGS[outcome], outcome.ok))
-        lines += [
-            Count(name, part, APART[name][1], name in {"suppressed", "known"}) for name, part in parts.items()
-        ]
+        lines += [Count(name, part, APART[name][1], name == "known") for name, part in parts.items()]
     doubts = f"; for {counted(job.doubted)} of them an answer was lost" if job.doubted else ""
     lines.append(Count("waiting", job.waiting, f"are still to be sent{doubts}", good=False))
     return [line for line in lines if line.number > 0]

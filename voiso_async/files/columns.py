@@ -16,6 +16,8 @@ __all__ = ["Columns", "Layout", "Wishes", "names_the_phone"]
 
 _NAME_PARTS = {"first_name", "last_name"}
 _IGNORED = {squeezed(name) for name in RESULT_COLUMNS}
+_MARKS = {"voisooutcome", "voisoreason", "outcome", "reason"}
+"""Columns of rejects and results that say why a row was not sent."""
 
 
 @frozen(kw_only=True)
@@ -74,6 +76,8 @@ class Columns:
     recognised: Mapping[str, str] = Factory(dict)
     unused: tuple[str, ...] = ()
     layout: str = "by the names in the first row"
+    marks: tuple[int, ...] = ()
+    """Where it may be said that a row was suppressed before."""
     phone_places: tuple[int, ...] = field(init=False, default=Factory(_phone_places, takes_self=True))
     """Where the parts of the phone number stand."""
     _fields: Places = field(init=False, repr=False, default=Factory(_fields, takes_self=True))
@@ -106,6 +110,7 @@ class Columns:
             places=places,
             headers=headers,
             recognised=_described(header, places, headers),
+            marks=tuple(place for place, name in enumerate(names) if name in _MARKS),
             unused=tuple(
                 shown(name)
                 for place, name in enumerate(header)

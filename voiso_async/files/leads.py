@@ -1,23 +1,29 @@
 """A row of a file made a lead, or an invalid one in its place."""
 
-from collections.abc import Container, Mapping, Sequence
+import re
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any
 
-from attrs import evolve, frozen
+from attrs import Factory, evolve, frozen
 
 from voiso_async.files.cells import Cell
 from voiso_async.files.columns import Columns
 from voiso_async.files.mapping import CAMPAIGN, OTHER_NAME
+from voiso_async.files.names import squeezed
 from voiso_async.files.phones import BadCell, PhoneRule, is_error, marked
 from voiso_async.ingest.intake import FileRow, InvalidLead
+from voiso_async.ingest.outcome import Outcome
+from voiso_async.phone import LONGEST, SHORTEST
 
-__all__ = ["LeadMaker"]
+__all__ = ["SUPPRESSED", "LeadMaker", "says_suppressed"]
 
 LONGEST_WHOLE = 18
 """Digits that a number in a cell may have before it is left as text."""
 
 YES, NO = ("true", "yes", "y", "1", "on", "ja", "oui", "si"), ("false", "no", "n", "0", "off", "nein", "non")
 _PARTS = {OTHER_NAME, "first_name", "last_name", "source.system", "source.url", CAMPAIGN}
+_LETTERS = re.compile(r"[^a-z]+")
+_EXTENSION = re.compile(r"[A-Za-z#,;]")
 FLAGS: dict[str, bool] = {word: words is YES for words in (YES, NO) for word in words}
 
 Fields = dict[str, Any]
@@ -25,10 +31,14 @@ Fields = dict[str, Any]
 
 @frozen(kw_only=True)
 class LeadMaker:
-    """Make leads of rows: by a rule for phone numbers, and without those that are suppressed."""
+    """Make leads of rows: by a rule for phone numbers, and without those that are suppressed.
+
+    ``marked`` are the numbers of rows of which the file itself says that they were suppressed before.
+    """
 
     phones: PhoneRule
     suppressed: Container[int] = frozenset()
+    marked: set[int] = Factory(set)
 
     def of_texts(self, columns: Columns, row: int, cells: Sequence[str]) -> FileRow:
         """Make a lead of a row of texts: whole numbers and flags are read, blank cells are absent."""
@@ -43,8 +53,10 @@ class LeadMaker:
             fields["priority"] = _whole(fields["priority"])
         if CAMPAIGN in columns.places:
             fault = fault or _read_campaign(fields)
-        phone = self.phones.read(columns.phone(cells))
-        lead = self._fault_of(phone, fields, fault) or _lead(phone, fields, headers)
+        phone = self.phones.read(value := columns.phone(cells))
+        if (self.suppressed or self.marked or columns.marks) and self._keeps_out(columns, cells, phone, value):
+            fault = SUPPRESSED
+        lead = _fault_of(phone, fields, fault) or _lead(phone, fields, headers)
         return FileRow(lead=lead, row=row, cells=_as_read(columns, cells), campaign=fields.get(CAMPAIGN))
 
     def of_values(self, columns: Columns, row: int, values: Mapping[Any, Any], line: str) -> FileRow:
@@ -56,20 +68,46 @@ class LeadMaker:
         if nested is not None:
             headers = headers | nested if isinstance(nested, dict) else nested
         fault = _read_campaign(fields) if CAMPAIGN in columns.places else None
-        phone = self.phones.read(columns.phone(cells))
-        lead = self._fault_of(phone, fields, fault) or _lead(phone, fields, headers)
+        phone = self.phones.read(value := columns.phone(cells))
+        if (self.suppressed or self.marked or columns.marks) and self._keeps_out(columns, cells, phone, value):
+            fault = SUPPRESSED
+        lead = _fault_of(phone, fields, fault) or _lead(phone, fields, headers)
         return FileRow(lead=lead, row=row, cells=(line,), campaign=fields.get(CAMPAIGN))
 
-    def _fault_of(self, phone: str | BadCell, fields: Fields, fault: InvalidLead | None) -> InvalidLead | None:
-        """Say why a row cannot be sent, the phone number first; the fault carries the row's key."""
-        if isinstance(phone, BadCell):
-            fault = _invalid("phone_number", phone.reason, phone.detail)
-        elif fault is None and self.suppressed and int(phone) in self.suppressed:
-            fault = _SUPPRESSED
-        if fault is None:
-            return None
-        key = fields.get("key")
-        return evolve(fault, key=str(key) if isinstance(key, str | int) else None)
+    def _keeps_out(self, columns: Columns, cells: Sequence[Any], phone: str | BadCell, value: Any) -> bool:
+        """Tell whether the number of a row must not be called, also where it would have to be corrected first."""
+        numbers = _meant(value) if isinstance(phone, BadCell) else [int(phone)]
+        if says_suppressed(cells[place] for place in columns.marks):
+            self.marked.update(numbers)
+            return True
+        return any(number in self.suppressed or number in self.marked for number in numbers)
+
+
+def says_suppressed(values: Iterable[Any]) -> bool:
+    """Tell whether a row says of itself, in the words of an earlier report, that it was suppressed."""
+    return any(isinstance(value, str) and _LETTERS.sub("", squeezed(value)) == "suppressed" for value in values)
+
+
+def _fault_of(phone: str | BadCell, fields: Fields, fault: InvalidLead | None) -> InvalidLead | None:
+    """Say why a row is not sent: it must not be called, or else the phone number first; with the row's key."""
+    if isinstance(phone, BadCell) and fault is not SUPPRESSED:
+        fault = _invalid("phone_number", phone.reason, phone.detail)
+    if fault is None:
+        return None
+    key = fields.get("key")
+    known = None if isinstance(phone, BadCell) else phone
+    return evolve(fault, key=str(key) if isinstance(key, str | int) else None, phone=known)
+
+
+def _meant(value: Any) -> list[int]:
+    """Give the numbers that an unreadable cell may mean: so written, without an extension or a trunk zero."""
+    text = str(value) if isinstance(value, str | int) else ""
+    found = []
+    for part in {text, _EXTENSION.split(text, maxsplit=1)[0]}:
+        digits = "".join(str(int(char)) for char in part if char.isdecimal()).lstrip("0")
+        shorter = [digits[:place] + digits[place + 1 :] for place in (1, 2, 3) if digits[place : place + 1] == "0"]
+        found += [int(whole) for whole in (digits, *shorter) if SHORTEST <= len(whole) <= LONGEST]
+    return found
 
 
 def _lead(phone: Any, fields: Fields, headers: Any) -> Fields:
@@ -149,4 +187,9 @@ def _invalid(field: str, reason: str, detail: str) -> InvalidLead:
     return InvalidLead(field=field, reason=reason, detail=detail)
 
 
-_SUPPRESSED = _invalid("phone_number", "suppressed", "the number is on the list of those that must not be called")
+SUPPRESSED = InvalidLead(
+    field="phone_number",
+    reason="suppressed",
+    detail="the number is on a list of those that must not be called, or the file says that it was",
+    outcome=Outcome.SUPPRESSED,
+)

@@ -11,7 +11,7 @@ from voiso_async.files.cells import unguarded
 from voiso_async.files.columns import Columns, Layout, Wishes, names_the_phone
 from voiso_async.files.jsonlines import JsonRows
 from voiso_async.files.layouts import SAMPLE, headerless, holds_phone
-from voiso_async.files.leads import LeadMaker
+from voiso_async.files.leads import SUPPRESSED, LeadMaker, says_suppressed
 from voiso_async.files.mapping import columns_named, find_column
 from voiso_async.files.shape import Shape
 from voiso_async.ingest.intake import FileRow, InvalidLead
@@ -190,7 +190,9 @@ class Objects:
         columns = self._look(row, value)
         if isinstance(value, dict) and columns is not None:
             return self._maker.of_values(columns, row, value | self._absent, line)
-        if isinstance(value, dict):
+        if isinstance(value, dict) and says_suppressed(value.values()):
+            fault = SUPPRESSED
+        elif isinstance(value, dict):
             fault = InvalidLead(field="phone_number", reason="empty", detail="there is no phone number")
         elif value is None or isinstance(value, bool | list):
             fault = InvalidLead(field="lead", reason="wrong_type", detail="write an object, or a phone number")

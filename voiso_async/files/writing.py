@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import AsyncIterable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping, Sequence
 from typing import Any, Literal
 
 from voiso_async.convert import decode, encode
@@ -12,6 +12,7 @@ from voiso_async.files.names import RESULT_COLUMNS, squeezed
 from voiso_async.files.tables import JSON_HEADER
 from voiso_async.files.target import Target, TargetFile
 from voiso_async.ingest.jobs import JobOutcome
+from voiso_async.ingest.outcome import Outcome
 
 __all__ = ["write_rejects", "write_results"]
 
@@ -56,7 +57,9 @@ async def write_rejects(
     ``header`` is that of their ``JobSource``: rows of a table are written as CSV, guarded as by ``write_results``;
     those of JSON Lines as JSON Lines. The columns ``voiso_outcome``, ``voiso_reason`` and ``voiso_row`` come last;
     ``open_leads`` passes them over. Rows that came from no file are written with their phone number and key.
+    SUPPRESSED rows are left out: there is nothing to mend, and nobody may be called because of it.
     """
+    outcomes = _to_mend(outcomes)
     if tuple(header) == JSON_HEADER:
         return await _write(target, outcomes, b"", lambda outcome: _line(_object(outcome)), overwrite=overwrite)
     kept = [place for place, name in enumerate(header) if squeezed(name) not in _IGNORED]
@@ -71,6 +74,12 @@ async def write_rejects(
         return _row([*texts, *_verdict(outcome)])
 
     return await _write(target, outcomes, _row([*titles, *RESULT_COLUMNS]), row, overwrite=overwrite)
+
+
+async def _to_mend(outcomes: Outcomes) -> AsyncIterator[JobOutcome]:
+    async for outcome in outcomes:
+        if outcome.outcome is not Outcome.SUPPRESSED:
+            yield outcome
 
 
 async def _write(target: Target, outcomes: Outcomes, top: bytes, row: Writer, *, overwrite: bool) -> int:

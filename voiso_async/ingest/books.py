@@ -95,7 +95,7 @@ class Books:
         )
 
 
-_NEVER_ANSWERED = {Outcome.INVALID, Outcome.REPEATED, Outcome.UNKNOWN, Outcome.NOT_SENT}
+_NEVER_ANSWERED = {Outcome.INVALID, Outcome.SUPPRESSED, Outcome.REPEATED, Outcome.UNKNOWN, Outcome.NOT_SENT}
 
 
 def _by_index(outcome: LeadOutcome) -> int:

@@ -36,12 +36,29 @@ _BARE = (str, int, float)
 
 @frozen(kw_only=True)
 class InvalidLead:
-    """What a reader yields in place of a lead it cannot make sense of: INVALID in the books, and never sent."""
+    """What a reader yields in place of a lead that is never sent: ``outcome`` is INVALID or SUPPRESSED.
+
+    ``phone`` is the canonical number, if there is one.
+    """
 
     field: str
     reason: str
     detail: str = attrs.field(repr=False)
     key: str | None = attrs.field(default=None, repr=False)
+    phone: str | None = attrs.field(default=None, repr=False)
+    outcome: Outcome = Outcome.INVALID
+
+    def at(self, index: int) -> LeadOutcome:
+        """Give the outcome of the row with this index."""
+        return LeadOutcome(
+            index=index,
+            outcome=self.outcome,
+            phone=self.phone,
+            key=self.key,
+            reason=self.reason,
+            field=self.field,
+            detail=self.detail,
+        )
 
 
 class FileRow(Discreet, Struct, frozen=True, kw_only=True):
@@ -82,7 +99,7 @@ def _prepared(lead: Any, index: int, operation: Operation, owner: RowOwner) -> R
     """The careful way: it takes every form of a lead, and names what is wrong with one."""
     phone = key = None
     if isinstance(lead, InvalidLead):
-        return _refused(index, lead, None, lead.key)
+        return lead.at(index)
     try:
         fields = _fields_of(lead, operation)
         key = _key(fields.pop("key", None))
@@ -93,19 +110,8 @@ def _prepared(lead: Any, index: int, operation: Operation, owner: RowOwner) -> R
         found = fault
     except Exception:  # noqa: BLE001 - a hostile mapping may raise anything
         found = _Invalid("lead", "unreadable", "reading this lead raised an error")
-    return _refused(index, found, phone, key)
-
-
-def _refused(index: int, fault: _Invalid | InvalidLead, phone: str | None, key: str | None) -> LeadOutcome:
-    return LeadOutcome(
-        index=index,
-        outcome=Outcome.INVALID,
-        phone=phone,
-        key=key,
-        reason=fault.reason,
-        field=fault.field,
-        detail=fault.detail,
-    )
+    refused = InvalidLead(field=found.field, reason=found.reason, detail=found.detail, phone=phone, key=key)
+    return refused.at(index)
 
 
 def _fields_of(lead: Any, operation: Operation) -> dict[str, Any]:

@@ -31,6 +31,8 @@ class Outcome(StrEnum):
     """The server refused it."""
     INVALID = "invalid"
     """Refused here and never sent; see ``field``, ``reason`` and ``detail``."""
+    SUPPRESSED = "suppressed"
+    """On a list of numbers that must not be called, or marked so in its file; never sent, nothing to correct."""
     UNREPORTED = "unreported"
     """Sent and answered, but in none of the answer's lists, or in contradicting ones."""
     UNKNOWN = "unknown"
@@ -47,8 +49,17 @@ class Outcome(StrEnum):
         return self in OK
 
 
-OK = frozenset({Outcome.CREATED, Outcome.DUPLICATE, Outcome.CONFIRMED, Outcome.UPDATED, Outcome.REPEATED})
-"""Outcomes of rows that need no further thought."""
+OK = frozenset(
+    {
+        Outcome.CREATED,
+        Outcome.DUPLICATE,
+        Outcome.CONFIRMED,
+        Outcome.UPDATED,
+        Outcome.REPEATED,
+        Outcome.SUPPRESSED,
+    }
+)
+"""Outcomes of rows that need no further thought: they are in the campaign, or are kept out of it as was asked."""
 
 
 class LeadOutcome(Discreet, Struct, frozen=True, kw_only=True, gc=False):
@@ -78,7 +89,7 @@ class IngestReport(Discreet, Struct, frozen=True, kw_only=True):
 
     ``rows`` were read from the source, ``counts`` says how they ended; leads that were never read, because the
     call ended before, are no rows. ``outcomes`` has every row for calls of
-    up to 1000 rows; ``problems`` has the rows that are not in the campaign or in question, at most 10 000 of
+    up to 1000 rows; ``problems`` has the rows whose outcome is not ``ok``, at most 10 000 of
     them (``problems_left_out`` counts the rest). ``batches`` and ``attempts`` count the POSTs that carried rows
     of this call, without and with repeats; ``busy`` the answers "still processing"; ``doubted`` the rows that
     an attempt with a lost answer carried; ``anomalies`` numbers in answers that were never sent. ``elapsed`` is
@@ -114,7 +125,7 @@ class IngestReport(Discreet, Struct, frozen=True, kw_only=True):
 
     @property
     def ok(self) -> bool:
-        """Whether every row is in the campaign, or repeats one of this call."""
+        """Whether every row is in the campaign, repeats one of this call, or is SUPPRESSED: kept out as asked."""
         return self.balanced and all(outcome.ok for outcome, count in self.counts.items() if count)
 
     @property
@@ -124,7 +135,7 @@ class IngestReport(Discreet, Struct, frozen=True, kw_only=True):
         return answered / self.elapsed if self.elapsed > 0 else 0.0
 
     def raise_unless_ok(self) -> None:
-        """Raise ``IngestError`` with this report if a row is not in the campaign or in question."""
+        """Raise ``IngestError`` with this report unless ``ok``."""
         if not self.ok:
             error = IngestError(f"not every lead is in the campaign: {self}; see .report.problems for each")
             raise reporting(error, self)

@@ -106,7 +106,8 @@ class Outbox(JobStore, Protocol):
     async def retry(self, job_id: str, outcomes: Collection[Outcome]) -> Job:
         """Make a new job of the rows that ended so: the same leads, keys, cells and row numbers.
 
-        Rows that were never fit to be sent (INVALID, REPEATED) are left out; reason ``nothing`` if no row is left.
+        Rows that were never to be sent (INVALID, SUPPRESSED, REPEATED) are left out; reason ``nothing`` if no row
+        is left.
         """
         ...
 

@@ -55,9 +55,11 @@ class Entry(Discreet, Struct, eq=False, gc=False):
 
     _hidden: ClassVar[AbstractSet[str]] = {"phone", "key", "body", "cells", "detail"}
 
-    def refuse(self, field: str, reason: str, detail: str) -> None:
-        """Make it INVALID."""
-        self.outcome = Outcome.INVALID
+    def refuse(self, field: str, reason: str, detail: str, outcome: Outcome = Outcome.INVALID) -> None:
+        """Say why it is never sent; who must not be called is SUPPRESSED, whatever else is wrong."""
+        if self.outcome is Outcome.SUPPRESSED:
+            return
+        self.outcome = outcome
         self.field, self.reason, self.detail = storable(field), storable(reason), storable(detail)
         self.body = None
 
@@ -208,7 +210,7 @@ class LeadReader:
         if isinstance(row, Row):
             return Entry(row.index, self._campaign, int(row.phone), key, row.body)
         entry = Entry(row.index, self._campaign, None if row.phone is None else int(row.phone), key)
-        entry.refuse(row.field or "lead", row.reason or "invalid", row.detail or "")
+        entry.refuse(row.field or "lead", row.reason or "invalid", row.detail or "", row.outcome)
         return entry
 
     def _place(self, entry: Entry, lead: FileRow) -> None:

@@ -9,7 +9,7 @@ from attrs import frozen
 
 from voiso_async.convert import encode
 from voiso_async.ingest.intake import HIDDEN, InvalidLead
-from voiso_async.ingest.outcome import LeadOutcome, Outcome
+from voiso_async.ingest.outcome import LeadOutcome
 from voiso_async.ingest.row import Row, RowOwner
 from voiso_async.phone import PhoneFault, canonical
 from voiso_async.talkdesk.models import IdentifierType
@@ -71,13 +71,13 @@ def identity_of(kind: IdentifierType | None, phone: str, provider: Any, external
 def prepare_record(
     record: Any, index: int, kind: IdentifierType | None, owner: RowOwner
 ) -> RecordRow | LeadOutcome:
-    """Make a row of a ``Record`` or a mapping with its fields, or say why it is INVALID; never raises.
+    """Make a row of a ``Record`` or a mapping with its fields, or say why it is not sent; never raises.
 
     A mapping may give ``name`` in place of first and last name: it is split at its last blank.
     """
     phone = key = None
     if isinstance(record, InvalidLead):
-        return _refused(index, record, None, record.key)
+        return record.at(index)
     try:
         fields = _fields_of(record)
         key = _key(fields.pop("key", None))
@@ -90,19 +90,8 @@ def prepare_record(
         found = fault
     except Exception:  # noqa: BLE001 - a hostile mapping may raise anything
         found = _Invalid("record", "unreadable", "reading this record raised an error")
-    return _refused(index, found, phone, key)
-
-
-def _refused(index: int, fault: _Invalid | InvalidLead, phone: str | None, key: str | None) -> LeadOutcome:
-    return LeadOutcome(
-        index=index,
-        outcome=Outcome.INVALID,
-        phone=phone,
-        key=key,
-        reason=fault.reason,
-        field=fault.field,
-        detail=fault.detail,
-    )
+    refused = InvalidLead(field=found.field, reason=found.reason, detail=found.detail, phone=phone, key=key)
+    return refused.at(index)
 
 
 def _fields_of(record: Any) -> dict[str, Any]:

@@ -43,6 +43,7 @@ OUTCOMES = (
     Outcome.UNREPORTED,
     Outcome.UNKNOWN,
     Outcome.NOT_SENT,
+    Outcome.SUPPRESSED,
 )
 """A number in the file is a place in these: new ones stand at the end."""
 ROWS_PER_JOB = 1 << 32

@@ -102,10 +102,11 @@ def restore(ledger: Ledger, taken: Taken, start: int, most: int, seen: Seen) -> 
         ledger.listed(
             """SELECT json_group_array(json_array(campaign, phone, id & 4294967295)) FROM rows
             WHERE id >= ? AND id < ? AND phone IS NOT NULL AND campaign IS NOT NULL
-            AND (outcome IS NULL OR outcome NOT IN (?, ?) OR reason = 'known')""",
+            AND (outcome IS NULL OR outcome NOT IN (?, ?, ?) OR reason = 'known')""",
             base + start,
             base + start + most,
             OUTCOMES.index(Outcome.INVALID),
+            OUTCOMES.index(Outcome.SUPPRESSED),
             OUTCOMES.index(Outcome.REPEATED),
         )
     )
