@@ -125,6 +125,10 @@ def test_a_plan_as_json(sandbox_shell: Shell, voiso_sandbox: Sandbox, tmp_path: 
     known = {"sendable": 800, "batches": 1, "seconds": 0.6}
     assert {"id": 4, "status": "paused", "live": False} | known == plan["campaigns"][1]
     assert {"phone_number": "tel", "campaign": "list"} == plan["columns"]
+    write(dnc, [*phones(3), "x"])
+    options = ("--campaign-column", "list", "--suppress", dnc, "--suppress-lenient", "--json")
+    (plan,) = sandbox_shell("leads", "plan", path, *options).lines
+    assert (3, "dnc.csv: 1 of its 4 rows is passed over") == (plan["suppressed"], plan["remarks"][0][:39])
 
 
 def workbook(path: Path, *, hidden: int = 0) -> Path:

@@ -389,3 +389,51 @@ def test_an_update_leaves_out_who_must_not_be_called(
     assert 0 == ended.code
     assert "suppressed  1" in ended.out
     assert "updated     1" in ended.out
+
+
+@pytest.mark.parametrize("command", [("push",), ("push", "--dry-run"), ("plan",), ("update",)])
+def test_a_list_that_is_not_understood_in_full_stops_every_command(
+    sandbox_shell: Shell, voiso_sandbox: Sandbox, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    path = write_leads(tmp_path / "leads.csv", [f"{phone},Ada" for phone in phones(3)], "phone,name")
+    dnc = write_leads(tmp_path / "dnc.csv", [f"+{phones(1)[0]}", f"+44 (0){phones(2)[1][2:]}"], "Phone")
+    arguments = ("leads", command[0], path, "--campaign", 3, "--suppress", dnc, *command[1:])
+    ended = sandbox_shell(*arguments)
+    assert (2, "") == (ended.code, ended.out)
+    assert "dnc.csv: 1 of its 2 rows is not understood" in ended.complaint
+    assert "row 3 (trunk zero)" in ended.complaint
+    assert "--suppress-lenient" in ended.complaint
+    assert not any(phone[2:] in ended.err for phone in phones(3))
+    assert 0 == posts(voiso_sandbox)
+    ended = sandbox_shell(*arguments, "--suppress-lenient")
+    assert "dnc.csv: 1 of its 2 rows is passed over as not understood" in ended.err
+    assert ("suppressed" in ended.out, ended.code) == (True, 3 if command[0] == "update" else 0)
+    assert phones(1)[0] not in voiso_sandbox.campaigns[3].leads
+
+
+def test_the_columns_of_a_list_may_be_named(sandbox_shell: Shell, voiso_sandbox: Sandbox, tmp_path: Path) -> None:
+    path = write_leads(tmp_path / "leads.csv", phones(3))
+    rows = [f"{place},+{phone},n/a" for place, phone in enumerate(phones(2))]
+    dnc = write_leads(tmp_path / "dnc.csv", rows, "id,Nicht anrufen,Phone")
+    options = ("--campaign", 3, "--suppress-column", "nicht anrufen")
+    assert 2 == sandbox_shell("leads", "push", path, *options).code
+    assert 2 == sandbox_shell("leads", "push", path, "--campaign", 3, "--suppress", dnc).code
+    assert 0 == sandbox_shell("leads", "push", path, *options, "--suppress", dnc).code
+    assert phones(3)[2:] == list(voiso_sandbox.campaigns[3].leads)
+    again = sandbox_shell("leads", "push", path, *options, "--suppress", dnc)
+    assert "was pushed before" in again.err
+    assert 1 == posts(voiso_sandbox)
+
+
+@pytest.mark.parametrize("again", [(), ("--again",)])
+def test_a_file_that_was_pushed_with_a_list_is_not_pushed_without_it_by_mistake(
+    sandbox_shell: Shell, voiso_sandbox: Sandbox, tmp_path: Path, again: tuple[str, ...]
+) -> None:
+    path, dnc = write_leads(tmp_path / "leads.csv", phones(3)), write_leads(tmp_path / "dnc.txt", phones(1))
+    assert 0 == sandbox_shell("leads", "push", path, "--campaign", 3, "--suppress", dnc).code
+    ended = sandbox_shell("leads", "push", path, "--campaign", 3, *again)
+    assert (2, "", 1) == (ended.code, ended.out, posts(voiso_sandbox))
+    assert "and 1 row had one: give --suppress again, or --without-suppress if they may be called" in ended.err
+    assert phones(3)[1:] == list(voiso_sandbox.campaigns[3].leads)
+    ended = sandbox_shell("leads", "push", path, "--campaign", 3, *again, "--without-suppress")
+    assert (0, 3) == (ended.code, len(voiso_sandbox.campaigns[3].leads))

@@ -13,6 +13,8 @@ from lead_files import leads_in, reasons_in, rows_in
 
 from voiso_async import ConfigurationError, InputFileError
 from voiso_async.files import Suppression, open_leads
+from voiso_async.files.numberlist import NumberList
+from voiso_async.files.phones import PhoneRule
 from voiso_async.ingest.intake import prepare
 from voiso_async.ingest.outcome import IngestReport, LeadOutcome, Outcome
 from voiso_async.ingest.row import Operation
@@ -59,20 +61,31 @@ async def test_a_list_is_read_by_the_rule_of_the_leads(tmp_path: Path) -> None:
     """A number without its country code would match nobody, in silence."""
     dnc = written(tmp_path / "dnc.txt", "2015550123")
     leads = written(tmp_path / "leads.csv", "phone", "(201) 555-0123", "+12015550124")
-    with pytest.raises(InputFileError, match=r"dnc\.txt: 1 of its 1 rows hold no phone number") as caught:
+    with pytest.raises(InputFileError, match=r"dnc\.txt: 1 of its 1 row is not understood") as caught:
         await open_leads(leads, suppress=dnc)
-    assert "not_a_phone_list" == caught.value.reason
+    assert ("list_not_understood", 1) == (caught.value.reason, caught.value.row)
     assert ["suppressed", None] == await reasons_in(leads, suppress=dnc, region="US")
     assert 2015550123 in await Suppression.load(dnc, international=True)
 
 
-async def test_a_few_lines_may_be_no_numbers(tmp_path: Path) -> None:
-    lines = [f"4416329600{n:02}" for n in range(97)]
-    assert 97 == len(await Suppression.load(written(tmp_path / "dnc.txt", *lines)))
-    few = await Suppression.load(written(tmp_path / "dnc.txt", *lines, "remark", "0163", "x"))
-    assert (97, 3) == (len(few), few.refused)
-    with pytest.raises(InputFileError, match="4 of its 101 rows"):
-        await Suppression.load(written(tmp_path / "dnc.txt", *lines, "remark", "0163", "x", "y"))
+async def test_a_list_is_read_in_full_or_refused(tmp_path: Path) -> None:
+    """Whoever stands in a line that is not understood would be called."""
+    lines = [f"4416329600{n:02}" for n in range(200)]
+    assert 200 == len(await Suppression.load(written(tmp_path / "dnc.txt", *lines)))
+    path = written(tmp_path / "dnc.txt", *lines, "0163 296 01", *["remark"] * 5, "44 (0)1632 960777")
+    with pytest.raises(InputFileError) as caught:
+        await Suppression.load(path)
+    assert caught.value.message.startswith(
+        "dnc.txt: 7 of its 207 rows are not understood, so somebody who must not be called would be: rows "
+        "201 (national without region), 202 (letters), 203 (letters), 204 (letters), 205 (letters), …: with at "
+    )
+    assert caught.value.message.endswith("by --suppress-lenient (lenient in code). Nothing was sent")
+    assert ("list_not_understood", 201) == (caught.value.reason, caught.value.row)
+    assert not any(part in caught.value.message for part in ("296", "960", "remark"))
+    some = await Suppression.load(path, lenient=True)
+    assert (200, 7) == (len(some), some.refused)
+    (remark,) = some.remarks
+    assert remark.startswith("dnc.txt: 7 of its 207 rows are passed over as not understood, and who stands there")
 
 
 async def test_a_list_that_cannot_be_read(tmp_path: Path) -> None:
@@ -81,6 +94,8 @@ async def test_a_list_that_cannot_be_read(tmp_path: Path) -> None:
         await open_leads(leads, suppress=tmp_path / "nowhere.txt")
     with pytest.raises(InputFileError, match=r"empty\.txt: it is empty"):
         await open_leads(leads, suppress=written(tmp_path / "empty.txt"))
+    with pytest.raises(ConfigurationError, match="suppress_lenient"):
+        await open_leads(leads, suppress_lenient=True)
     with pytest.raises(ConfigurationError, match="the region"):
         await Suppression.load(leads, region="??")
 
@@ -98,8 +113,14 @@ async def test_the_lists_are_named_in_the_options_and_read_again(tmp_path: Path)
 
 
 def test_what_is_on_a_list() -> None:
-    listed = Suppression([LISTED, int(OTHER), OTHER, "none"])
-    assert (2, 1) == (len(listed), listed.refused)
+    values: list[str | int] = [LISTED, int(OTHER), OTHER, "none", "+44 (0)1632 960001"]
+    with pytest.raises(ConfigurationError, match=r"2 values .* index 3 \(letters\), 4 \(trunk zero\); ") as caught:
+        Suppression(values)
+    assert "960" not in str(caught.value)
+    with pytest.raises(ConfigurationError, match="give an iterable"):
+        Suppression(LISTED)
+    listed = Suppression(values, lenient=True)
+    assert (2, 2) == (len(listed), listed.refused)
     assert LISTED in listed
     assert int(OTHER) in listed
     for stranger in ("441632960003", 441632960003, "", "x", -1, None, 1.5, f"+{LISTED}"):
@@ -188,3 +209,157 @@ def test_the_outcome_needs_no_further_thought() -> None:
     report = IngestReport(rows=3, counts=counts, reasons={})
     report.raise_unless_ok()
     assert "created 1 · suppressed 2" == str(report)
+
+
+UNDERSTOOD: list[tuple[str, list[str]]] = [
+    ("dnc.txt", ["Do not call", f"+{LISTED}", OTHER]),
+    ("dnc.txt", ["# list of 2026", f"+{LISTED}", OTHER]),
+    ("dnc.txt", [f"+{LISTED};{OTHER}"]),
+    ("dnc.txt", [f"'+{LISTED}", f'"=""{OTHER}"""']),
+    ("dnc.csv", ["Phone,Mobile", f"+{LISTED},", f",{OTHER}"]),
+    ("dnc.csv", ["phone_number,mobile", f"+{LISTED},{OTHER}"]),
+    ("dnc.csv", ["Phone,Phone 2", f"{LISTED},{OTHER}"]),
+    ("dnc.csv", ["Phone,Phone", f"{LISTED},{OTHER}"]),
+    ("dnc.csv", ["Phone;Alternative phone;Phone type", f"{LISTED};+44 1632 960-002;mobile"]),
+    ("dnc.csv", ["Phone,Home,Name,Since", f"{LISTED},+{OTHER},+1 Ada,2024-05-17"]),
+    ("dnc.csv", ["Phone,Work,id", f"{LISTED},{OTHER},12345678"]),
+    ("dnc.csv", ["Phone,", f"{LISTED},{OTHER}"]),
+    ("dnc.csv", [f"{LISTED},Ada,2024-05-17", f"+{OTHER},Ben,"]),
+    ("dnc.csv", [f"Ada,{LISTED}", f"Ben,{OTHER}"]),
+    ("dnc.csv", [f"{LISTED},{OTHER}"]),
+    ("dnc.jsonl", [f'{{"phone": {LISTED}, "mobile": "+{OTHER}"}}']),
+    ("dnc.jsonl", [f'{{"phones": ["{LISTED}", {{"number": "{OTHER}", "type": "home"}}]}}']),
+    ("dnc.jsonl", [f'{{"who": {{"tel": "{LISTED}"}}, "born": "1980-01-01"}}', f'"+{OTHER}"']),
+]
+
+
+@pytest.mark.parametrize(("name", "lines"), UNDERSTOOD)
+async def test_every_number_of_a_list_counts_whichever_column_it_stands_in(
+    tmp_path: Path, name: str, lines: list[str]
+) -> None:
+    listed = await Suppression.load(written(tmp_path / name, *lines))
+    assert (2, True, True) == (len(listed), LISTED in listed, OTHER in listed)
+
+
+MISUNDERSTOOD: list[tuple[str, list[str], str, str]] = [
+    ("dnc.txt", [f"+{LISTED}", "# a remark"], "row 2 (letters)", "list_not_understood"),
+    ("dnc.txt", [f"+{LISTED}", "+44 (0)1632 960002"], "row 2 (trunk zero)", "list_not_understood"),
+    ("dnc.txt", [f"+{LISTED}", "01632 960002"], "row 2 (national without region)", "list_not_understood"),
+    ("dnc.txt", [f"+{LISTED}", "4.41633E+11"], "row 2 (scientific notation)", "list_not_understood"),
+    ("dnc.txt", ["4.41633E+11", f"+{LISTED}"], "row 1 (scientific notation)", "list_not_understood"),
+    ("dnc.txt", ["#N/A", f"+{LISTED}"], "row 1 (spreadsheet error)", "list_not_understood"),
+    ("dnc.txt", ["+44 1632 96OOO2", f"+{LISTED}"], "row 1 (letters)", "list_not_understood"),
+    ("dnc.txt", ["12", f"+{LISTED}"], "row 1 (too short)", "list_not_understood"),
+    ("dnc.txt", [f"+{LISTED} / +{OTHER}"], "row 1 (", "list_not_understood"),
+    ("dnc.txt", [f"+{LISTED}", f"+{OTHER};+{LISTED}"], "row 2", "list_not_understood"),
+    ("dnc.txt", [f"+{LISTED}", f"+{OTHER},+{LISTED}"], "row 2", "ragged"),
+    ("dnc.csv", ["Phone,Name", f"{LISTED},", ",Ada"], "row 3 (empty)", "list_not_understood"),
+    ("dnc.csv", ["Phone,Mobile", f"{LISTED},4.4E+11"], "row 2 (scientific notation)", "list_not_understood"),
+    ("dnc.csv", ["Phone,Mobile", f"{LISTED},n/a"], "row 2 (letters)", "list_not_understood"),
+    ("dnc.csv", ["Phone,Other phone", f"{LISTED},01632 960002"], "row 2 (national", "list_not_understood"),
+    ("dnc.csv", ["Phone,Home", f"{LISTED},+44 (0)1632 960002"], "row 2 (trunk zero)", "list_not_understood"),
+    ("dnc.csv", ["Phone,", f"{LISTED},01632 960002"], "row 2 (national", "list_not_understood"),
+    ("dnc.csv", ["who,what", "Ada,x"], "there are 'who', 'what'", "no_phone_column"),
+    ("dnc.csv", ["Do not call,", "Phone,Name", f"{LISTED},Ada"], "no column holds", "no_phone_column"),
+    ("dnc.csv", [f"Phone,{LISTED}", f"{OTHER},Ada"], "names of columns and a phone number", "no_header"),
+    ("dnc.csv", ["2024-05-17,", "Phone,Name", f"{LISTED},Ada"], "no column holds", "no_phone_column"),
+    ("dnc.csv", ["Phone,Name"], "it is empty", "empty"),
+    ("dnc.txt", ["Do not call"], "it is empty", "empty"),
+    ("dnc.jsonl", [f'{{"phone": {LISTED}}}', "[1]"], "row 2 (wrong type)", "list_not_understood"),
+    ("dnc.jsonl", [f'{{"phone": {LISTED}}}', "null"], "row 2 (wrong type)", "list_not_understood"),
+    ("dnc.jsonl", [f'{{"phone": {LISTED}}}', '{"name": "Ada"}'], "row 2 (empty)", "list_not_understood"),
+    ("dnc.jsonl", [f'{{"phone": {LISTED}, "mobile": true}}'], "row 1 (not text)", "list_not_understood"),
+    ("dnc.jsonl", ['{"phone": ' + '{"a": ' * 20 + "1" + "}" * 21], "row 1", "list_not_understood"),
+]
+
+
+@pytest.mark.parametrize(("name", "lines", "says", "reason"), MISUNDERSTOOD)
+async def test_what_is_not_understood_is_named_and_nothing_is_sent(
+    tmp_path: Path, name: str, lines: list[str], says: str, reason: str
+) -> None:
+    with pytest.raises(InputFileError) as caught:
+        await Suppression.load(written(tmp_path / name, *lines))
+    assert reason == caught.value.reason
+    assert says in caught.value.message
+    assert caught.value.message.startswith(f"{name}: ")
+    assert not any(part in caught.value.message for part in (LISTED[2:], OTHER[2:], "960002", "Ada"))
+
+
+async def test_a_lenient_reading_takes_what_it_can(tmp_path: Path) -> None:
+    path = written(tmp_path / "dnc.csv", "Phone,Mobile", f"{LISTED},n/a", ",", "x,y")
+    listed = await Suppression.load(path, lenient=True)
+    assert (1, 2) == (len(listed), listed.refused)
+    assert "2 of its 2 rows are passed over" in listed.remarks[-1]
+    nothing = await Suppression.load(written(tmp_path / "dnc.csv", "Phone"), lenient=True)
+    assert 0 == len(nothing)
+    with pytest.raises(InputFileError, match="none of its 2 rows holds a phone number"):
+        await Suppression.load(written(tmp_path / "dnc.csv", "Phone", "x", "y"), lenient=True)
+
+
+async def test_columns_that_are_named_are_the_only_ones(tmp_path: Path) -> None:
+    path = written(tmp_path / "dnc.csv", "Phone,Work,Home", f"n/a,{LISTED},+{OTHER}")
+    listed = await Suppression.load(path, column="work")
+    assert (1, True) == (len(listed), LISTED in listed)
+    both = await Suppression.load(path, written(tmp_path / "dnc.txt", "12015550123"), column=["Work", "Home"])
+    assert (3, 2) == (len(both), len(both.paths))
+    assert "2 numbers not to be called, of 'Work', 'Home'" in both.remarks[0]
+    lines = ('{"a": {"work": "441632960001"}, "phone": "x"}',)
+    assert LISTED in await Suppression.load(written(tmp_path / "dnc.jsonl", *lines), column="work")
+
+
+def workbook(path: Path, sheets: dict[str, list[list[Any]]], *, hidden: str = "") -> Path:
+    made = openpyxl.Workbook()
+    made.remove(made.active)
+    for title, rows in sheets.items():
+        sheet = made.create_sheet(title)
+        for row in rows:
+            sheet.append(row)
+        if title == hidden:
+            sheet.sheet_state = "hidden"
+    made.save(path)
+    return path
+
+
+async def test_every_sheet_that_shows_is_read(tmp_path: Path) -> None:
+    sheets: dict[str, list[list[Any]]] = {
+        "empty": [],
+        "2025": [["since", "phone"], ["2024-05-17", int(LISTED)]],
+        "2026": [["Handy", "name"], [f"+{OTHER}", "Ada"]],
+        "2026 ": [[12015550123]],
+        "old": [["phone"], [12015550199]],
+    }
+    listed = await Suppression.load(workbook(tmp_path / "dnc.xlsx", sheets, hidden="old"))
+    assert (3, True, True) == (len(listed), LISTED in listed, OTHER in listed)
+    assert "dnc.xlsx: hidden sheets are not read: 'old'" == listed.remarks[0]
+    assert "dnc.xlsx, sheet '2026': 1 number not to be called, of 'Handy'" in listed.remarks
+
+
+@pytest.mark.parametrize(
+    ("rows", "says"),
+    [
+        ([["who", "what"], ["Ada", "x"]], "no column holds the phone number"),
+        ([["phone"], ["Ada"]], "1 of its 1 row is not understood"),
+        ([["phone"], [OTHER, f"+{OTHER}"]], r"row 2 \(unnamed cells\)"),
+        ([["Stop list"], ["Phone", "Mobile"], [OTHER, LISTED]], r"rows 2 \(letters\), 3 \(unnamed cells\)"),
+        ([["phone"], [441632960000]], r"row 2 \(rounded\)"),
+        ([["phone"], [f"={OTHER}"]], r"row 2 \(formula\)"),
+    ],
+)
+async def test_a_sheet_that_is_not_understood_is_named(tmp_path: Path, rows: list[list[Any]], says: str) -> None:
+    good: list[list[Any]] = [["phone"], [int(LISTED)]]
+    path = workbook(tmp_path / "dnc.xlsx", {"2025": good, "2026": rows})
+    with pytest.raises(InputFileError, match=rf"^dnc\.xlsx, sheet '2026': .*{says}"):
+        await Suppression.load(path)
+    listed = await Suppression.load(path, lenient=True)
+    assert LISTED in listed
+    assert any(remark.startswith("dnc.xlsx, sheet '2026': ") and "called" in remark for remark in listed.remarks)
+
+
+async def test_a_list_that_changes_while_it_is_read_is_refused(tmp_path: Path) -> None:
+    path = written(tmp_path / "dnc.txt", *[f"4416329{n:05}" for n in range(6000)])
+    steps = NumberList(phones=PhoneRule()).read(path, [])
+    next(steps)
+    with path.open("a", encoding="utf-8") as file:
+        file.write(f"\n{LISTED}")
+    with pytest.raises(InputFileError, match=r"dnc\.txt: the file was changed while it was read"):
+        list(steps)

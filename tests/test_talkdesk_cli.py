@@ -242,8 +242,12 @@ def test_who_must_not_be_called_comes_into_no_record_list(
     td: Shell, voiso_sandbox: Sandbox, tmp_path: Path
 ) -> None:
     dnc = tmp_path / "dnc.txt"
-    dnc.write_text("+12015550001\n")
     file = people(tmp_path / "people.csv", 3)
+    dnc.write_text("+12015550001\n2015550002\n")
+    ended = td("talkdesk", "push", file, "--list", "Leads", "--suppress", dnc)
+    assert (2, {}) == (ended.code, voiso_sandbox.talkdesk.lists)
+    assert "dnc.txt: 1 of its 2 rows is not understood" in ended.complaint
+    dnc.write_text("+12015550001\n")
     ended = td("talkdesk", "push", file, "--list", "Leads", "--suppress", dnc)
     assert 0 == ended.code
     assert "  suppressed  1  must not be called and were not sent\n" in ended.out

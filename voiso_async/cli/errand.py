@@ -10,12 +10,13 @@ from voiso_async.cli.common import Exit
 from voiso_async.cli.reading import STANDARD_INPUT, Reading, leads_of, source_of
 from voiso_async.cli.run import Load
 from voiso_async.cli.sending import Trip, nothing_in
-from voiso_async.cli.show import complain, note, show_json
+from voiso_async.cli.show import complain, counted, note, show_json
 from voiso_async.cli.standing import standing_of, wait_until_live
 from voiso_async.client import VoisoClient
 from voiso_async.errors import ConfigurationError, OutboxError
 from voiso_async.files import LeadFile
 from voiso_async.ingest.jobs import Job, JobSource, JobState
+from voiso_async.ingest.outcome import Outcome
 from voiso_async.ingest.row import Operation
 from voiso_async.outbox import Outbox
 from voiso_async.wire import positive_id
@@ -38,6 +39,7 @@ class Errand:
     wait_live: float | None
     expires_in: float | None
     again: bool
+    without_suppress: bool
     reading: Reading
 
     @classmethod
@@ -61,6 +63,8 @@ class Errand:
         """Push the file; give the exit code."""
         async with await self.reading.open(self.file, self.campaign_column) as leads:
             source = await source_of(leads, self.file, self.campaign, keyed=self.keyed)
+            if not (self.reading.suppress or self.without_suppress):
+                await _refuse_without_list(trip.outbox, leads.name, source)
             earlier = None if self.again else await self._earlier(trip.outbox, leads, source)
             if earlier is not None and earlier.state is JobState.DONE:
                 return await _over(trip, earlier, leads.name)
@@ -134,6 +138,20 @@ def _remark(leads: LeadFile, told: tuple[str, ...] = ()) -> tuple[str, ...]:
         if remark not in told:
             note(f"{leads.name}: {remark}")
     return leads.shape.remarks
+
+
+async def _refuse_without_list(outbox: Outbox, name: str, source: JobSource) -> None:
+    """Refuse a file some of whose rows must not be called, if the list that says so is not given any more."""
+    if source.fingerprint is None:
+        return
+    for job in await outbox.jobs(fingerprint=source.fingerprint, limit=MOST_JOBS):
+        suppressed = job.report.counts[Outcome.SUPPRESSED]
+        if suppressed and job.source is not None and job.source.options.get("reading", {}).get("suppress"):
+            raise ConfigurationError(
+                f"{name} was pushed before, as job {job.id}, with a list of numbers that must not be called, and "
+                f"{counted(suppressed, 'row')} had one: give --suppress again, or --without-suppress if they may "
+                "be called; nothing was sent"
+            )
 
 
 async def _over(trip: Trip, job: Job, name: str) -> int:

@@ -32,6 +32,7 @@ class Forecast:
     recognised: Mapping[str, str]
     unused: tuple[str, ...]
     shape: Shape
+    notes: tuple[str, ...] = ()
     job: Job
     sendable: Mapping[int, int]
     standings: Mapping[int, Standing] = Factory(dict)
@@ -69,7 +70,7 @@ class Forecast:
             "columns": dict(self.recognised),
             "unused": list(self.unused),
             "sheet": self.shape.sheet,
-            "remarks": list(self.shape.remarks),
+            "remarks": [*self.notes, *self.shape.remarks],
             "rows": report.rows,
             "sendable": sum(self.sendable.values()),
             "invalid": report.counts[Outcome.INVALID],

@@ -100,6 +100,7 @@ async def _forecast(plan: Plan, leads: LeadFile, outbox: Outbox, job: Job, conne
         recognised=leads.columns.recognised,
         unused=leads.columns.unused,
         shape=leads.shape,
+        notes=leads.notes,
         job=job,
         sendable=sendable,
         standings=await _looked(sorted(sendable)[:MOST_CAMPAIGNS], connection),

@@ -27,6 +27,7 @@ async def push(
     campaign: str | None = None,
     campaign_column: str | None = None,
     again: Annotated[bool, Parameter(negative="", show_default=False)] = False,
+    without_suppress: Annotated[bool, Parameter(negative="", show_default=False)] = False,
     dry_run: Annotated[bool, Parameter(negative="", show_default=False)] = False,
     wait_live: Wait = None,
     expires_in: Wait = None,
@@ -56,6 +57,8 @@ async def push(
         Column that holds the id of each row's campaign, instead of --campaign; campaigns go side by side.
     again
         Push a file once more that was pushed before, as a new job and whatever its keys.
+    without_suppress
+        Push a file that was pushed with --suppress before without any, also to those who must not be called.
     dry_run
         Read and check everything, list each row that cannot be sent, and send nothing.
     wait_live
@@ -71,6 +74,7 @@ async def push(
         wait_live=wait_live,
         expires_in=expires_in,
         again=again,
+        without_suppress=without_suppress,
         reading=reading,
     )
     if dry_run:
@@ -88,6 +92,7 @@ async def update(
     campaign: str | None = None,
     campaign_column: str | None = None,
     again: Annotated[bool, Parameter(negative="", show_default=False)] = False,
+    without_suppress: Annotated[bool, Parameter(negative="", show_default=False)] = False,
     expires_in: Wait = None,
     reading: Reading = AS_IT_IS,
     sending: Sending = PLAIN,
@@ -110,6 +115,8 @@ async def update(
         Column that holds the id of each row's campaign, instead of --campaign.
     again
         Send a file once more that was sent before, as a new job and whatever its keys.
+    without_suppress
+        Send a file that was sent with --suppress before without any.
     expires_in
         Never send a change that waited longer than this, such as 2h.
     """
@@ -121,6 +128,7 @@ async def update(
         wait_live=None,
         expires_in=expires_in,
         again=again,
+        without_suppress=without_suppress,
         reading=reading,
     )
     return await _run(errand, sending, place, connection, signals, json=json)

@@ -9,6 +9,7 @@ from attrs import evolve, frozen
 from cyclopts import Parameter
 
 from voiso_async.cli.common import GROUPS
+from voiso_async.cli.show import note
 from voiso_async.errors import ConfigurationError, InputFileError, OutboxError
 from voiso_async.files import LeadFile, open_leads
 from voiso_async.ingest.intake import FileRow, InvalidLead
@@ -47,10 +48,16 @@ class Reading:
     """Whether rows of a workbook that a filter hides are sent; else a file with such rows is refused."""
     suppress: Annotated[tuple[Path, ...], Parameter(negative="", show_default=False, n_tokens=1)] = ()
     """File of numbers that must not be called: leads with one of them are left out; may be given several times."""
+    suppress_column: Annotated[tuple[str, ...], Parameter(negative="", show_default=False, n_tokens=1)] = ()
+    """Column of those files that holds numbers, if its name is not a usual one; may be given several times."""
+    suppress_lenient: Annotated[bool, Parameter(negative="", show_default=False)] = False
+    """Pass over rows of those files that are not understood, and say how many; else nothing is sent."""
 
     async def open(self, file: str, campaign_column: str | None = None) -> LeadFile:
-        """Open the file, or standard input, and read its header."""
-        return await open_leads(
+        """Open the file, or standard input, and read its header; tell what was read of other files."""
+        if (self.suppress_column or self.suppress_lenient) and not self.suppress:
+            raise ConfigurationError("--suppress-column and --suppress-lenient need --suppress")
+        leads = await open_leads(
             0 if file == STANDARD_INPUT else file,
             mapping=_mapping(self.map),
             key_column=self.key_column,
@@ -63,10 +70,19 @@ class Reading:
             sheet=self.sheet,
             hidden_rows=self.hidden_rows,
             suppress=self.suppress or None,
+            suppress_column=self.suppress_column or None,
+            suppress_lenient=self.suppress_lenient,
         )
+        _tell(leads)
+        return leads
 
 
 AS_IT_IS = Reading()
+
+
+def _tell(leads: LeadFile) -> None:
+    for remark in leads.notes:
+        note(remark)
 
 
 async def source_of(file: LeadFile, given: str, campaign: int | None, *, keyed: bool) -> JobSource:
@@ -109,6 +125,7 @@ async def read_again(job: Job) -> LeadFile:
         fault = error.message
     else:
         if await file.fingerprint() == source.fingerprint:
+            _tell(file)
             return file
         await file.aclose()
         fault = f"{file.name} is not what it was when the job began"

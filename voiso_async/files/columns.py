@@ -27,8 +27,6 @@ class Wishes:
     mapping: Mapping[str, str] = Factory(dict)
     key_column: str | None = None
     campaign_column: str | None = None
-    suppression: bool = False
-    """Whether nobody in the file is ever called: then a list without a header need not be certain."""
 
 
 class Layout(Protocol):

@@ -20,7 +20,7 @@ def digest_of(descriptor: int, options: Mapping[str, Any]) -> str:
     while block := read_at(descriptor, BLOCK, offset):
         digest.update(block)
         offset += len(block)
-    meaning = {name: value for name, value in sorted(options.items()) if name != "suppress"}
+    meaning = {name: value for name, value in sorted(options.items()) if not name.startswith("suppress")}
     digest.update(encode([offset, meaning]))
     return digest.hexdigest()
 

@@ -20,17 +20,17 @@ def holds_phone(first: Sequence[str]) -> bool:
     return any(map(looks_like_phone, first))
 
 
-def headerless(rows: Sequence[Row], is_phone: Callable[[str], bool] | None) -> tuple[str, ...]:
+def headerless(rows: Sequence[Row], is_phone: Callable[[str], bool]) -> tuple[str, ...]:
     """Name the columns of a file without a header by its first rows.
 
     ``InputFileError`` if they fit none of Voiso's layouts, or if the first column of one row is no number with its
-    country code: a column of dates, amounts or ids would be dialled. ``None`` takes any cell for a number.
+    country code: a column of dates, amounts or ids would be dialled.
     """
     width = len(rows[0][1])
     if width not in LAYOUTS:
         raise _no_header(rows[0][0], f"{width} columns are none of Voiso's layouts")
     for row, cells in rows:
-        if is_phone is not None and not is_phone(cells[0]):
+        if not is_phone(cells[0]):
             raise _no_header(row, "its first cell is no phone number with a country code")
         if not _fits(cells):
             raise _no_header(row, "what stands beside the number fits none of Voiso's layouts")

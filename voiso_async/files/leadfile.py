@@ -36,7 +36,7 @@ class LeadFile(Stocked[FileRow]):
     ``header`` names the cells of each ``FileRow``, ``format`` is ``csv``, ``jsonl`` or ``xlsx``. ``options`` are
     plain JSON values: ``open_leads(path, **options)`` reads the same again. ``rows`` counts the rows below the
     header once the whole file has been read or checked; until then it is ``None``, and ``estimate`` may know about
-    how many.
+    how many. ``notes`` say what was read of the lists of numbers not to call.
     """
 
     def __init__(
@@ -52,6 +52,7 @@ class LeadFile(Stocked[FileRow]):
         self.format: str = format
         self.options: Mapping[str, Any] = options
         self.rows: int | None = None
+        self.notes: tuple[str, ...] = ()
         self._checked: Shape | None = None
         self._stream = stream
         self._make = begin

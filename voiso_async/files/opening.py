@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
+from voiso_async.errors import ConfigurationError
 from voiso_async.files.disk import Source
 from voiso_async.files.leadfile import LeadFile
 from voiso_async.files.reading import FileFormat, Reading
@@ -29,6 +30,8 @@ async def open_leads(
     region: str | None = None,
     international: bool = False,
     suppress: Suppressed | None = None,
+    suppress_column: str | Sequence[str] | None = None,
+    suppress_lenient: bool = False,
 ) -> LeadFile:
     """Open a file of leads, or a file descriptor such as 0, and read its header.
 
@@ -43,9 +46,10 @@ async def open_leads(
     "context_headers.X-Plan": "Plan"}``; the rest is found by the usual names. ``campaign_column`` holds the id of
     each row's campaign. A phone without ``+`` and of at most 10 digits is INVALID unless ``international``, or
     read by the numbering plan of ``region``: a wrong guess calls a stranger. ``suppress`` are numbers never to be
-    sent: a ``Suppression``, or files of them. A workbook with rows that a filter hides is refused until
-    ``hidden_rows`` says ``send`` or ``skip``. ``ConfigurationError`` for options that cannot be,
-    ``InputFileError`` for a file that cannot be read or understood.
+    sent: a ``Suppression``, or files of them, which must be understood in full unless ``suppress_lenient``;
+    ``suppress_column`` names their columns if the usual names are not right. A workbook with rows that a filter
+    hides is refused until ``hidden_rows`` says ``send`` or ``skip``. ``ConfigurationError`` for options that
+    cannot be, ``InputFileError`` for a file that cannot be read or understood.
     """
     reading = Reading.of(
         format=format,
@@ -59,12 +63,26 @@ async def open_leads(
         region=region,
         international=international,
     )
+    if (suppress_column or suppress_lenient) and (suppress is None or isinstance(suppress, Suppression)):
+        raise ConfigurationError(
+            "suppress_column and suppress_lenient say how files of suppress are read: name one"
+        )
     if suppress is None:
         return await reading.open(source)
     if not isinstance(suppress, Suppression):
         paths = [suppress] if isinstance(suppress, str | os.PathLike) else suppress
-        suppress = await Suppression.load(*paths, region=region, international=international)
+        suppress = await Suppression.load(
+            *paths,
+            column=suppress_column,
+            region=region,
+            international=international,
+            lenient=suppress_lenient,
+        )
     leads = await reading.open(source, suppress)
     if suppress.paths:
-        leads.options = {**leads.options, "suppress": list(suppress.paths)}
+        columns = [suppress_column] if isinstance(suppress_column, str) else list(suppress_column or ())
+        more = {"suppress_column": columns, "suppress_lenient": suppress_lenient}
+        chosen = {name: value for name, value in more.items() if value}
+        leads.options = {**leads.options, "suppress": list(suppress.paths), **chosen}
+    leads.notes = suppress.remarks
     return leads

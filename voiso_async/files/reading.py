@@ -23,7 +23,7 @@ from voiso_async.files.sheet import HIDDEN_ROWS, HiddenRows, SheetRows
 from voiso_async.files.tables import Objects, Table
 from voiso_async.files.threads import in_thread
 
-__all__ = ["FileFormat", "Reading"]
+__all__ = ["FileFormat", "Reading", "found_format"]
 
 FileFormat = Literal["csv", "jsonl", "xlsx"]
 FORMATS: tuple[FileFormat, ...] = ("csv", "jsonl", "xlsx")
@@ -49,7 +49,6 @@ class Reading:
     campaign_column: str | None = None
     region: str | None = None
     international: bool = False
-    suppression: bool = False
 
     @classmethod
     def of(cls, *, mapping: Mapping[str, str] | None, **options: Any) -> Self:
@@ -98,7 +97,7 @@ class Reading:
         maker = LeadMaker(phones=phones, suppressed=suppressed)
         name, stream = name_of(source), opened(source)
         try:
-            reading = evolve(self, format=_found_format(source, name, stream, self.format))
+            reading = evolve(self, format=found_format(source, name, stream, self.format))
             return LeadFile(
                 stream,
                 name,
@@ -112,12 +111,7 @@ class Reading:
 
     def begin(self, stream: io.BufferedReader, maker: LeadMaker) -> Table | Objects:
         """Begin to read a stream from where it is."""
-        wishes = Wishes(
-            mapping=self.mapping,
-            key_column=self.key_column,
-            campaign_column=self.campaign_column,
-            suppression=self.suppression,
-        )
+        wishes = Wishes(mapping=self.mapping, key_column=self.key_column, campaign_column=self.campaign_column)
         if self.format == "jsonl":
             return Objects(stream, wishes, maker)
         if self.format == "xlsx":
@@ -137,7 +131,7 @@ def _check_encoding(name: str) -> None:
     raise ConfigurationError(f"there is no text encoding named {name!r}; give one such as utf-8 or cp1252")
 
 
-def _found_format(source: Source, name: str, stream: io.BufferedReader, wanted: FileFormat | None) -> FileFormat:
+def found_format(source: Source, name: str, stream: io.BufferedReader, wanted: FileFormat | None) -> FileFormat:
     """Judge by the first bytes, which do not lie about what is no list, then by the file's name."""
     try:
         start = start_of(stream)

@@ -40,7 +40,7 @@ class SheetRows(Iterator[tuple[int, Sequence[str]]]):
     """
 
     def __init__(
-        self, stream: io.BufferedReader, *, sheet: str | None = None, hidden_rows: HiddenRows | None = None
+        self, stream: io.BufferedReader, *, sheet: str | int | None = None, hidden_rows: HiddenRows | None = None
     ) -> None:
         self.row: int = 0
         archive = Archive(stream)

@@ -3,63 +3,85 @@
 import os
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Self
 
-from voiso_async.errors import InputFileError
-from voiso_async.files.disk import name_of
+from voiso_async.errors import ConfigurationError
+from voiso_async.files.listpart import ListPart
+from voiso_async.files.numbering import Numbering
+from voiso_async.files.numberlist import NumberList
+from voiso_async.files.phones import PhoneRule
 from voiso_async.files.reading import Reading
 from voiso_async.files.threads import in_thread
-from voiso_async.ingest.intake import InvalidLead
 from voiso_async.phone import PhoneFault, canonical
 
 __all__ = ["Suppression"]
 
 SHARDS = 1024
-WORST_SHARE = 0.03
-"""A list with more lines than this that are no phone is the wrong file, or the wrong column."""
+MOST_SHOWN = 5
 
 
 class Suppression:
-    """A set of phone numbers that are never sent; leads with one of them become INVALID, reason ``suppressed``.
+    """A set of phone numbers that are never sent; leads with one of them become SUPPRESSED.
 
-    ``paths`` are the files it was read from, ``refused`` counts their lines that hold no phone number.
+    A value that is no phone number is a ``ConfigurationError``: whoever it means would be called. ``lenient``
+    passes such values over, and ``refused`` counts them. ``paths`` are the files that were read, ``remarks`` say
+    what could surprise: columns and sheets where there are several, and what was passed over.
     """
 
-    def __init__(self, phones: Iterable[str | int] = ()) -> None:
+    def __init__(self, phones: Iterable[str | int] = (), *, lenient: bool = False) -> None:
+        if isinstance(phones, str | bytes):
+            raise ConfigurationError("give an iterable of phone numbers; Suppression.load reads files of them")
         self.refused: int = 0
-        self._shards = [array("Q") for _ in range(SHARDS)]
-        for phone in phones:
-            digits = canonical(phone)
-            if isinstance(digits, PhoneFault):
-                self.refused += 1
-            else:
-                self._add(int(digits))
         self.paths: tuple[str, ...] = ()
+        self.remarks: tuple[str, ...] = ()
+        self._shards = [array("Q") for _ in range(SHARDS)]
+        first: list[str] = []
+        for place, phone in enumerate(phones):
+            digits = canonical(phone)
+            if not isinstance(digits, PhoneFault):
+                self._add(int(digits))
+                continue
+            self.refused += 1
+            if len(first) < MOST_SHOWN:
+                first.append(f"{place} ({digits.value.replace('_', ' ')})")
+        if self.refused and not lenient:
+            raise ConfigurationError(
+                f"{self.refused} values of the list not to be called are no phone numbers, so somebody would be "
+                f"called: index {', '.join(first)}; correct them, or pass them over by lenient=True"
+            )
         self._settle()
 
     @classmethod
     async def load(
         cls,
         *paths: str | os.PathLike[str],
-        column: str | None = None,
+        column: str | Sequence[str] | None = None,
         region: str | None = None,
         international: bool = False,
+        lenient: bool = False,
     ) -> Self:
-        """Read lists: a phone a line, or the column of a CSV, XLSX or JSON Lines file.
+        """Read lists in full: a phone a line, or the columns of a CSV, XLSX or JSON Lines file.
 
-        ``column`` names it, if its name is not a usual one. Numbers are read by the same rule as leads: one
-        without its country code would match nobody, so it is refused. ``InputFileError`` if more than 3 %
-        of a list are.
+        Every column with a usual name is read, or those that ``column`` names, by the same rule as leads: a number
+        without its country code would match nobody. ``InputFileError`` if any row is not understood, or if a list
+        has no number; ``lenient`` passes such rows over. All sheets are read, and hidden rows and columns too;
+        hidden sheets are not.
         """
+        Reading.of(mapping=None, region=region, international=international)  # checks them
+        numbering = None if region is None else Numbering(region)
+        lists = NumberList(
+            phones=PhoneRule(international=international, numbering=numbering),
+            columns=(column,) if isinstance(column, str) else tuple(column or ()),
+            lenient=lenient,
+        )
         suppression = cls()
-        mapping = None if column is None else {"phone_number": column}
-        reading = Reading.of(
-            mapping=mapping, region=region, international=international, hidden_rows="send", suppression=True
-        )  # what a filter hides is on the list all the same
+        parts: list[ListPart] = []
         for path in paths:
-            await suppression._read(path, reading)
+            await suppression._read(lists, path, parts)
+        suppression.refused = sum(part.missed for part in parts)
+        suppression.remarks = tuple(remark for part in parts for remark in part.remarks)
         await in_thread(lambda: suppression._settle(paths))
         return suppression
 
@@ -76,22 +98,11 @@ class Suppression:
     def __len__(self) -> int:
         return sum(map(len, self._shards))
 
-    async def _read(self, path: str | os.PathLike[str], reading: Reading) -> None:
-        rows = refused = 0
-        async with await reading.open(path) as file:
-            async for row in file:
-                rows += 1
-                if isinstance(row.lead, InvalidLead):
-                    refused += 1
-                else:
-                    self._add(int(row.lead["phone_number"]))
-        if refused > rows * WORST_SHARE:
-            raise InputFileError(
-                f"{name_of(path)}: {refused} of its {rows} rows hold no phone number that can be compared: "
-                "write them with + and the country code, or give the region; nothing was sent",
-                reason="not_a_phone_list",
-            )
-        self.refused += refused
+    async def _read(self, lists: NumberList, path: str | os.PathLike[str], parts: list[ListPart]) -> None:
+        steps = lists.read(path, parts)
+        while (numbers := await in_thread(lambda: next(steps, None))) is not None:
+            for number in numbers:
+                self._add(number)
 
     def _add(self, phone: int) -> None:
         self._shards[phone % SHARDS].append(phone)

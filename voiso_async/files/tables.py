@@ -123,7 +123,7 @@ class Table:
         self._sample = [(top, self._rows.header), *islice(self._rows, SAMPLE)]
         rows = [(top, first), *((row, [unguarded(cell) for cell in cells]) for row, cells in self._sample[1:])]
         _refuse_later_header(rows, wishes)
-        names = headerless(rows, None if wishes.suppression else self._maker.phones.is_certain)
+        names = headerless(rows, self._maker.phones.is_certain)
         return Columns.of(names, wishes, layout=f"no header: Voiso's {', '.join(names)}"), names
 
     def _ahead(self) -> Iterator[tuple[int, Sequence[str]]]:

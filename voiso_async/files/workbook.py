@@ -3,7 +3,7 @@
 import posixpath
 import re
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from attrs import frozen
 
@@ -12,7 +12,7 @@ from voiso_async.files.archive import Archive, damaged
 from voiso_async.files.names import listed, shown
 from voiso_async.files.xml import Reader, walk
 
-__all__ = ["SharedTexts", "Workbook", "unescaped"]
+__all__ = ["SharedTexts", "Workbook", "sheets_in", "unescaped"]
 
 ROOT_LINKS = "_rels/.rels"
 DATE_FORMATS = {*range(14, 23), *range(27, 37), *range(45, 48), *range(50, 59)}
@@ -39,16 +39,10 @@ class Workbook:
     from_1904: bool
 
     @classmethod
-    def of(cls, archive: Archive, sheet: str | None) -> "Workbook":
-        """Find a sheet by its name, or the first that is not hidden."""
-        root = _links(archive, ROOT_LINKS, "")
-        book = next((link.target for link in root.values() if link.kind == "officeDocument"), "xl/workbook.xml")
-        folder, name = posixpath.split(book)
-        links = _links(archive, f"{folder}/_rels/{name}.rels", folder)
-        found = _Book()
-        _read(archive, book, found)
-        sheets = [sheet for sheet in found.sheets if sheet.link in links and links[sheet.link].kind == "worksheet"]
-        chosen = _chosen(sheets, sheet)
+    def of(cls, archive: Archive, sheet: str | int | None) -> "Workbook":
+        """Find a sheet by its name, by its place among ``sheets_in``, or the first that is not hidden."""
+        found, links, sheets = _contents(archive)
+        chosen = sheets[sheet] if isinstance(sheet, int) else _chosen(sheets, sheet)
         others = [
             other for other in sheets if other is not chosen and _has_cells(archive, links[other.link].target)
         ]
@@ -65,6 +59,11 @@ class Workbook:
             dates=frozenset(styles.dates),
             from_1904=found.from_1904,
         )
+
+
+def sheets_in(archive: Archive) -> "Sequence[_Sheet]":
+    """List the sheets of a workbook in their order."""
+    return _contents(archive)[2]
 
 
 class SharedTexts:
@@ -197,6 +196,18 @@ def unescaped(text: str) -> str:
         return text
     plain = _ESCAPE.sub(lambda found: chr(int(found[1], 16)), text)
     return plain.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def _contents(archive: Archive) -> "tuple[_Book, dict[str, _Link], list[_Sheet]]":
+    """Read a workbook's list of sheets, and which part is which."""
+    root = _links(archive, ROOT_LINKS, "")
+    book = next((link.target for link in root.values() if link.kind == "officeDocument"), "xl/workbook.xml")
+    folder, name = posixpath.split(book)
+    links = _links(archive, f"{folder}/_rels/{name}.rels", folder)
+    found = _Book()
+    _read(archive, book, found)
+    sheets = [sheet for sheet in found.sheets if sheet.link in links and links[sheet.link].kind == "worksheet"]
+    return found, links, sheets
 
 
 def _read(archive: Archive, part: str, reader: Reader) -> None:
