@@ -33,6 +33,12 @@ class Post:
     applied: frozenset[str] = frozenset()
     told: str = ""
     listed: dict[str, list[str]] = Factory(dict)
+    status: int = 0
+
+    @property
+    def refused_as_a_whole(self) -> bool:
+        """Whether the answer was a no to new leads because of some of them."""
+        return self.operation == "add" and self.told == "refused" and self.status in {400, 422}
 
     @property
     def phones(self) -> list[str]:
@@ -82,6 +88,7 @@ class FakeCampaigns:
             post.ended = loop.time()
         if isinstance(answer, Exception):
             raise answer
+        post.status = answer.status
         return answer
 
     def answer(self, post: Post, first: int | None = None) -> Response:
@@ -288,10 +295,13 @@ def _check_truth(carriers: list[tuple[Post, frozenset[str]]], outcome: LeadOutco
         case Outcome.DUPLICATE:
             assert "duplicates" in listed
             first = min(i for i, (_, names) in enumerate(carriers) if "duplicates" in names)
+            clear = max((i + 1 for i in range(first) if carriers[i][1] & {"created", "rejected"}), default=0)
             assert not any(post.told == "lost" for post in carried[:first])
+            assert not any(post.refused_as_a_whole for post in carried[clear:first])
         case Outcome.CONFIRMED:
             assert "duplicates" in listed
-            assert doubted or any(not names for _, names in carriers)
+            unclear = doubted or any(post.refused_as_a_whole for post in carried)
+            assert unclear or any(not names for _, names in carriers)
         case Outcome.REJECTED:
             assert "rejected" in listed or any(post.told == "refused" for post in carried)
         case Outcome.INVALID:

@@ -33,6 +33,7 @@ class Kept:
     flying: "MemoryTurn | None" = None
     doubts: int = 0
     left_out: bool = False
+    refused: bool = False
     group: int | None = None
     outcome: Outcome | None = None
 
@@ -131,6 +132,7 @@ class MemoryTurn:
         self.rows: list[Row] = []
         self.repeats: bool = False
         self.doubts: frozenset[str] = frozenset()
+        self.refused: frozenset[str] = frozenset()
         self._store = store
         self._local = local
 
@@ -164,7 +166,9 @@ class MemoryTurn:
                 )
             )
         doubted = {row.phone for row in self._store.rows if row.doubts and row.campaign == campaign}
+        refused = {row.phone for row in self._store.rows if row.refused and row.campaign == campaign}
         self.doubts = frozenset(doubted & {row.phone for row in line})
+        self.refused = frozenset(refused & {row.phone for row in line})
 
     def in_time(self) -> bool:
         self._store.late -= 1
@@ -187,6 +191,7 @@ class MemoryTurn:
                 raise OutboxError("the disk is full", reason="full")
             for row in flown:
                 row.flying = None
+                row.refused = row.refused or (carried is not None and carried.refused)
                 result = given.get(row.id)
                 if result is None:
                     continue

@@ -113,6 +113,12 @@ class Attempt:
         wordless = self.told == "answered" and 1 != len(self.lists_of(phone))
         return wordless or self.told in {"lost", "vague"}
 
+    @property
+    def refused_as_a_whole(self) -> bool:
+        """Whether the answer is a no to new leads because of some: that it stored none is an assumption."""
+        whole = self.answer is not None and self.answer.status in {400, 422}
+        return self.told == "refused" and whole and self.method == "POST"
+
     def lists_of(self, phone: str) -> list[str]:
         return [name for name, numbers in self.lists.items() if phone in numbers]
 

@@ -303,6 +303,6 @@ class _Evidence:
                 doubted_then = doubted
             elif listed in ([CREATED], [REJECTED]):
                 doubted = False
-            elif attempt.leaves_open(self.phone):
+            elif attempt.leaves_open(self.phone) or attempt.refused_as_a_whole:
                 doubted = True
         return doubted_then

@@ -122,6 +122,16 @@ SCHEDULES = st.builds(
 )
 
 
+def refused_before(server: FakeCampaigns, phone: str, post: Post) -> bool:
+    """Whether a batch refused as a whole carried a number, and nothing has been said of it since."""
+    refused = False
+    for earlier in server.history[: server.history.index(post)]:
+        if earlier.operation == "add" and phone in earlier.phones:
+            told = any(phone in earlier.listed.get(name, ()) for name in ("created", "rejected"))
+            refused = earlier.refused_as_a_whole or (refused and not told)
+    return refused
+
+
 def check_truth(server: FakeCampaigns, outcome: LeadOutcome, posts: list[Post]) -> None:
     """What an outcome claims is what the posts of this very row did; once listed, it never goes again."""
     says = [{name for name, numbers in post.listed.items() if outcome.phone in numbers} for post in posts]
@@ -138,6 +148,7 @@ def check_truth(server: FakeCampaigns, outcome: LeadOutcome, posts: list[Post]) 
             assert "duplicates" in listed
             origins = [post for post in server.history if outcome.phone in post.applied]
             assert all(outcome.phone in post.listed.get("created", ()) for post in origins)
+            assert not refused_before(server, str(outcome.phone), posts[-1])
         case Outcome.REJECTED:
             assert not applied
             assert "rejected" in listed or "refused" in {post.told for post in posts}

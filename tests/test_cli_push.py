@@ -295,7 +295,10 @@ def test_a_lost_answer_is_told_and_settled(sandbox_shell: Shell, voiso_sandbox: 
     ended = sandbox_shell("leads", "push", write_leads(tmp_path / "leads.csv", phones(20)), "--campaign", 3)
     assert 0 == ended.code
     assert "an answer was lost; the same leads go again in 0 s" in ended.err
-    assert "  confirmed  20  are in the campaign; they went twice, as an answer was lost\n" in ended.out
+    assert (
+        "  confirmed  20  are in the campaign; they went twice, after a lost answer or a refused call\n"
+        in ended.out
+    )
 
 
 def test_files_of_results_wait_for_the_end(sandbox_shell: Shell, voiso_sandbox: Sandbox, tmp_path: Path) -> None:

@@ -44,6 +44,17 @@ async def test_the_poisoned_row_stands_alone_in_the_end(stage: Stage, name_index
     assert len(stage.sizes) <= (3 if name_index else 14)
 
 
+@pytest.mark.parametrize("stored", [0, 3, True])
+async def test_a_refused_call_that_stored_leads_all_the_same_is_found_out(stage: Stage, stored: Any) -> None:
+    """Its leads are duplicates when they go again: there because of us, or before. Others were created now."""
+    stage.fail(Status(422, {"errors": {"name": ["is not allowed"]}}, apply=stored))
+    report = await (await stage.client()).leads.add(3, phones(8))
+    confirmed = 8 if stored is True else stored
+    assert report.ok
+    assert confirmed == report.counts[Outcome.CONFIRMED]
+    assert 8 - confirmed == report.counts[Outcome.CREATED]
+
+
 @pytest.mark.row(33)
 async def test_the_poison_of_one_call_does_not_harm_another(stage: Stage) -> None:
     stage.sandbox.rules = Rules(cooldown=0.01, poison=bad_name, name_index=False)

@@ -9,6 +9,7 @@ import pytest
 from fake_campaign import (
     FakeCampaigns,
     Fault,
+    Post,
     Told,
     busy,
     check,
@@ -45,6 +46,7 @@ from voiso_async.ingest.ingestion import Ingestion
 from voiso_async.ingest.outcome import IngestReport, Outcome
 from voiso_async.ingest.row import Operation
 from voiso_async.models.leads import Lead, LeadUpdate
+from voiso_async.wire import Response
 
 pytestmark = pytest.mark.virtual
 
@@ -559,6 +561,69 @@ async def test_a_search_in_which_nothing_was_ever_taken_stops_its_call() -> None
     check(server, [caught.value.report], cooldown=0)
     assert 14 == len(server.history)
     assert {"not_sent": 200} == counts(caught.value.report)
+
+
+def secretly(apply: int | None) -> Fault:
+    """A refusal that breaks its promise: the first leads are stored."""
+
+    def fault(server: FakeCampaigns, post: Post) -> Response:
+        poison, server.poison = server.poison, None
+        server.answer(post, apply)
+        server.poison = poison
+        post.told, post.listed, post.applied = "refused", {}, frozenset()
+        return reply(422, {"errors": {"name": ["is not allowed"]}})
+
+    return fault
+
+
+def one_bad(count: int, at: int) -> list[Lead]:
+    return [Lead(phone, name="bad" if i == at else "fine") for i, phone in enumerate(phones(count))]
+
+
+async def test_a_duplicate_among_the_rows_of_a_refused_batch_is_confirmed() -> None:
+    """That a refused call stores nothing is an assumption."""
+    server = FakeCampaigns(poison=bad_names, script=[secretly(4)], members={3: set(phones(1, 6))})
+    report = await add(engine(server), one_bad(8, 7))
+    assert {"created": 2, "confirmed": 5, "rejected": 1} == counts(report)
+
+
+@pytest.mark.parametrize("between", [status(413), busy(), unsent, lost(0)], ids=["413", "409", "unsent", "lost"])
+async def test_however_often_a_part_is_sent_it_stays_one_of_a_refused_batch(between: Fault) -> None:
+    server = FakeCampaigns(poison=bad_names, script=[None, between], members={3: set(phones(2))})
+    report = await add(engine(server), one_bad(8, 7))
+    check(server, [report])
+    assert {"created": 5, "confirmed": 2, "rejected": 1} == counts(report)
+
+
+@pytest.mark.parametrize("between", [status(413), busy(), unsent], ids=["413", "409", "unsent"])
+async def test_a_batch_that_was_not_taken_at_all_leaves_duplicates_certain(between: Fault) -> None:
+    server = FakeCampaigns(script=[between], members={3: set(phones(2))})
+    report = await add(engine(server), phones(8))
+    check(server, [report])
+    assert {"created": 6, "duplicate": 2} == counts(report)
+
+
+async def test_a_refusal_belongs_to_the_phone_until_an_answer_clears_it() -> None:
+    """Also for the next call, and after the stop of a lane whose refusals had a common cause."""
+    server = FakeCampaigns(poison=lambda _: "is not allowed")
+    batcher = engine(server)
+    with pytest.raises(UnprocessableEntityError):
+        await add(batcher, phones(4))
+    server.poison, server.members = None, {3: set(phones(2))}
+    again = await add(batcher, phones(4))
+    assert {"created": 2, "confirmed": 2} == counts(again)
+    assert 0 == batcher.lanes()[0].rows_in_doubt
+    third = await add(batcher, phones(4))
+    check(server, [again, third])
+    assert ["confirmed", "confirmed", "duplicate", "duplicate"] == [o.outcome for o in third.outcomes]
+
+
+async def test_a_refused_update_makes_no_duplicate_uncertain() -> None:
+    """An update creates nothing."""
+    server = FakeCampaigns(script=[status(422, {"errors": {"priority": ["no"]}})], members={3: set(phones(1))})
+    batcher = engine(server)
+    await batcher.ingest(UPDATE, 3, [LeadUpdate(phones(1)[0], priority=1)])
+    assert {"duplicate": 1} == counts(await add(batcher, phones(1)))
 
 
 async def test_suspects_and_waiting_calls_take_turns() -> None:

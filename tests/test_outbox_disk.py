@@ -14,7 +14,7 @@ from typing import Any
 
 import outbox_child
 import pytest
-from outbox_cases import ORIGIN, balanced, content, leads, mode, phone, results, said, send, spoil
+from outbox_cases import ORIGIN, balanced, content, door_of, leads, mode, phone, results, said, send, spoil
 from outbox_child import POLICY, wish
 
 from voiso_async.errors import OutboxError
@@ -275,6 +275,35 @@ async def test_the_account_is_a_label_for_all(path: Path) -> None:
         assert [] == await outbox.jobs()
 
 
+async def test_a_file_of_the_first_version_is_gone_on_with(path: Path) -> None:
+    async with SqliteOutbox(path) as outbox:
+        job = await outbox.put(3, leads(3))
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("DROP INDEX rows_refused")
+        for table, column in [
+            ("rows", "refused"),
+            *(("lines", name) for name in ("attempts", "seconds", "answered")),
+        ]:
+            connection.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
+        connection.execute("PRAGMA user_version = 1")
+        fresh = sqlite3.connect(":memory:")
+        schema.migrate(fresh, "x", schema.STEPS[:1])
+        assert tables(fresh) == tables(connection), "as the first version made it"
+        fresh.close()
+    async with SqliteOutbox(path) as outbox:
+        turn = await send(door_of(outbox))
+        assert (3, frozenset()) == (len(turn.rows), turn.refused)
+        assert 3 == (await outbox.job(job.id)).report.counts[Outcome.CREATED]
+
+
+def tables(connection: sqlite3.Connection) -> dict[str, list[str]]:
+    names = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'")
+    return {
+        name: [column[1] for column in connection.execute(f"PRAGMA table_info({name})")]
+        for (name,) in names.fetchall()
+    }
+
+
 async def test_an_older_version_is_migrated_as_a_whole_or_not_at_all(path: Path) -> None:
     async with SqliteOutbox(path) as outbox:
         await outbox.put(3, leads(3))
@@ -291,9 +320,9 @@ async def test_an_older_version_is_migrated_as_a_whole_or_not_at_all(path: Path)
         with pytest.raises(sqlite3.OperationalError):
             schema.migrate(connection, "x", (*schema.STEPS, broken))
         connection.execute("ROLLBACK")
-        assert (1,) == connection.execute("PRAGMA user_version").fetchone()
+        assert (len(schema.STEPS),) == connection.execute("PRAGMA user_version").fetchone()
         connection.execute("BEGIN IMMEDIATE")
         schema.migrate(connection, "x", (*schema.STEPS, step))
         connection.execute("COMMIT")
-        assert (2,) == connection.execute("PRAGMA user_version").fetchone()
+        assert (len(schema.STEPS) + 1,) == connection.execute("PRAGMA user_version").fetchone()
         assert [(None,)] == connection.execute("SELECT colour FROM jobs").fetchall()

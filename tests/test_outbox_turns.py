@@ -1,8 +1,12 @@
 """Claims and closings: the gate and the rows behind it, whatever implementation."""
 
+import asyncio
+
 import outbox_cases
 import pytest
+from fake_campaign import FakeCampaigns, Post, explain
 from outbox_cases import (
+    POLICY,
     Make,
     balanced,
     door_of,
@@ -17,9 +21,12 @@ from outbox_cases import (
 )
 
 from voiso_async.errors import OutboxError
+from voiso_async.ingest.batcher import LeadBatcher
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.ingest.row import Carried, Operation, RowResult
 from voiso_async.ingest.store import StoredRow
+from voiso_async.outbox import Outbox
+from voiso_async.wire import Response
 
 make = outbox_cases.make
 pytestmark = pytest.mark.virtual
@@ -240,6 +247,84 @@ async def test_doubt_belongs_to_campaign_and_phone_until_an_answer_clears_it(mak
     await later.close(results(later.rows), 0.0)
     await outbox.put(3, leads(1))
     assert frozenset() == (await send(door)).doubts
+
+
+REFUSED = Carried(fresh=True, seconds=0.5, refused=True)
+
+
+async def test_a_refusal_belongs_to_campaign_and_phone_until_an_answer_clears_it(make: Make) -> None:
+    outbox = make()
+    await outbox.put(3, leads(3))
+    await outbox.put(4, leads(3))
+    turn = await door_of(outbox).open(3, wish(2))
+    assert frozenset() == turn.refused
+    await turn.close([], 0.0, REFUSED)
+    again = await door_of(outbox).open(3, wish(0, again=turn.rows))
+    assert (frozenset({phone(0), phone(1)}), frozenset()) == (again.refused, again.doubts)
+    await again.close([], None)
+    await outbox.aclose()
+    outbox = make()
+    later = await door_of(outbox).open(3, wish())
+    assert (frozenset({phone(0), phone(1)}), 3, False) == (later.refused, len(later.rows), later.repeats)
+    sure = results(later.rows[:1], Outcome.CREATED) + results(later.rows[1:], Outcome.CONFIRMED)
+    await later.close(sure, 0.0, Carried(fresh=True, seconds=0.5))
+    assert frozenset() == (await send(door_of(outbox), campaign=4)).refused
+    await outbox.put(3, leads(3))
+    assert {phone(1)} == (await send(door_of(outbox))).refused, "of another job"
+    await outbox.put(3, leads(3))
+    assert frozenset() == (await send(door_of(outbox))).refused
+    await balanced(outbox)
+
+
+async def test_rows_that_went_back_in_line_before_a_refusal_were_not_in_it(make: Make) -> None:
+    outbox = make()
+    await outbox.put(3, leads(3))
+    turn = await door_of(outbox).open(3, wish())
+    await turn.close(results(turn.rows[:1], Outcome.NOT_SENT), 0.0, REFUSED)
+    await outbox.release(turn.rows)
+    assert {phone(1), phone(2)} == (await send(door_of(outbox))).refused
+
+
+async def test_a_refused_update_marks_nothing(make: Make) -> None:
+    """An update creates nothing."""
+    outbox = make()
+    await outbox.put(3, [{"phone_number": phone(0), "active": False}], operation=Operation.UPDATE)
+    turn = await door_of(outbox).open(3, wish(operation=Operation.UPDATE))
+    await turn.close(results(turn.rows, Outcome.REJECTED, "server_refused"), 0.0, REFUSED)
+    await outbox.put(3, leads(1))
+    assert frozenset() == (await send(door_of(outbox))).refused
+
+
+@pytest.mark.parametrize(("refused", "outcome"), [(True, "confirmed"), (False, "duplicate")])
+async def test_who_goes_on_with_a_search_after_a_crash_knows_of_the_refusal(
+    make: Make, outcome: str, *, refused: bool
+) -> None:
+    """Its duplicates may be of our making: that a refused call stores nothing is an assumption."""
+    outbox = make()
+    job = await outbox.put(3, leads(4))
+    server = FakeCampaigns(poison=lambda lead: "no" if lead["phone_number"] == phone(3) else None)
+    if refused:
+        first = lanes_of(outbox, server)
+        draining = asyncio.create_task(first.drain(outbox))
+
+        def interrupted(server: FakeCampaigns, post: Post) -> Response:
+            draining.cancel()
+            return server.answer(post)
+
+        server.script = [interrupted]
+        await asyncio.wait({draining})
+        await first.aclose(0)
+        assert [4] == [len(post.leads) for post in server.history], "no part of it has gone"
+    await outbox.aclose()
+    outbox = make()
+    server.members, server.poison = {3: {phone(0), phone(1)}}, None
+    await lanes_of(outbox, server).drain(outbox)
+    assert [(outcome, None)] * 2 + [("created", None)] * 2 == await said(outbox, job.id)
+
+
+def lanes_of(outbox: Outbox, server: FakeCampaigns) -> LeadBatcher:
+    clock = asyncio.get_running_loop().time
+    return LeadBatcher(server.post, door_of(outbox), explain, policy=POLICY, clock=clock)
 
 
 async def test_a_doubt_that_is_too_old_is_parked(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:

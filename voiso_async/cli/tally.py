@@ -11,7 +11,7 @@ __all__ = ["Count", "counts_of"]
 MEANINGS = {
     Outcome.CREATED: "are new in the campaign",
     Outcome.DUPLICATE: "were in the campaign before",
-    Outcome.CONFIRMED: "are in the campaign; they went twice, as an answer was lost",
+    Outcome.CONFIRMED: "are in the campaign; they went twice, after a lost answer or a refused call",
     Outcome.UPDATED: "were changed",
     Outcome.REPEATED: "have the phone of an earlier row",
     Outcome.REJECTED: "were refused by the server",

@@ -72,7 +72,7 @@ _CREATED = Outcome.CREATED
 
 
 def reconcile(batch: Batch, answer: Answer, doubted: Container[str]) -> Reconciled:
-    """Match an answer with a batch by canonical digits; ``doubted`` holds phones of any lost answer before.
+    """Match an answer with a batch by canonical digits; ``doubted`` holds phones that may be there because of us.
 
     A row in no list or in two is left open. "One of the resent batch was created, so the first attempt did
     nothing" is not concluded: no document promises that a request is applied as a whole.

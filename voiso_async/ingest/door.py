@@ -204,6 +204,11 @@ class LocalTurn:
         """The lane itself remembers doubts."""
         return frozenset()
 
+    @property
+    def refused(self) -> frozenset[str]:
+        """Refusals too."""
+        return frozenset()
+
     def in_time(self) -> bool:
         """Nobody takes a turn away within a process."""
         return True

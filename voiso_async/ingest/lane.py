@@ -24,6 +24,7 @@ from voiso_async.ingest.reckoning import Explain, Reckoning
 from voiso_async.ingest.row import Carried, Operation, Row, RowResult
 from voiso_async.ingest.status import LaneMeter, LaneState, LaneStatus
 from voiso_async.ingest.turn import Door, Turn, Wish
+from voiso_async.ingest.verdict import Refused
 from voiso_async.ingest.waiting import WaitingCall
 from voiso_async.wire import Response
 
@@ -184,6 +185,7 @@ class Lane:
         landing, spare = Landing(), list[RowResult]()
         try:
             self.doubts.update(turn.doubts)
+            self._reckoning.refused.update(turn.refused)
             batch, spare = self._boarding.batch(turn)
             if batch is not None and turn.in_time():
                 landing.hold = self._policy.settle_wait(batch.doubts + 1)  # holds if this attempt is cut short
@@ -256,6 +258,7 @@ class Lane:
             fresh=batch.attempts == 1,
             seconds=seconds,
             busy=landing.state == "busy",
+            refused=landing.verdict == Refused.__name__,
             anomalies=landing.anomalies,
         )
         for owner in landing.owners:

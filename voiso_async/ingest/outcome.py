@@ -8,7 +8,7 @@ from typing import Any, ClassVar, TypeVar
 from voiso_async.errors import IngestError, VoisoError
 from voiso_async.values import Discreet, Struct
 
-__all__ = ["OK", "IngestReport", "LeadOutcome", "Outcome", "reporting"]
+__all__ = ["ANSWERED", "OK", "IngestReport", "LeadOutcome", "Outcome", "reporting"]
 
 E = TypeVar("E", bound=VoisoError)
 
@@ -19,10 +19,11 @@ class Outcome(StrEnum):
     CREATED = "created"
     """An answer to a POST that carried it lists it as created."""
     DUPLICATE = "duplicate"
-    """It was in the campaign before: no attempt of this client whose answer was lost carried this phone, nor any
-    that an outbox knows of, for a row of that outbox."""
+    """It was in the campaign before: no attempt of this client whose answer was lost carried this phone, nor one
+    that was refused as a whole, nor any such that an outbox knows of, for a row of that outbox."""
     CONFIRMED = "confirmed"
-    """It is in the campaign: listed as duplicate after an attempt whose answer was lost."""
+    """It is in the campaign: listed as duplicate after an attempt whose answer was lost, or that was refused as a
+    whole. By whom it came nobody can tell."""
     UPDATED = "updated"
     """An update was accepted for it."""
     REPEATED = "repeated"
@@ -131,7 +132,7 @@ class IngestReport(Discreet, Struct, frozen=True, kw_only=True):
     @property
     def leads_per_second(self) -> float:
         """Rows with an answer of the server, per second of the whole call."""
-        answered = sum(self.counts[outcome] for outcome in _ANSWERED)
+        answered = sum(self.counts[outcome] for outcome in ANSWERED)
         return answered / self.elapsed if self.elapsed > 0 else 0.0
 
     def raise_unless_ok(self) -> None:
@@ -180,7 +181,7 @@ def reporting(error: E, report: IngestReport, *, in_doubt: bool = False) -> E:
     return twin
 
 
-_ANSWERED = (
+ANSWERED = (
     Outcome.CREATED,
     Outcome.DUPLICATE,
     Outcome.CONFIRMED,

@@ -42,7 +42,11 @@ _ADVICE_VERB = "if the campaign exists, the verb may be the reason: try the clie
 
 
 class Reckoning:
-    """Judge attempts one after the other; what is to be sent again goes back to the agenda."""
+    """Judge attempts one after the other; what is to be sent again goes back to the agenda.
+
+    ``refused`` are phones that a batch carried which was refused as a whole. That such a call stores nothing is an
+    assumption, so a duplicate among them may be of our making; like a doubt it outlives the lane's stops.
+    """
 
     def __init__(
         self,
@@ -53,6 +57,7 @@ class Reckoning:
         clock: Callable[[], float],
     ) -> None:
         self.max_bytes: int = policy.max_bytes
+        self.refused: set[str] = set()
         self._agenda = agenda
         self._policy = policy
         self._explain = explain
@@ -62,7 +67,7 @@ class Reckoning:
         self._lost_in_a_row = self._too_large_in_a_row = 0
 
     def forget(self) -> None:
-        """Begin as a fresh lane does; doubts stay."""
+        """Begin as a fresh lane does; doubts and refusals stay."""
         self.max_bytes = self._policy.max_bytes
         self._accepted.clear()
         self._lost_in_a_row = self._too_large_in_a_row = 0
@@ -125,11 +130,12 @@ class Reckoning:
         self.max_bytes = min(int(self.max_bytes * BYTES_GROWTH), self._policy.max_bytes)
         if batch.suspects is not None:
             batch.suspects.accepted()
-        said = reconcile(batch, settled.answer, self._doubts)
-        if batch.operation is Operation.ADD and self._doubts:
-            self._doubts.difference_update(
-                result.row.phone for result in said.results if result.outcome in _CLEARING
-            )
+        unclear = self._doubts | self.refused if self.refused else self._doubts
+        said = reconcile(batch, settled.answer, unclear)
+        if batch.operation is Operation.ADD and unclear:
+            cleared = {result.row.phone for result in said.results if result.outcome in _CLEARING}
+            self._doubts -= cleared
+            self.refused -= cleared
         landing.results.extend(said.results)
         landing.anomalies = said.anomalies
         if said.unreported:
@@ -169,6 +175,8 @@ class Reckoning:
         )
 
     def _refused(self, batch: Batch, answer: Answer, refusal: Refusal, landing: Landing) -> None:
+        if batch.operation is Operation.ADD:
+            self.refused.update(row.phone for row in batch.rows)
         if len(batch.rows) == 1 and batch.suspects is None:
             landing.settle(batch.rows, Outcome.REJECTED, "server_refused", refusal.text)
         elif batch.suspects is None:

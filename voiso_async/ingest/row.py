@@ -19,11 +19,15 @@ class Operation(StrEnum):
 
 
 class Carried(Struct, frozen=True, kw_only=True):
-    """One POST in an owner's books: the first of its batch or a repeat, how long it took, what it said."""
+    """One POST in an owner's books: the first of its batch or a repeat, how long it took, what it said.
+
+    ``busy``: not now; ``refused``: no, to the batch as a whole.
+    """
 
     fresh: bool
     seconds: float
     busy: bool = False
+    refused: bool = False
     anomalies: int = 0
 
 

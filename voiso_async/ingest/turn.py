@@ -28,7 +28,8 @@ class Turn(Protocol):
     """The right to send one POST to one campaign.
 
     ``rows`` are durable rows that ride along. If ``repeats``, they are a batch whose answer was lost: they go
-    alone and in this order. ``doubts`` are phones among them that a lost answer may have brought to the campaign.
+    alone and in this order. ``doubts`` are phones among them that a lost answer may have brought to the campaign,
+    ``refused`` those that a batch carried which was refused as a whole.
     """
 
     @property
@@ -44,6 +45,11 @@ class Turn(Protocol):
     @property
     def doubts(self) -> frozenset[str]:
         """Phones of ``rows`` that a lost answer once carried, in whatever job."""
+        ...
+
+    @property
+    def refused(self) -> frozenset[str]:
+        """Phones of ``rows`` that a batch refused as a whole once carried, in whatever job."""
         ...
 
     def in_time(self) -> bool:

@@ -27,7 +27,7 @@ class Lent:
     """A gate taken under a ``fence``, and the rows lent with it; it opens after ``wait`` seconds.
 
     ``doubts`` are phones that a lost answer once carried, ``known`` how often, by row id of those that go again;
-    the time of those in ``over`` has passed meanwhile.
+    ``refused`` are phones of batches refused as a whole; the time of those in ``over`` has passed meanwhile.
     """
 
     campaign: int
@@ -36,6 +36,7 @@ class Lent:
     rows: list[StoredRow] = attrs.field(factory=list, repr=False)
     repeats: bool = False
     doubts: frozenset[str] = attrs.field(default=frozenset(), repr=False)
+    refused: frozenset[str] = attrs.field(default=frozenset(), repr=False)
     known: dict[int, int] = Factory(dict)
     over: frozenset[int] = frozenset()
 
@@ -109,7 +110,9 @@ def _lend(ledger: Ledger, ask: Claim, lent: Lent) -> None:
         lent.rows = [_checked(ask, ask.owner, row, now) for row in found]
         _mark(ledger, lent.fence, [row.id for row in lent.rows])
         ledger.owed.difference_update(row.id for row in lent.rows)
-    lent.doubts = _doubts(ledger, ask.campaign, [*(row.id for row in lent.rows), *ask.again])
+    ids = as_json([*(row.id for row in lent.rows), *ask.again])
+    lent.doubts = _marked(ledger, ask.campaign, "doubts", ids)
+    lent.refused = _marked(ledger, ask.campaign, "refused", ids)
 
 
 def _lend_again(ledger: Ledger, ask: Claim, fence: int) -> dict[int, int]:
@@ -165,12 +168,12 @@ def _checked(ask: Claim, owner: RowOwner, row: list[Any], now: float) -> StoredR
     return StoredRow(index, str(phone), body, key, owner, now, doubts, bool(left_out), id=row_id)
 
 
-def _doubts(ledger: Ledger, campaign: int, ids: list[int]) -> frozenset[str]:
-    """Phones of these rows that a lost answer once carried, in whatever job of the campaign."""
+def _marked(ledger: Ledger, campaign: int, mark: str, ids: str) -> frozenset[str]:
+    """Phones of these rows that have a mark in whatever job of the campaign."""
     found = ledger.listed(
-        """SELECT json_group_array(DISTINCT phone) FROM rows WHERE campaign = ? AND doubts > 0 AND phone IN (
-            SELECT phone FROM rows WHERE id IN (SELECT value FROM json_each(?)))""",
+        f"""SELECT json_group_array(DISTINCT phone) FROM rows WHERE campaign = ? AND {mark} > 0 AND phone IN (
+            SELECT phone FROM rows WHERE id IN (SELECT value FROM json_each(?)))""",  # noqa: S608
         campaign,
-        as_json(ids),
+        ids,
     )
     return frozenset(map(str, found))

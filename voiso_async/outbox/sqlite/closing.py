@@ -1,6 +1,6 @@
 """The end of a turn: in one transaction the outcomes are written down and the gate is shut for its time."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Set as AbstractSet
 from typing import ClassVar
 
@@ -8,7 +8,7 @@ import attrs
 from attrs import frozen
 
 from voiso_async.errors import OutboxError
-from voiso_async.ingest.outcome import Outcome
+from voiso_async.ingest.outcome import ANSWERED, Outcome
 from voiso_async.ingest.row import Carried, Operation, RowResult
 from voiso_async.ingest.store import StoredRow
 from voiso_async.outbox.sqlite.ledger import Ledger, as_json
@@ -21,6 +21,7 @@ __all__ = ["Closing", "RowWord", "abandon_turns", "clears_doubt", "close_turn", 
 
 _CLEARING = {"server_rejected", "not_found"}
 """Reasons of REJECTED that an answer gives for the row itself."""
+_ANSWERED = frozenset(OUTCOMES.index(outcome) for outcome in ANSWERED)
 
 
 class RowWord(Discreet, Struct, frozen=True):
@@ -167,18 +168,28 @@ def _write_words(ledger: Ledger, closing: Closing) -> list[int]:
 
 
 def _clear_doubts(ledger: Ledger, closing: Closing) -> None:
-    if closing.cleared:
-        ledger.run(
-            """UPDATE rows SET doubts = 0, batch = NULL, doubted_at = NULL WHERE campaign = ? AND doubts > 0
-            AND phone IN (SELECT value FROM json_each(?))""",
-            closing.campaign,
-            as_json([int(phone) for phone in closing.cleared]),
-        )
+    if not closing.cleared:
+        return
+    phones = as_json([int(phone) for phone in closing.cleared])
+    ledger.run(
+        """UPDATE rows SET doubts = 0, batch = NULL, doubted_at = NULL WHERE campaign = ? AND doubts > 0
+        AND phone IN (SELECT value FROM json_each(?))""",
+        closing.campaign,
+        phones,
+    )
+    ledger.run(
+        """UPDATE rows SET refused = 0 WHERE campaign = ? AND refused > 0
+        AND phone IN (SELECT value FROM json_each(?))""",
+        closing.campaign,
+        phones,
+    )
 
 
 def _note_post(ledger: Ledger, closing: Closing) -> None:
     if closing.carried is None:
         return
+    _note_refusal(ledger, closing, closing.carried)
+    jobs = as_json(sorted({row_id // ROWS_PER_JOB for row_id in closing.flown}))
     ledger.run(
         """UPDATE jobs SET batches = batches + ?, attempts = attempts + 1, busy = busy + ?,
         anomalies = anomalies + ?, began = coalesce(began, ?), ended = ?
@@ -188,5 +199,30 @@ def _note_post(ledger: Ledger, closing: Closing) -> None:
         closing.carried.anomalies,
         ledger.wall() - closing.carried.seconds,
         ledger.wall(),
-        as_json(sorted({row_id // ROWS_PER_JOB for row_id in closing.flown})),
+        jobs,
     )
+    answered = Counter(row_id // ROWS_PER_JOB for row_id, word in closing.words if word.outcome in _ANSWERED)
+    ledger.run(
+        """UPDATE lines SET attempts = attempts + 1, seconds = seconds + ?
+        WHERE campaign = ? AND job IN (SELECT value FROM json_each(?))""",
+        closing.carried.seconds,
+        closing.campaign,
+        jobs,
+    )
+    ledger.run(
+        """UPDATE lines SET answered = answered + n FROM (
+            SELECT json_extract(value, '$[0]') AS number, json_extract(value, '$[1]') AS n FROM json_each(?))
+        WHERE job = number AND campaign = ?""",
+        as_json(list(answered.items())),
+        closing.campaign,
+    )
+
+
+def _note_refusal(ledger: Ledger, closing: Closing, carried: Carried) -> None:
+    """That a call refused as a whole stored nothing is an assumption: what it carried remembers it."""
+    if carried.refused and not closing.operation:
+        back = {row_id for row_id, word in closing.words if word.state == WAITING}
+        ledger.run(
+            "UPDATE rows SET refused = 1 WHERE id IN (SELECT value FROM json_each(?))",
+            as_json([row_id for row_id in closing.flown if row_id not in back]),
+        )

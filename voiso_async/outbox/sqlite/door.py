@@ -159,6 +159,11 @@ class SqliteTurn:
         """Phones of this turn's rows that a lost answer once carried, in whatever job."""
         return self._lent.doubts
 
+    @property
+    def refused(self) -> frozenset[str]:
+        """Phones of this turn's rows that a batch refused as a whole carried, in whatever job."""
+        return self._lent.refused
+
     def in_time(self) -> bool:
         """Whether a POST begun now would end before the lease does."""
         policy = self._door.policy

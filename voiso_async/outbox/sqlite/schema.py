@@ -130,6 +130,15 @@ END
 """,
 )
 
+_SECOND = """
+ALTER TABLE rows ADD COLUMN refused INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX rows_refused ON rows (campaign, phone) WHERE refused > 0;
+ALTER TABLE lines ADD COLUMN attempts INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE lines ADD COLUMN seconds REAL NOT NULL DEFAULT 0;
+ALTER TABLE lines ADD COLUMN answered INTEGER NOT NULL DEFAULT 0
+"""
+"""Rows of batches that were refused as a whole; POSTs, the server's time and answered rows by campaign."""
+
 Step = Callable[[sqlite3.Connection], None]
 
 
@@ -140,7 +149,12 @@ def _first(connection: sqlite3.Connection) -> None:
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
 
 
-STEPS: tuple[Step, ...] = (_first,)
+def _second(connection: sqlite3.Connection) -> None:
+    for statement in _SECOND.split(";\n"):
+        connection.execute(statement)
+
+
+STEPS: tuple[Step, ...] = (_first, _second)
 """Each makes a file of the next version; a file's version is how many were taken."""
 
 
