@@ -4,6 +4,7 @@ import asyncio
 import csv
 import json
 import stat
+from datetime import UTC, datetime
 from pathlib import Path
 
 import attrs
@@ -22,7 +23,13 @@ from cli_runner import (
     write_leads,
 )
 
-from voiso_async.outbox import Job, SqliteOutbox
+from voiso_async.cli.meter import Moment
+from voiso_async.cli.problems import Problems
+from voiso_async.cli.progress import JsonLines, PlainLines
+from voiso_async.cli.report import Ending, show_report
+from voiso_async.ingest.outcome import IngestReport, Outcome
+from voiso_async.ingest.row import Operation
+from voiso_async.outbox import Job, JobState, SqliteOutbox
 from voiso_async.sandbox import Sandbox, Status
 
 __all__ = ["sandbox_shell", "shell"]  # fixtures
@@ -223,3 +230,24 @@ def test_a_job_is_shown_and_watched_while_another_process_works_on_it(
     watched = sandbox_shell("leads", "status", job, "--watch", "--json")
     assert ("done", 2000) == (report_of(watched)["state"], report_of(watched)["counts"]["created"])
     assert 0 == end(process).code
+
+
+def test_a_jobs_pace_is_told_in_plain_words(capsys: pytest.CaptureFixture[str]) -> None:
+    counts = dict.fromkeys(Outcome, 0) | {Outcome.CREATED: 5000}
+    report = IngestReport(rows=5000, counts=counts, attempts=5, elapsed=10.0, ceiling_share=0.9849, reasons={})
+    job = Job(
+        id="j",
+        name="",
+        state=JobState.DONE,
+        operation=Operation.ADD,
+        campaigns=(3,),
+        created=datetime.now(UTC),
+        report=report,
+    )
+    show_report(Ending(job=job, title="leads"), Problems())
+    PlainLines().draw(Moment(report=report, total=5000, done=5000))
+    said = capsys.readouterr()
+    assert "  5 POSTs in 10.0 s · 500 leads/s · 98% of the fastest Voiso allows\n" in said.out
+    assert " · 98% of the fastest Voiso allows · " in said.err
+    JsonLines().draw(Moment(report=report, total=5000, done=5000))
+    assert '"ceiling_share": 0.9849' in capsys.readouterr().out

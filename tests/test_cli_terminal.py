@@ -68,6 +68,7 @@ def test_three_batches_at_the_real_pace_move_a_bar(
     assert "━" not in screen
     assert "  created  2 500  are new in the campaign\n" in screen
     assert "  3 POSTs in 4." in screen
+    assert "Voiso allows" not in screen, "fewer than three full batches say little of the pace"
     assert "ended 0\n" in screen
     assert 0 == voiso_sandbox.too_early
     assert 3 == posts(voiso_sandbox)

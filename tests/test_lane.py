@@ -86,6 +86,22 @@ async def test_gap_is_the_cooldown_exactly() -> None:
     assert report.ceiling_share == pytest.approx(1.0, abs=0.01)
 
 
+@pytest.mark.parametrize(("leads", "told"), [(2999, False), (3000, True)])
+async def test_a_share_of_the_ceiling_is_told_from_three_full_batches_on(leads: int, *, told: bool) -> None:
+    """Of rows that the server has answered: those refused here had no part in the pace."""
+    batcher = engine(FakeCampaigns(seconds=0.5))
+    report = await add(batcher, [*phones(leads), *["none"] * 1000])
+    assert told is (report.ceiling_share is not None) is (batcher.lanes()[0].ceiling_share is not None)
+
+
+async def test_calls_that_share_a_campaign_each_have_less_of_the_ceiling() -> None:
+    """A call's share is the time that it would have taken alone, by the time that it took."""
+    batcher = engine(FakeCampaigns(seconds=0.5))
+    reports = await asyncio.gather(add(batcher, phones(5000)), add(batcher, phones(5000, 10_000)))
+    assert [pytest.approx(0.5, abs=0.05)] * 2 == [report.ceiling_share for report in reports]
+    assert 1.0 == pytest.approx(batcher.lanes()[0].ceiling_share or 0, abs=0.01)
+
+
 @pytest.mark.row(97)
 async def test_a_thousand_tasks_with_one_lead_each_leave_in_at_most_two_posts() -> None:
     server = FakeCampaigns()

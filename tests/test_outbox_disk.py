@@ -293,7 +293,8 @@ async def test_a_file_of_the_first_version_is_gone_on_with(path: Path) -> None:
     async with SqliteOutbox(path) as outbox:
         turn = await send(door_of(outbox))
         assert (3, frozenset()) == (len(turn.rows), turn.refused)
-        assert 3 == (await outbox.job(job.id)).report.counts[Outcome.CREATED]
+        report = (await outbox.job(job.id)).report
+        assert (3, None) == (report.counts[Outcome.CREATED], report.ceiling_share)
 
 
 def tables(connection: sqlite3.Connection) -> dict[str, list[str]]:

@@ -17,8 +17,8 @@ from voiso_async.ingest.outcome import Outcome
 from voiso_async.ingest.policy import LanePolicy
 from voiso_async.ingest.row import Operation
 from voiso_async.models.leads import Lead
-from voiso_async.outbox import JobSource, JobState, SqliteOutbox
-from voiso_async.outbox.sqlite.reading import backlog_of
+from voiso_async.outbox import Job, JobSource, JobState, Outbox, SqliteOutbox
+from voiso_async.outbox.sqlite.reading import _ceiling_share, backlog_of
 
 make = outbox_cases.make
 QUICK = LanePolicy(cooldown=0.0, settle=0.0)
@@ -50,6 +50,89 @@ async def test_a_put_is_one_job_with_its_books(make: Make) -> None:
     assert rows[4].detail
     assert job == await outbox.job(job.id)
     await balanced(outbox)
+
+
+class Day:
+    """The wall clock of every outbox that is made here, and POSTs that take half a second each."""
+
+    def __init__(self, make: Make, patch: pytest.MonkeyPatch) -> None:
+        self.time = 1e9
+        self._make = make
+        self._patch = patch
+
+    def outbox(self) -> Outbox:
+        outbox = self._make()
+        self._patch.setattr(outbox._clocks, "wall", lambda: self.time)  # type: ignore[attr-defined]
+        return outbox
+
+    async def post(self, outbox: Outbox, campaign: int = 3, outcome: Outcome = Outcome.CREATED) -> None:
+        self.time += 0.5
+        await send(door_of(outbox, QUICK), outcome, campaign=campaign)
+        self.time += 2.0
+
+
+@pytest.fixture
+def day(make: Make, monkeypatch: pytest.MonkeyPatch) -> Day:
+    return Day(make, monkeypatch)
+
+
+async def share_of(outbox: Outbox, job: Job) -> float | None:
+    return (await outbox.job(job.id)).report.ceiling_share
+
+
+async def test_a_jobs_share_of_the_ceiling_is_over_its_whole_time(day: Day) -> None:
+    """From three full batches on, whoever sends them; a pause counts."""
+    outbox = day.outbox()
+    job = await outbox.put(3, [*leads(4000), "none", phone(1)])
+    for _ in range(2):
+        await day.post(outbox)
+        assert await share_of(outbox, job) is None
+    await outbox.aclose()
+    outbox = day.outbox()
+    await day.post(outbox)
+    assert 1.0 == await share_of(outbox, job)
+    day.time += 92
+    await day.post(outbox)
+    assert 0.08 == pytest.approx(await share_of(outbox, job)), "8 of 100 seconds"
+    await balanced(outbox)
+
+
+async def test_jobs_that_share_a_campaign_each_have_less_of_the_ceiling(day: Day) -> None:
+    outbox = day.outbox()
+    jobs = [await outbox.put(3, leads(3000, start)) for start in (1000, 11_000)]
+    for _ in range(6):
+        await day.post(outbox)
+    alone, together = 3 * 0.5 + 2 * 2.0, 6 * 0.5 + 5 * 2.0
+    assert [pytest.approx(alone / together)] * 2 == [await share_of(outbox, job) for job in jobs]
+
+
+async def test_of_several_campaigns_the_slowest_sets_the_ceiling(day: Day) -> None:
+    """They go side by side: the job could not have been done before it."""
+    outbox = day.outbox()
+    rows = [
+        FileRow(lead=lead, row=2 + at, campaign=3 if at < 4000 else 4) for at, lead in enumerate(leads(5000, 1000))
+    ]
+    job = await outbox.put(None, rows)
+    await day.post(outbox, campaign=4)
+    day.time -= 2.5
+    for _ in range(4):
+        await day.post(outbox)
+    assert 1.0 == await share_of(outbox, job)
+
+
+def test_a_job_that_was_begun_by_the_first_version_of_the_file_has_no_share() -> None:
+    """Not all of its POSTs are known by campaign."""
+    line = [3, 0, 0, 3, 1.5, 3000]
+    assert 1.0 == _ceiling_share([line], 3, 5.5)
+    assert _ceiling_share([line], 5, 5.5) is None
+
+
+async def test_rows_without_an_answer_are_no_part_of_a_share(day: Day) -> None:
+    outbox = day.outbox()
+    job = await outbox.put(3, leads(3000))
+    for outcome in (Outcome.CREATED, Outcome.UNKNOWN, Outcome.REJECTED):
+        await day.post(outbox, outcome=outcome)
+    assert await share_of(outbox, job) is None
 
 
 @pytest.mark.parametrize("given", ["441632960001", b"1", {"phone_number": "441632960001"}, 5, None])

@@ -49,7 +49,18 @@ def test_unsent_waits_are_spread_and_bounded() -> None:
 
 @pytest.mark.parametrize(
     ("answered", "attempts", "elapsed", "share"),
-    [(0, 1, 5, None), (2000, 2, 3, 1.0), (2000, 4, 6, 0.5), (1, 1, 1, 0.5)],
+    [
+        (0, 1, 5, None),
+        (1, 1, 1, None),
+        (2999, 3, 5.5, None),
+        (3000, 3, 5.5, 1.0),
+        (3000, 3, 11, 0.5),
+        (3000, 6, 11, 0.5),
+        (3001, 4, 8, 1.0),
+        (3000, 3, 1, 1.0),
+        (3000, 3, 0, None),
+        (3000, 0, 5, None),
+    ],
 )
 def test_share_of_the_ceiling(answered: int, attempts: int, elapsed: float, share: float | None) -> None:
     got = LanePolicy().ceiling_share(

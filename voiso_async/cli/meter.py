@@ -7,11 +7,11 @@ from attrs import define, frozen
 
 from voiso_async.events import BatchAnswered, Event, LaneStopped
 from voiso_async.ingest.jobs import Backlog, Job, JobState
-from voiso_async.ingest.outcome import IngestReport, Outcome
+from voiso_async.ingest.outcome import ANSWERED, IngestReport, Outcome
 from voiso_async.ingest.policy import LanePolicy
 from voiso_async.ingest.status import LaneStatus
 
-__all__ = ["ANSWERED", "Meter", "Moment", "answered", "seconds_for"]
+__all__ = ["Meter", "Moment", "answered", "seconds_for"]
 
 NOTES = {
     "NotSent": "the API cannot be reached; nothing was sent, and the same leads will be tried again",
@@ -23,15 +23,6 @@ NOTES = {
 """What a person should know of an attempt that did not just work, by the name of its verdict."""
 
 POLICY = LanePolicy()
-ANSWERED = (
-    Outcome.CREATED,
-    Outcome.DUPLICATE,
-    Outcome.CONFIRMED,
-    Outcome.UPDATED,
-    Outcome.REJECTED,
-    Outcome.UNREPORTED,
-)
-"""How a row can end that the server has answered."""
 
 
 @frozen(kw_only=True)
@@ -43,7 +34,6 @@ class Moment:
     done: int
     doubted: int = 0
     rate: float = 0.0
-    share: float | None = None
     left: float | None = None
     state: str = ""
 
@@ -96,14 +86,12 @@ class Meter:
         lanes = [lane for lane in lanes if lane.campaign in job.campaigns]
         if job.state is not JobState.LOADING:
             total = job.report.rows
-        shares = [lane.ceiling_share for lane in lanes if lane.ceiling_share is not None]
         return Moment(
             report=job.report,
             total=None if total is None else max(total, job.report.rows),
             done=job.report.rows - job.waiting,
             doubted=job.doubted,
             rate=self._rate(job.report),
-            share=sum(shares) / len(shares) if shares else None,
             left=self._left(job, waiting, total),
             state=_state(job, lanes),
         )

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from voiso_async.cli.meter import Moment
-from voiso_async.cli.show import counted, duration, error_console, note, show_json
+from voiso_async.cli.show import counted, duration, error_console, note, of_the_fastest, show_json
 
 __all__ = ["Bar", "JsonLines", "PlainLines", "View", "view_for"]
 
@@ -61,6 +61,7 @@ class JsonLines(PlainLines):
 
     def draw(self, moment: Moment) -> None:
         """Write the object."""
+        share = moment.report.ceiling_share
         figures = {
             "event": "progress",
             "rows": moment.report.rows,
@@ -69,7 +70,7 @@ class JsonLines(PlainLines):
             "doubted": moment.doubted,
             "counts": {outcome.value: count for outcome, count in moment.report.counts.items() if count},
             "leads_per_second": round(moment.rate, 1),
-            "ceiling_share": None if moment.share is None else round(moment.share, 4),
+            "ceiling_share": None if share is None else round(share, 4),
             "seconds_left": None if moment.left is None else round(moment.left, 1),
             "state": moment.state,
         }
@@ -130,8 +131,8 @@ def _pace(moment: Moment) -> list[str]:
     parts = []
     if moment.rate:
         parts.append(f"{moment.rate:.0f}/s")
-    if moment.share is not None:
-        parts.append(f"{moment.share:.1%} of the ceiling")
+    if moment.report.ceiling_share is not None:
+        parts.append(of_the_fastest(moment.report.ceiling_share))
     return parts
 
 

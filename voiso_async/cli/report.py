@@ -8,7 +8,7 @@ from rich.text import Text
 
 from voiso_async.cli.common import Exit
 from voiso_async.cli.problems import PROBLEMS, Problems, as_json, problems_of, show_problems
-from voiso_async.cli.show import counted, duration, printable, show, show_json
+from voiso_async.cli.show import counted, duration, of_the_fastest, printable, show, show_json
 from voiso_async.cli.tally import counts_of
 from voiso_async.ingest.jobs import Job, JobState
 from voiso_async.ingest.outcome import IngestReport, Outcome
@@ -33,7 +33,6 @@ class Ending:
     stop: str | None = None
     words: str = ""
     passing: bool = False
-    share: float | None = None
     unread: int | None = None
     extra: dict[str, Any] = Factory(dict)
 
@@ -84,7 +83,7 @@ def show_report(ending: Ending, problems: Problems) -> None:
     job = ending.job
     show(Text(printable(ending.title), style="bold"), _counts(job, ending.unread))
     if job.report.attempts:
-        show("", _pace(job.report, ending.share))
+        show("", _pace(job.report))
     if problems.groups:
         show(Text("\nRows to look at", style="bold"), show_problems(problems))
     if ending.next:
@@ -110,9 +109,8 @@ def job_as_json(job: Job) -> dict[str, Any]:
 
 
 def _as_json(ending: Ending) -> dict[str, Any]:
-    pace = {} if ending.share is None else {"ceiling_share": round(ending.share, 4)}
     end = {"error": ending.error or ending.stop, "next": ending.next}
-    return {"event": "report", **job_as_json(ending.job), **pace, **ending.extra, **end}
+    return {"event": "report", **job_as_json(ending.job), **ending.extra, **end}
 
 
 async def _print_problems(outbox: Outbox, job_id: str, total: int) -> None:
@@ -153,12 +151,12 @@ def _counts(job: Job, unread: int | None) -> Table:
     return table
 
 
-def _pace(report: IngestReport, share: float | None) -> str:
+def _pace(report: IngestReport) -> str:
     parts = [f"  {counted(report.attempts, 'POST')} in {_seconds(report.elapsed)}"]
     if report.attempts > 1 and report.leads_per_second:
         parts.append(f"{report.leads_per_second:.0f} leads/s")
-    if report.attempts > 1 and share is not None:
-        parts.append(f"{share:.1%} of the ceiling")
+    if report.ceiling_share is not None:
+        parts.append(of_the_fastest(report.ceiling_share))
     if report.doubted:
         parts.append(f"{counted(report.doubted, 'row')} went again after a lost answer")
     return " · ".join(parts)

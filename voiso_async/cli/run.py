@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from typing import Any
 
 import anyio
@@ -23,7 +23,6 @@ from voiso_async.errors import (
     VoisoError,
 )
 from voiso_async.ingest.jobs import Job
-from voiso_async.ingest.status import LaneStatus
 from voiso_async.outbox import Outbox
 
 __all__ = ["Load", "Run", "Watch"]
@@ -72,7 +71,6 @@ class Run:
     loaded: bool = field(kw_only=True, default=False)
     error: str | None = field(init=False, default=None)
     stop: str | None = field(init=False, default=None)
-    share: float | None = field(init=False, default=None)
     _scope: anyio.CancelScope = field(init=False, factory=anyio.CancelScope)
 
     async def go(self) -> None:
@@ -87,7 +85,6 @@ class Run:
                 group.start_soon(self._look_on)
                 with self.watch.signals.stoppable(), self._scope:
                     await self._work()
-                self.share = _share(self.voiso.lanes())
                 await self._finish()
                 group.cancel_scope.cancel()
             with anyio.CancelScope(shield=True):
@@ -192,11 +189,6 @@ class Run:
 
 _OURS = (OutboxError, ClientClosedError, AuthenticationError, PermissionDeniedError)
 """Errors that no waiting mends."""
-
-
-def _share(lanes: Iterable[LaneStatus]) -> float | None:
-    shares = [lane.ceiling_share for lane in lanes if lane.ceiling_share is not None]
-    return sum(shares) / len(shares) if shares else None
 
 
 def _in_short(error: BaseException) -> str:

@@ -114,7 +114,7 @@ class Trip:
             await self.outbox.purge(job.id, force=True)
             raise nothing_in(job.name)
         unread = None if load is None or load.rows is None else load.rows - run.job.report.rows
-        ending = self.ending(run.job, title, error=run.error, stop=run.stop, share=run.share, unread=unread)
+        ending = self.ending(run.job, title, error=run.error, stop=run.stop, unread=unread)
         await self.tell(ending)
         if limit is not None and run.stop is not None and limit.broken(run.job):
             await self._explain(run.job, phone)

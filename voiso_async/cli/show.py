@@ -17,6 +17,7 @@ __all__ = [
     "duration",
     "error_console",
     "note",
+    "of_the_fastest",
     "printable",
     "show",
     "show_json",
@@ -100,6 +101,11 @@ def duration(seconds: float) -> str:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02} min"
+
+
+def of_the_fastest(share: float) -> str:
+    """Write a share of the ceiling for people."""
+    return f"{share:.0%} of the fastest Voiso allows"
 
 
 def printable(text: str) -> str:

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from voiso_async.ingest.outcome import OK, IngestReport, LeadOutcome, Outcome
+from voiso_async.ingest.outcome import ANSWERED, OK, IngestReport, LeadOutcome, Outcome
 from voiso_async.ingest.policy import LanePolicy
 from voiso_async.ingest.row import Carried, RowResult
 
@@ -83,7 +83,7 @@ class Books:
             anomalies=self.anomalies,
             elapsed=elapsed,
             ceiling_share=policy.ceiling_share(
-                answered=sum(n for o, n in self._counts.items() if o not in _NEVER_ANSWERED),
+                answered=sum(self._counts[outcome] for outcome in ANSWERED),
                 attempts=self.attempts,
                 server_seconds=self.server_seconds,
                 elapsed=elapsed,
@@ -93,9 +93,6 @@ class Books:
             problems=tuple(sorted(problems[:MOST_PROBLEMS], key=_by_index)),
             problems_left_out=troubled - min(len(problems), MOST_PROBLEMS),
         )
-
-
-_NEVER_ANSWERED = {Outcome.INVALID, Outcome.SUPPRESSED, Outcome.REPEATED, Outcome.UNKNOWN, Outcome.NOT_SENT}
 
 
 def _by_index(outcome: LeadOutcome) -> int:

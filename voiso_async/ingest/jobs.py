@@ -42,7 +42,9 @@ class Job(Discreet, Struct, frozen=True, kw_only=True):
 
     ``waiting`` rows have no final outcome yet, ``doubted`` of them were carried by an attempt whose answer was
     lost. In ``report`` the rows that wait are ``pending``; UNKNOWN are those that are parked: sent again only when
-    asked for.
+    asked for. Its ``elapsed`` is that of the whole job, pauses included, from its first POST to its last answer,
+    whichever processes sent it; ``ceiling_share`` compares it with the rules of Voiso (1000 leads a POST, then two
+    seconds), of several campaigns with the one that takes longest.
     """
 
     id: str

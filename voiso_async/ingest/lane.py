@@ -18,7 +18,7 @@ from voiso_async.ingest.batch import Batch, tell
 from voiso_async.ingest.boarding import Boarding
 from voiso_async.ingest.durable import DurableCall
 from voiso_async.ingest.landing import Landing, Stop, stop_after
-from voiso_async.ingest.outcome import Outcome
+from voiso_async.ingest.outcome import ANSWERED, Outcome
 from voiso_async.ingest.policy import LanePolicy
 from voiso_async.ingest.reckoning import Explain, Reckoning
 from voiso_async.ingest.row import Carried, Operation, Row, RowResult
@@ -253,7 +253,7 @@ class Lane:
             return error
 
     def _note(self, batch: Batch, landing: Landing, seconds: float) -> None:
-        self._meter.note(len(landing.results), seconds)
+        self._meter.note(sum(result.outcome in ANSWERED for result in landing.results), seconds)
         landing.carried = carried = Carried(
             fresh=batch.attempts == 1,
             seconds=seconds,

@@ -94,8 +94,9 @@ class IngestReport(Discreet, Struct, frozen=True, kw_only=True):
     them (``problems_left_out`` counts the rest). ``batches`` and ``attempts`` count the POSTs that carried rows
     of this call, without and with repeats; ``busy`` the answers "still processing"; ``doubted`` the rows that
     an attempt with a lost answer carried; ``anomalies`` numbers in answers that were never sent. ``elapsed`` is
-    in seconds; ``ceiling_share`` compares it with the physical limit: full batches, the server's own time and
-    the cooldown between them.
+    in seconds; ``ceiling_share`` is the part of it that these rows alone would have taken at the physical limit:
+    full batches, the server's own time and the cooldown between them. Calls and jobs that share a campaign each
+    have less; with fewer than three full batches it is ``None``.
     """
 
     rows: int = 0
@@ -181,11 +182,14 @@ def reporting(error: E, report: IngestReport, *, in_doubt: bool = False) -> E:
     return twin
 
 
-ANSWERED = (
-    Outcome.CREATED,
-    Outcome.DUPLICATE,
-    Outcome.CONFIRMED,
-    Outcome.UPDATED,
-    Outcome.REJECTED,
-    Outcome.UNREPORTED,
+ANSWERED = frozenset(
+    {
+        Outcome.CREATED,
+        Outcome.DUPLICATE,
+        Outcome.CONFIRMED,
+        Outcome.UPDATED,
+        Outcome.REJECTED,
+        Outcome.UNREPORTED,
+    }
 )
+"""Outcomes of rows that the server has answered."""

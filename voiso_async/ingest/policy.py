@@ -11,6 +11,7 @@ __all__ = ["LanePolicy"]
 MOST_ROWS = 1000  # contract 6.3
 BUSY_GROWTH = 1.5
 BUSY_SHORTEST = 0.1  # also where somebody has set the cooldown to nothing
+FEWEST_BATCHES = 3
 UNSENT_FIRST, UNSENT_LONGEST = 0.5, 8.0
 
 
@@ -94,8 +95,11 @@ class LanePolicy:
     def ceiling_share(
         self, *, answered: int, attempts: int, server_seconds: float, elapsed: float
     ) -> float | None:
-        """Compare with the physical limit: full batches, the server's mean time for each, the cooldown between."""
-        if not answered or not attempts or elapsed <= 0:
+        """Compare with the physical limit: full batches, the server's mean time for each, the cooldown between.
+
+        With fewer than three full batches it says nothing: the wait for the gate outweighs the pace.
+        """
+        if answered < FEWEST_BATCHES * self.max_rows or not attempts or elapsed <= 0:
             return None
         fewest = -(-answered // self.max_rows)
         ideal = fewest * server_seconds / attempts + (fewest - 1) * self.cooldown

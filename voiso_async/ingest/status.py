@@ -16,7 +16,8 @@ class LaneStatus(Struct, frozen=True, kw_only=True):
 
     ``state`` is idle, waiting (for the gate or for rows), sending, busy (the server is still at work), doubt (an
     answer was lost), unsent (nothing can leave this machine) or stopped; ``reason`` says why. ``oldest_age`` is
-    that of the oldest row that waits; ``ceiling_share`` compares the lane's last run with what is possible.
+    that of the oldest row that waits; ``ceiling_share`` compares the lane's last run with what is possible, from
+    three full batches on.
     """
 
     campaign: int
@@ -48,7 +49,7 @@ class LaneMeter:
 
     @property
     def ceiling_share(self) -> float | None:
-        """What part of the physical limit was reached; ``None`` before the first answer."""
+        """What part of the physical limit was reached; ``None`` while too little was sent to tell."""
         return self._policy.ceiling_share(
             answered=self._answered,
             attempts=self._attempts,

@@ -11,6 +11,7 @@ from voiso_async.convert import decode
 from voiso_async.errors import OutboxError
 from voiso_async.ingest.jobs import Backlog, CampaignStatus, Job, JobOutcome, JobSource, JobState
 from voiso_async.ingest.outcome import IngestReport, Outcome
+from voiso_async.ingest.policy import LanePolicy
 from voiso_async.outbox.sqlite.ledger import Ledger, as_json
 from voiso_async.outbox.sqlite.schema import LOADING, OPERATIONS, OUTCOMES, PURGING, ROWS_PER_JOB
 from voiso_async.values import replace
@@ -27,6 +28,8 @@ __all__ = [
     "outcome_window",
 ]
 
+POLICY = LanePolicy()
+"""The rules of Voiso; a client may be more careful."""
 WINDOW = 2000
 """Rows looked at in one piece of reading."""
 _FIELDS = (
@@ -73,8 +76,9 @@ def _jobs(ledger: Ledger, where: str, *values: Any) -> list[Job]:
     numbers = as_json([fields[0] for fields in found])
     lines, tallies = defaultdict[int, list[Any]](list), defaultdict[int, list[Any]](list)
     for job, *line in ledger.listed(
-        """SELECT json_group_array(json_array(job, campaign, fresh + old + lent, doubted)) FROM lines
-        WHERE job IN (SELECT value FROM json_each(?))""",
+        """SELECT json_group_array(json_array(
+            job, campaign, fresh + old + lent, doubted, attempts, seconds, answered
+        )) FROM lines WHERE job IN (SELECT value FROM json_each(?))""",
         numbers,
     ):
         lines[job].append(line)
@@ -96,6 +100,7 @@ def _job(fields: list[Any], lines: list[Any], tallies: list[Any]) -> Job:
         if reason:
             reasons[reason] += n
     waiting = sum(line[1] for line in lines)
+    elapsed = max(0.0, ended - began) if began is not None and ended is not None else 0.0
     report = IngestReport(
         rows=rows,
         counts={outcome: counts[outcome] for outcome in Outcome},
@@ -104,7 +109,8 @@ def _job(fields: list[Any], lines: list[Any], tallies: list[Any]) -> Job:
         busy=busy,
         doubted=doubted,
         anomalies=anomalies,
-        elapsed=max(0.0, ended - began) if began is not None and ended is not None else 0.0,
+        elapsed=elapsed,
+        ceiling_share=_ceiling_share(lines, attempts, elapsed),
         reasons=dict(reasons),
     )
     return Job(
@@ -121,6 +127,20 @@ def _job(fields: list[Any], lines: list[Any], tallies: list[Any]) -> Job:
         report=report,
         source=None if source is None else _source(source),
     )
+
+
+def _ceiling_share(lines: list[Any], attempts: int, elapsed: float) -> float | None:
+    """Campaigns go side by side, so the one that takes longest decides.
+
+    Of a job that was begun by the first version of the file not every POST is known by campaign.
+    """
+    if sum(line[3] for line in lines) != attempts:
+        return None
+    shares = [
+        POLICY.ceiling_share(answered=answered, attempts=posts, server_seconds=seconds, elapsed=elapsed)
+        for *_, posts, seconds, answered in lines
+    ]
+    return max((share for share in shares if share is not None), default=None)
 
 
 def _time(seconds: float) -> datetime:
