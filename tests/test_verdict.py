@@ -186,6 +186,23 @@ def test_answers(operation: Operation, status: int, body: bytes, expected: type[
     assert isinstance(verdict(operation, answered(status, body)), expected)
 
 
+@pytest.mark.parametrize("status", [200, 207, 400, 401, 409, 413, 418, 422, 429, 500])
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"error": "Rhoda Okafor is not wanted"},
+        {"errors": {"Rhoda Okafor": ["Rhoda is not wanted"]}},
+        {"leads_import": {"created": ["441632960123"]}, "error": "Rhoda Okafor is not wanted"},
+    ],
+    ids=repr,
+)
+def test_no_repr_of_a_verdict_shows_the_servers_text(status: int, body: Any) -> None:
+    """It may echo what was sent."""
+    judged = verdict(ADD, answered(status, json.dumps(body).encode()))
+    assert "Rhoda" not in repr(judged)
+    assert "441632960123" not in repr(judged)
+
+
 def test_401_stops_both_operations_and_404_only_its_own() -> None:
     assert Fatal(everything=True) == verdict(ADD, answered(401, SIMPLE))
     assert Fatal(everything=False) == verdict(UPDATE, answered(404, SIMPLE))

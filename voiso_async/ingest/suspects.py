@@ -8,21 +8,28 @@ cause is not in the rows, unless the server has accepted rows of this operation 
 import re
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from typing import ClassVar
 
 from voiso_async.ingest.row import Row
-from voiso_async.values import Struct
+from voiso_async.values import Discreet, Struct
 
 __all__ = ["Refusal", "Suspects", "divide"]
 
 _INDEX = re.compile(r"(?:[A-Za-z_]+[.\[])?\[?([0-9]{1,4})\]?(?:[.\[].*)?")
 
 
-class Refusal(Struct, frozen=True):
-    """A complete no to a whole batch: status, the server's text, and its field errors."""
+class Refusal(Discreet, Struct, frozen=True):
+    """A complete no to a whole batch: status, the server's text, and its field errors.
+
+    The text may echo what was sent, a name for one: it stays out of the repr.
+    """
 
     status: int
     text: str
     fields: Mapping[str, tuple[str, ...]]
+
+    _hidden: ClassVar[AbstractSet[str]] = {"text", "fields"}
 
     def indexes(self, rows: int) -> list[int]:
         """The positions in the batch that the field errors name, in order."""
