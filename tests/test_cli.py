@@ -5,6 +5,7 @@ import re
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +14,9 @@ from cli_runner import CANARY_KEY, Shell, begin, end, sandbox_shell, settings_fo
 from cyclopts import App
 
 from voiso_async import __version__
+from voiso_async.cli import common
 from voiso_async.cli.app import app
+from voiso_async.cli.show import quoted
 from voiso_async.sandbox import Html, Sandbox, Status, Truncate
 
 __all__ = ["sandbox_shell", "shell"]  # fixtures
@@ -172,6 +175,46 @@ def test_a_key_file_with_anything_else_is_named_not_shown(sandbox_shell: Shell, 
     ended = sandbox_shell("campaigns", "list", "--key-file", path)
     assert 2 == ended.code
     assert "it holds more than an API key" in ended.complaint
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        (".", "is a directory"),
+        ("nowhere", "no such file or directory"),
+        ("a\0b", "no usable name"),
+        ("n" * 256, "file name too long"),
+    ],
+)
+def test_a_key_file_that_cannot_be_read_is_usage(
+    sandbox_shell: Shell, tmp_path: Path, name: str, says: str
+) -> None:
+    ended = sandbox_shell("campaigns", "list", "--key-file", tmp_path / name)
+    assert (2, f"voiso: the key file cannot be read: {says}") == (ended.code, ended.complaint)
+
+
+def test_the_key_may_come_through_a_pipe(
+    sandbox_shell: Shell, voiso_sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "key"
+    os.mkfifo(path)
+    sandbox_shell.env.delenv("VOISO_API_KEY")
+    with monkeypatch.context() as patch:
+        patch.setattr(common, "PIPE_PATIENCE", 0.05)
+        ended = sandbox_shell("campaigns", "list", "--key-file", path)
+        assert (2, True) == (ended.code, ended.complaint.endswith("nobody writes to the pipe"))
+    writer = threading.Thread(target=lambda: path.write_text(voiso_sandbox.key, encoding="ascii"))
+    writer.start()
+    ended = sandbox_shell("campaigns", "list", "--key-file", path)
+    writer.join()
+    assert (0, "1 campaign\n") == (ended.code, ended.err)
+
+
+@pytest.mark.parametrize("name", [b"plain", b"it's a %\\ \xc3\xbc", b"bad\xff.db", b"a'\\\n\xff \x1b"])
+def test_a_word_is_written_as_a_shell_reads_it(name: bytes) -> None:
+    word = quoted(os.fsdecode(name))
+    done = subprocess.run(["/bin/bash", "-c", f"printf %s {word}"], capture_output=True, check=True)  # noqa: S603
+    assert (name, True) == (done.stdout, word.isprintable())
 
 
 def test_a_wrong_key_is_an_error_that_does_not_show_it(sandbox_shell: Shell) -> None:

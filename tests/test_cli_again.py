@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import sqlite3
 import stat
 import threading
@@ -30,6 +31,8 @@ from voiso_async.files import open_leads
 from voiso_async.ingest.intake import FileRow
 from voiso_async.outbox import SqliteOutbox
 from voiso_async.sandbox import Sandbox, Status
+
+NO_TEXT = os.fsdecode(b"bad\xff.csv")
 
 __all__ = ["sandbox_shell", "shell"]  # fixtures
 
@@ -61,13 +64,13 @@ def test_an_outbox_may_be_named(sandbox_shell: Shell, tmp_path: Path) -> None:
 
 
 @pytest.mark.row(133)
-def test_an_outbox_that_cannot_be_made_is_an_error_and_nothing_is_sent(
+def test_an_outbox_that_cannot_be_made_is_usage_and_nothing_is_sent(
     sandbox_shell: Shell, voiso_sandbox: Sandbox, tmp_path: Path
 ) -> None:
     path = write(tmp_path / "leads.csv", phones(2))
     ended = sandbox_shell("leads", "push", path, "--campaign", 3, "--outbox", path / "below" / "a.db")
-    assert (1, "") == (ended.code, ended.out)
-    assert "of the outbox cannot be made" in ended.complaint
+    assert (2, "") == (ended.code, ended.out)
+    assert "a.db cannot be an outbox: not a directory; name a file with --outbox" in ended.complaint
     assert [] == voiso_sandbox.history
 
 
@@ -158,6 +161,85 @@ def test_an_unfinished_job_goes_on(sandbox_shell: Shell, voiso_sandbox: Sandbox,
     assert "1 job\n" == sandbox_shell("leads", "status").err
 
 
+def test_names_of_files_may_be_bytes_that_are_no_text(
+    sandbox_shell: Shell, voiso_sandbox: Sandbox, tmp_path: Path
+) -> None:
+    path, listed = write(tmp_path / NO_TEXT, phones(4)), write(tmp_path / f"list {NO_TEXT}", phones(1))
+    outbox, results = tmp_path / f"{NO_TEXT}.db", tmp_path / f"results {NO_TEXT}"
+    options = ("--campaign", 3, "--suppress", listed, "--outbox", outbox)
+    voiso_sandbox.faults.add(Status(404), method="POST")
+    stopped = sandbox_shell("leads", "push", path, *options, "--json")
+    assert (4, "bad?.csv") == (stopped.code, report_of(stopped)["file"])
+    assert rf" --outbox $'{tmp_path}/bad\xff.csv.db'" in report_of(stopped)["next"]
+    ended = sandbox_shell("leads", "push", path, *options, "--results", results)
+    assert (0, 3) == (ended.code, len(voiso_sandbox.campaigns[3].leads))
+    assert 5 == len(results.read_text(encoding="utf-8-sig").splitlines())
+    assert "was pushed before" in sandbox_shell("leads", "push", path, *options).err
+    (job,) = sandbox_shell("leads", "status", *options[4:], "--json").lines
+    assert "bad?.csv" == job["name"]
+    assert 0 == sandbox_shell("leads", "plan", path, "--campaign", 3).code
+
+
+@pytest.mark.parametrize("length", [238, 247])
+def test_an_outbox_may_have_a_long_name(sandbox_shell: Shell, tmp_path: Path, length: int) -> None:
+    path, outbox = write(tmp_path / "leads.csv", phones(2)), tmp_path / ("o" * (length - 3) + ".db")
+    assert 0 == sandbox_shell("leads", "push", path, "--campaign", 3, "--outbox", outbox).code
+    assert outbox.exists()
+
+
+def unusable(folder: Path, kind: str) -> tuple[Path, str]:
+    """Give a path where no outbox can be, and what is said of it."""
+    path = folder / "there"
+    if kind == "folder":
+        path.mkdir()
+        return path, "cannot be an outbox: it is a folder, or no ordinary file"
+    if kind == "pipe":
+        os.mkfifo(path)
+        return path, "cannot be an outbox: it is a folder, or no ordinary file"
+    if kind == "below a file":
+        path.touch()
+        return path / "a.db", "cannot be an outbox: not a directory"
+    if kind == "long":
+        return folder / ("o" * 248), "cannot be an outbox: file name too long"
+    return folder / "a\0b", "cannot be an outbox: no usable name"
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe", "below a file", "long", "NUL"])
+def test_where_no_outbox_can_be_is_usage(
+    sandbox_shell: Shell, voiso_sandbox: Sandbox, tmp_path: Path, kind: str
+) -> None:
+    leads = write(tmp_path / "leads.csv", phones(2))
+    path, says = unusable(tmp_path, kind)
+    for arguments in (["push", leads, "--campaign", 3], ["status"], ["resume", "--last"]):
+        ended = sandbox_shell("leads", *arguments, "--outbox", path)
+        assert (2, "") == (ended.code, ended.out)
+        assert says in ended.complaint
+    assert [] == voiso_sandbox.history
+    assert ["leads.csv"] == sorted({file.name for file in tmp_path.iterdir()} - {"there"})
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        (".", "is a directory"),
+        ("nowhere.csv", "nowhere.csv: it cannot be read: no such file or directory"),
+        ("a\0b", "a?b: it cannot be read: no usable name"),
+        ("n" * 256, "it cannot be read: file name too long"),
+        ("leads.csv/below", "below: it cannot be read: not a directory"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_usage(
+    sandbox_shell: Shell, voiso_sandbox: Sandbox, tmp_path: Path, name: str, says: str
+) -> None:
+    leads = write(tmp_path / "leads.csv", phones(2))
+    for command in ("plan", "push"):
+        for arguments in ([tmp_path / name], [leads, "--suppress", tmp_path / name]):
+            ended = sandbox_shell("leads", command, *arguments, "--campaign", 3)
+            assert (2, "") == (ended.code, ended.out)
+            assert says in ended.complaint
+    assert [] == voiso_sandbox.history
+
+
 def half_loaded(path: Path, outbox_path: Path, rows: int) -> str:
     """Make the job of a push that was killed when so many rows of its file had been read; give its id."""
 
@@ -181,10 +263,11 @@ def half_loaded(path: Path, outbox_path: Path, rows: int) -> str:
 
 
 @pytest.mark.parametrize("command", ["push", "resume", "resume --last"])
+@pytest.mark.parametrize("name", ["leads.csv", NO_TEXT])
 def test_a_file_that_was_read_in_part_is_read_on(
-    sandbox_shell: Shell, voiso_sandbox: Sandbox, tmp_path: Path, command: str
+    sandbox_shell: Shell, voiso_sandbox: Sandbox, tmp_path: Path, name: str, command: str
 ) -> None:
-    path, outbox = write(tmp_path / "leads.csv", [*phones(5), "letters"]), tmp_path / "mine.db"
+    path, outbox = write(tmp_path / name, [*phones(5), "letters"]), tmp_path / "mine.db"
     job = half_loaded(path, outbox, 3)
     arguments: dict[str, list[object]] = {
         "push": ["push", path, "--campaign", 3],

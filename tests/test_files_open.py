@@ -11,12 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import msgspec
 import pytest
 from lead_files import hostile_book, leads_in, rows_in
 
 from voiso_async import ConfigurationError, InputFileError
 from voiso_async.files import LeadFile, open_leads
 from voiso_async.files.beginning import stranger
+from voiso_async.files.disk import kept_path, path_of
+from voiso_async.ingest.intake import InvalidLead
 
 PHONE = "441632960123"
 
@@ -128,6 +131,26 @@ async def test_another_zip_than_a_workbook_is_named(tmp_path: Path, part: str, w
     assert "wrong_format" == caught.value.reason
     with pytest.raises(InputFileError, match="it is a workbook or a zip archive: name no format"):
         await open_leads(path, format="csv")
+
+
+@pytest.mark.parametrize("name", [b"leads.csv", b"bad\xff.csv", b"a%20 b\xff%.csv", "\u00fc.csv".encode()])
+async def test_options_of_files_whose_names_are_no_text_are_json(tmp_path: Path, name: bytes) -> None:
+    path = tmp_path / os.fsdecode(name)
+    path.write_text(f"phone\n{PHONE}\n", encoding="utf-8")
+    assert str(path) == path_of(kept_path(path))
+    async with await open_leads(path, suppress=path) as leads:
+        options = msgspec.json.decode(msgspec.json.encode(leads.options))
+    async with await open_leads(path, **options) as leads:
+        assert ["suppressed"] == [row.lead.reason async for row in leads if isinstance(row.lead, InvalidLead)]
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("sheet", "\udcff"), ("delimiter", "\udcff"), ("mapping", {"name": "\udcff{a}"}), ("key_column", "\udcff")],
+)
+async def test_options_that_are_no_text_are_refused(tmp_path: Path, option: str, value: Any) -> None:
+    with pytest.raises(ConfigurationError, match="holds bytes that are not UTF-8"):
+        await open_leads(tmp_path / "leads.csv", **{option: value})
 
 
 @pytest.mark.parametrize(

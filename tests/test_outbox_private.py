@@ -137,13 +137,19 @@ async def test_after_the_close_nothing_works_and_a_second_close_is_silent(path: 
         assert 0 < (await other.campaigns())[0].opens_in <= 0.31, "the turn that was open counts as lost"
 
 
-async def test_files_of_owners_that_died_early_are_swept(path: Path) -> None:
-    path.with_name(f"{path.name}-owner-5").touch()
-    path.with_name(f"{path.name}-owner-x").touch()
+@pytest.mark.parametrize("length", [10, 239, 247])
+async def test_files_of_owners_that_died_early_are_swept(tmp_path: Path, length: int) -> None:
+    path = tmp_path / ("o" * length)
+    async with SqliteOutbox(path) as outbox:
+        await outbox.jobs()
+        (owner,) = [name for name in os.listdir(tmp_path) if "owner" in name]  # noqa: PTH208
+    stem = owner.rpartition("-")[0]
+    path.with_name(f"{stem}-5").touch()
+    path.with_name(f"{stem}-x").touch()
     async with SqliteOutbox(path) as outbox:
         await outbox.jobs()
         left = sorted(file.name for file in path.parent.iterdir() if "owner" in file.name)
-        assert f"{path.name}-owner-5" not in left
+        assert f"{stem}-5" not in left
         assert 2 == len(left), "its own, and what is none"
 
 

@@ -1,7 +1,7 @@
 """What every command shares: how to reach the API, and the exit codes."""
 
 import os
-import shlex
+import select
 import stat
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -13,7 +13,7 @@ import anyio
 from attrs import frozen
 from cyclopts import Group, Parameter
 
-from voiso_async.cli.show import note
+from voiso_async.cli.show import note, quoted
 from voiso_async.client import VoisoClient
 from voiso_async.errors import ConfigurationError
 from voiso_async.events import Event
@@ -23,6 +23,8 @@ from voiso_async.wire import base_url_of
 __all__ = ["FROM_ENVIRONMENT", "GROUPS", "Connection", "Exit", "Json", "connected"]
 
 LARGEST_KEY_FILE = 4096
+PIPE_PATIENCE = 60.0
+"""Seconds in which somebody must write the key to a pipe: the command hears no Ctrl-C meanwhile."""
 
 
 class Exit(IntEnum):
@@ -64,7 +66,7 @@ class Connection:
     def words(self) -> str:
         """The options that were given, for a command that is to be typed next."""
         options = {"--cluster": self.cluster, "--base-url": self.base_url, "--key-file": self.key_file}
-        return "".join(f" {name} {shlex.quote(str(value))}" for name, value in options.items() if value)
+        return "".join(f" {name} {quoted(value)}" for name, value in options.items() if value)
 
     def address(self) -> str:
         """The root of every call, or say which setting is missing."""
@@ -122,12 +124,24 @@ async def connected(
 
 def _key_in(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            if os.fstat(file.fileno()).st_mode & stat.S_IROTH:
+        with open(path, "rb", opener=_opened_at_once) as file:
+            mode = os.fstat(file.fileno()).st_mode
+            if mode & stat.S_IROTH and not stat.S_ISFIFO(mode):
                 note("voiso: every user of this machine can read the key file; chmod 600 would keep it to you")
-            return file.read(LARGEST_KEY_FILE).decode("ascii").strip()
+            if not stat.S_ISREG(mode):
+                os.set_blocking(file.fileno(), True)
+            if not stat.S_ISFIFO(mode) or select.select([file], [], [], PIPE_PATIENCE)[0]:
+                return file.read(LARGEST_KEY_FILE).decode("ascii").strip()
+            fault = "nobody writes to the pipe"
     except OSError as error:
         fault = os.strerror(error.errno or 0).lower()
     except UnicodeDecodeError:
         fault = "it holds more than an API key"
+    except ValueError:
+        fault = "no usable name"
     raise ConfigurationError(f"the key file cannot be read: {fault}")
+
+
+def _opened_at_once(path: str, flags: int) -> int:
+    """Open a file without waiting for who writes to it, if it is a pipe."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))

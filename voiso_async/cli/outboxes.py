@@ -2,9 +2,9 @@
 
 import os
 import re
-import shlex
+import stat
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -14,11 +14,14 @@ from attrs import frozen
 from cyclopts import Parameter
 
 from voiso_async.cli.common import GROUPS, Connection
+from voiso_async.cli.show import quoted
 from voiso_async.errors import ConfigurationError, OutboxError
 from voiso_async.outbox import Outbox, SqliteOutbox
 
 __all__ = ["STANDARD", "Place", "opened", "shown"]
 
+JOURNAL = "-journal"
+"""What SQLite puts behind the name of a file: longer names than that fits cannot be used."""
 LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -44,7 +47,7 @@ class Place:
     def words(self) -> str:
         """The options that were given, for a command that is to be typed next."""
         options = {"--outbox": self.outbox, "--account": self.account}
-        return "".join(f" {name} {shlex.quote(str(value))}" for name, value in options.items() if value)
+        return "".join(f" {name} {quoted(value)}" for name, value in options.items() if value)
 
     def path(self, connection: Connection) -> Path:
         """Name the file; the address is only looked at where nothing else names one."""
@@ -59,7 +62,7 @@ STANDARD = Place()
 async def opened(place: Place, connection: Connection, *, make: bool = False) -> AsyncIterator[Outbox]:
     """Open the outbox and close it whatever happens; unless ``make``, one that is not there is not made."""
     path = place.path(connection)
-    there = await anyio.to_thread.run_sync(_look, path)
+    there = await anyio.to_thread.run_sync(_is_there, path)
     if not there:
         if not make:
             raise OutboxError(
@@ -76,26 +79,38 @@ def shown(path: Path) -> str:
     return f"~/{path.relative_to(home)}" if path.is_relative_to(home) else str(path)
 
 
-def _look(path: Path) -> bool:
+def _is_there(path: Path) -> bool:
+    """Whether the outbox is there; ``ConfigurationError`` if none can be."""
     try:
-        return path.exists()
-    except (OSError, ValueError):
+        with suppress(FileNotFoundError):
+            os.stat(f"{path}{JOURNAL}")  # noqa: PTH116 - "." has no other name
+        is_file = stat.S_ISREG(path.stat().st_mode)
+        is_open = os.access(path, os.R_OK | os.W_OK)
+    except FileNotFoundError:
         return False
+    except (OSError, ValueError) as error:
+        fault = _said(error)
+    else:
+        if is_file and is_open:
+            return True
+        fault = "permission denied" if is_file else "it is a folder, or no ordinary file"
+    raise ConfigurationError(f"{shown(path)} cannot be an outbox: {fault}; name a file with --outbox")
 
 
 def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except (OSError, ValueError) as error:
-        fault = (
-            os.strerror(error.errno).lower() if isinstance(error, OSError) and error.errno else "no usable name"
-        )
+        fault = _said(error)
     else:
         return
-    raise OutboxError(
-        f"the folder {shown(folder)} of the outbox cannot be made: {fault}; name a file with --outbox",
-        reason="denied",
+    raise ConfigurationError(
+        f"the folder {shown(folder)} of the outbox cannot be made: {fault}; name a file with --outbox"
     )
+
+
+def _said(error: OSError | ValueError) -> str:
+    return os.strerror(error.errno or 0).lower() if isinstance(error, OSError) else "no usable name"
 
 
 def _state_folder() -> Path:

@@ -1,6 +1,5 @@
 """How a file of leads is read: what the person said about its columns, numbers and form."""
 
-import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Annotated, Literal
@@ -12,6 +11,7 @@ from voiso_async.cli.common import GROUPS
 from voiso_async.cli.show import note
 from voiso_async.errors import ConfigurationError, InputFileError, OutboxError
 from voiso_async.files import LeadFile, open_leads
+from voiso_async.files.disk import kept_path, path_of
 from voiso_async.ingest.intake import FileRow, InvalidLead
 from voiso_async.ingest.jobs import Job, JobSource
 
@@ -88,7 +88,7 @@ def _tell(leads: LeadFile) -> None:
 async def source_of(file: LeadFile, given: str, campaign: int | None, *, keyed: bool) -> JobSource:
     """Say where a job's leads come from: enough to read on after an interruption."""
     return JobSource(
-        path=None if given == STANDARD_INPUT else os.path.abspath(given),  # noqa: PTH100, ASYNC240 - no I/O
+        path=None if given == STANDARD_INPUT else kept_path(given),
         fingerprint=await file.fingerprint(),
         header=tuple(file.header),
         options={"reading": dict(file.options), "campaign": campaign, "keyed": keyed},
@@ -120,7 +120,7 @@ async def read_again(job: Job) -> LeadFile:
             "its leads came through a pipe that is gone; --loaded sends what was read", reason="missing"
         )
     try:
-        file = await open_leads(source.path, **source.options.get("reading", {}))
+        file = await open_leads(path_of(source.path), **source.options.get("reading", {}))
     except InputFileError as error:
         fault = error.message
     else:

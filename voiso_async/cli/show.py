@@ -1,6 +1,8 @@
 """What a person or a program reads: tables, records and JSON on stdout, everything else on stderr."""
 
 import json
+import os
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -19,6 +21,7 @@ __all__ = [
     "note",
     "of_the_fastest",
     "printable",
+    "quoted",
     "show",
     "show_json",
     "show_record",
@@ -111,6 +114,17 @@ def of_the_fastest(share: float) -> str:
 def printable(text: str) -> str:
     """Take out what could steer a terminal or break a line; the text may come from anywhere."""
     return "".join(char if char.isprintable() else " " for char in text)
+
+
+def quoted(word: object) -> str:
+    """Write a word of a command line so that a shell reads it again, bytes that are no text included."""
+    text = str(word)
+    if text.isprintable():
+        return shlex.quote(text)
+    shown = (
+        chr(byte) if 32 <= byte < 127 and byte not in b"'\\" else f"\\x{byte:02x}" for byte in os.fsencode(text)
+    )
+    return f"$'{''.join(shown)}'"
 
 
 def _cell(value: Any) -> Text:

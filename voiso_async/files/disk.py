@@ -3,13 +3,16 @@
 import io
 import os
 from pathlib import Path
+from urllib.parse import unquote_to_bytes
 
 from voiso_async.errors import InputFileError
 
-__all__ = ["Source", "name_of", "opened", "read_at", "unreadable"]
+__all__ = ["Source", "kept_path", "name_of", "opened", "path_of", "read_at", "unreadable"]
 
 Source = str | os.PathLike[str] | int
 """A path, or a file descriptor such as 0."""
+
+ADDRESS = "file://"
 
 
 def opened(source: Source) -> io.BufferedReader:
@@ -20,7 +23,7 @@ def opened(source: Source) -> io.BufferedReader:
     except OSError as error:
         fault = unreadable(error)
     except ValueError:
-        fault = InputFileError("it has no usable name", reason="unreadable")
+        fault = InputFileError("it cannot be read: no usable name", reason="unreadable")
     raise InputFileError(f"{name}: {fault.message}", reason=fault.reason)
 
 
@@ -41,9 +44,26 @@ def unreadable(error: OSError) -> InputFileError:
     return InputFileError(f"it cannot be read: {os.strerror(error.errno or 0).lower()}", reason="unreadable")
 
 
+def kept_path(path: str | os.PathLike[str]) -> str:
+    """Write an absolute path as a text that can be stored: as a ``file:`` address if its bytes are not UTF-8."""
+    text = os.path.abspath(path)  # noqa: PTH100 - Path.absolute() keeps ".."
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return Path(text).as_uri()
+    return text
+
+
+def path_of(kept: str) -> str:
+    """Read back what ``kept_path`` wrote."""
+    if not kept.startswith(f"{ADDRESS}/"):
+        return kept
+    return os.fsdecode(unquote_to_bytes(kept.removeprefix(ADDRESS)))
+
+
 def name_of(source: Source) -> str:
     """Name a file in messages: without its folders, and in one line."""
     if isinstance(source, int):
         return "standard input" if source == 0 else f"file descriptor {source}"
-    name = Path(source).name or str(source)
+    name = Path(source).name or str(source) or "''"
     return "".join(char if char.isprintable() else "?" for char in name)

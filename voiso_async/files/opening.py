@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 from voiso_async.errors import ConfigurationError
-from voiso_async.files.disk import Source
+from voiso_async.files.disk import Source, kept_path, path_of
 from voiso_async.files.leadfile import LeadFile
 from voiso_async.files.reading import FileFormat, Reading
 from voiso_async.files.sheet import HiddenRows
@@ -71,6 +71,7 @@ async def open_leads(
         return await reading.open(source)
     if not isinstance(suppress, Suppression):
         paths = [suppress] if isinstance(suppress, str | os.PathLike) else suppress
+        paths = [path_of(path) if isinstance(path, str) else path for path in paths]
         suppress = await Suppression.load(
             *paths,
             column=suppress_column,
@@ -83,6 +84,6 @@ async def open_leads(
         columns = [suppress_column] if isinstance(suppress_column, str) else list(suppress_column or ())
         more = {"suppress_column": columns, "suppress_lenient": suppress_lenient}
         chosen = {name: value for name, value in more.items() if value}
-        leads.options = {**leads.options, "suppress": list(suppress.paths), **chosen}
+        leads.options = {**leads.options, "suppress": [kept_path(path) for path in suppress.paths], **chosen}
     leads.notes = suppress.remarks
     return leads

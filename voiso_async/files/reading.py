@@ -63,6 +63,7 @@ class Reading:
             raise ConfigurationError("the delimiter must be one character, and no quote, blank or line end")
         if reading.encoding == DEFAULT_ENCODING:
             reading = evolve(reading, encoding=None)
+        _check_texts(reading)
         if reading.encoding is not None:
             _check_encoding(reading.encoding)
         if reading.region is not None and reading.international:
@@ -118,6 +119,20 @@ class Reading:
             return Table(SheetRows(stream, sheet=self.sheet, hidden_rows=self.hidden_rows), wishes, maker)
         rows = CsvRows(stream, delimiter=self.delimiter, encoding=self.encoding or DEFAULT_ENCODING)
         return Table(rows, wishes, maker)
+
+
+def _check_texts(reading: Reading) -> None:
+    """Refuse what a shell hands over that is no text: no column and no sheet can have such a name."""
+    options = reading.as_options()
+    texts = {**options.pop("mapping", {}), **options}
+    for name, text in texts.items():
+        try:
+            f"{name}{text}".encode()
+        except UnicodeEncodeError:
+            fault = "a mapping" if name in reading.mapping else name
+        else:
+            continue
+        raise ConfigurationError(f"{fault} holds bytes that are not UTF-8")
 
 
 def _check_encoding(name: str) -> None:

@@ -28,6 +28,7 @@ _ERRNOS = {
     errno.EROFS: sqlite3.SQLITE_READONLY,
     errno.EACCES: sqlite3.SQLITE_CANTOPEN,
     errno.EPERM: sqlite3.SQLITE_PERM,
+    errno.ENAMETOOLONG: sqlite3.SQLITE_CANTOPEN,
 }
 
 
@@ -38,8 +39,10 @@ def is_busy(error: sqlite3.Error) -> bool:
 
 def fault_of(error: Exception, name: str) -> OutboxError:
     """Name what went wrong with the outbox in the file ``name``; the error's own text is left out."""
-    if isinstance(error, FileNotFoundError | NotADirectoryError | IsADirectoryError):
-        return OutboxError(f"outbox {name}: its folder does not exist, or a folder has its name", reason="missing")
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        return OutboxError(f"outbox {name}: its folder does not exist", reason="missing")
+    if isinstance(error, IsADirectoryError):
+        return OutboxError(f"outbox {name}: a folder, or no ordinary file, has its name", reason="missing")
     if isinstance(error, DAMAGE):
         code = sqlite3.SQLITE_CORRUPT
     elif isinstance(error, OSError):

@@ -1,6 +1,7 @@
 """Who uses an outbox now: each holds an OS lock on a file of its own, which its death releases at once."""
 
 import contextlib
+import hashlib
 import os
 import secrets
 from pathlib import Path
@@ -14,6 +15,8 @@ __all__ = ["HAVE_LOCKS", "Presence", "is_present", "sweep_files"]
 
 HAVE_LOCKS = fcntl is not None
 LARGEST = 1 << 31
+LONGEST_NAME = 255 - len(f"-owner-{LARGEST}")
+"""Bytes of an outbox's name that leave room for the rest of an owner's."""
 
 
 class Presence:
@@ -64,14 +67,20 @@ def is_present(path: Path, n: int) -> bool:
 
 def sweep_files(path: Path, known: set[int]) -> None:
     """Remove the files of owners that died before anybody knew of them."""
-    for file in path.parent.glob(f"{_escaped(path.name)}-owner-*"):
+    for file in path.parent.glob(f"{_escaped(_stem(path))}-owner-*"):
         number = file.name.rpartition("-")[2]
         if number.isdigit() and int(number) not in known:
             is_present(path, int(number))
 
 
 def _file_of(path: Path, n: int) -> Path:
-    return path.with_name(f"{path.name}-owner-{n}")
+    return path.with_name(f"{_stem(path)}-owner-{n}")
+
+
+def _stem(path: Path) -> str:
+    """Give the outbox's name, or its digest if the system would find an owner's name too long."""
+    name = os.fsencode(path.name)
+    return path.name if len(name) <= LONGEST_NAME else hashlib.blake2b(name, digest_size=16).hexdigest()
 
 
 def _escaped(name: str) -> str:
