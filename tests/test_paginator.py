@@ -2,12 +2,13 @@
 
 import asyncio
 import gc
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from listing_server import LISTING, ListingServer, ids_of
+from listing_server import LISTING, ListingServer, honest, ids_of
 
-from voiso_async.errors import ConfigurationError, PaginationError, ResponseError, ServerError
+from voiso_async.errors import APIError, ConfigurationError, PaginationError, ResponseError, ServerError
 from voiso_async.models import Campaign
 from voiso_async.paginator import OffsetPages, Page, Paginator, page_of
 from voiso_async.wire import Request, Response
@@ -347,3 +348,64 @@ def test_a_page_is_a_sequence_of_its_items() -> None:
     assert [1, 2] == ids_of(page)
     assert (2, 2, True) == (len(page), page[1].id, bool(page))
     assert not Page(items=())
+
+
+def refusing(status: int, past: int) -> Callable[[ListingServer], Callable[[int], None]]:
+    """Let a server refuse every page that begins at ``past`` or behind it."""
+
+    def before(server: ListingServer) -> Callable[[int], None]:
+        def check(number: int) -> None:
+            if server.asked[number][1] >= past:
+                raise APIError("no such page", status=status)
+
+        return check
+
+    return before
+
+
+@pytest.mark.parametrize("status", [400, 404, 416])
+@pytest.mark.parametrize("total", [honest, "missing"])
+@pytest.mark.parametrize("concurrency", [1, 4])
+async def test_a_refusal_past_the_end_ends_the_listing(status: int, total: Any, concurrency: int) -> None:
+    """A listing of exactly n pages asks for one more, because a total may lie."""
+    server = ListingServer(30, total=total)
+    server.before = refusing(status, 30)(server)
+    listing = await server.paginator(page_size=10).collect(concurrency=concurrency)
+    assert list(range(1, 31)) == ids_of(listing)
+    assert (10, 30) in server.asked
+    assert (None if total == "missing" else True, False) == (listing.complete, listing.drifted)
+
+
+@pytest.mark.parametrize("status", [400, 404, 416])
+async def test_a_refusal_before_the_end_is_an_error(status: int) -> None:
+    server = ListingServer(30)
+    server.before = refusing(status, 20)(server)
+    with pytest.raises(APIError):
+        await server.paginator(page_size=10).collect()
+    server.before = refusing(status, 0)(server)
+    with pytest.raises(APIError):
+        await server.paginator(page_size=10)
+
+
+@pytest.mark.parametrize("status", [401, 403, 409, 429, 500])
+async def test_another_refusal_past_the_end_is_an_error(status: int) -> None:
+    server = ListingServer(30)
+    server.before = refusing(status, 30)(server)
+    with pytest.raises(APIError):
+        await server.paginator(page_size=10).collect()
+
+
+@pytest.mark.parametrize("concurrency", [1, 4])
+async def test_a_cap_without_a_total_is_walked_on_by_the_length_it_gives(concurrency: int) -> None:
+    server = ListingServer(120, cap=50, total="missing")
+    listing = await server.paginator().collect(concurrency=concurrency)
+    assert list(range(1, 121)) == ids_of(listing)
+    assert [(100, 0), (100, 50), (100, 100)] == server.asked
+    assert (None, None) == (listing.total, listing.complete), "nobody knows whether there are more"
+
+
+async def test_a_listing_says_whether_it_is_complete() -> None:
+    assert True is (await ListingServer(25).paginator(page_size=10).collect()).complete
+    assert False is (await ListingServer(25).paginator(page_size=10).collect(limit=5)).complete
+    assert False is (await ListingServer(25, total=30).paginator(page_size=10).collect()).complete
+    assert None is (await ListingServer(0, total="missing").paginator().collect()).complete

@@ -96,6 +96,10 @@ class Step(Protocol):
         """Whether a foreseen page came out as foreseen."""
         ...
 
+    def is_short(self, page: Page[Any]) -> bool:
+        """Whether the server gave fewer items than it was asked for."""
+        ...
+
 
 def check_whole_number(name: str, value: Any, least: int, most: int | None = None) -> None:
     """Refuse what is not an integer of that range, before anything is sent."""
@@ -109,7 +113,8 @@ class OffsetPages(Struct, frozen=True):
     """Steps by ``limit`` and ``offset``.
 
     The stride is the first page's length, since a server may give less than it was asked for. A full page never
-    ends the listing; a short one does unless the total says that there is more.
+    ends the listing; a short one does unless the total says that there is more. Without a total a short first page
+    may be the largest that the server gives, so it counts as full.
     """
 
     listing: Request
@@ -134,7 +139,8 @@ class OffsetPages(Struct, frozen=True):
     def after(self, page: Page[Any]) -> "OffsetPages | None":
         """Go on by the number of items received (contract 4)."""
         end = self.offset + len(page)
-        full = len(page) >= (self.stride or self.page_size)
+        first = 0 if page.total is None else self.page_size
+        full = len(page) >= (self.stride or first)
         promised = page.total is not None and page.total > end
         if not page or not (full or promised):
             return None
@@ -152,6 +158,10 @@ class OffsetPages(Struct, frozen=True):
     def fits(self, page: Page[Any], total: int | None) -> bool:
         """Whether the page is full, or the last one, and shows the same total."""
         return page.total == total and (len(page) == self.stride or self.offset + len(page) == total)
+
+    def is_short(self, page: Page[Any]) -> bool:
+        """Whether the page is smaller than the page size."""
+        return len(page) < self.page_size
 
 
 class LinkPages(Discreet, Struct, frozen=True):
@@ -195,6 +205,10 @@ class LinkPages(Discreet, Struct, frozen=True):
 
     def fits(self, page: Page[Any], total: int | None) -> bool:  # noqa: ARG002 - Step
         """Nothing was foreseen."""
+        return False
+
+    def is_short(self, page: Page[Any]) -> bool:  # noqa: ARG002 - Step
+        """Unknown: no size was asked for."""
         return False
 
     def _resolve(self, link: str) -> Request:

@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 
 import anyio
 
-from voiso_async.errors import PaginationError
+from voiso_async.errors import APIError, PaginationError
 from voiso_async.pages import HasId, LinkPages, OffsetPages, Page, Step, check_whole_number, page_of
 from voiso_async.values import replace
 from voiso_async.wire import Request
@@ -17,6 +17,8 @@ from voiso_async.wire import Request
 __all__ = ["LinkPages", "Listing", "OffsetPages", "Page", "Paginator", "page_of"]
 
 MOST_CONCURRENCY = 32
+PAST_END = frozenset({400, 404, 416})
+"""Statuses by which servers refuse a page behind the last one."""
 STALE_PAGES = 3
 """So many pages in a row may hold nothing new, while the listing visibly changes, before it is given up."""
 
@@ -27,12 +29,24 @@ Foreseen = dict[Step, Page[T] | Exception]
 
 
 class Listing(list[T]):
-    """A list of records; ``total`` is the server's last count, ``drifted`` that it changed while it was read."""
+    """A list of records; ``total`` is the server's last count, ``drifted`` that it changed while it was read.
 
-    def __init__(self, items: Iterable[T] = (), *, total: int | None = None, drifted: bool = False) -> None:
+    ``complete`` is true if the server's total confirms that these are all, and false if there are others or the
+    listing changed. It is ``None`` if the server gave no total: then nobody knows whether there are others.
+    """
+
+    def __init__(
+        self,
+        items: Iterable[T] = (),
+        *,
+        total: int | None = None,
+        drifted: bool = False,
+        complete: bool | None = None,
+    ) -> None:
         super().__init__(items)
         self.total = total
         self.drifted = drifted
+        self.complete = complete
 
 
 class Paginator(Generic[T]):
@@ -44,8 +58,9 @@ class Paginator(Generic[T]):
         async for item in paginator: ...       # every item, afresh for each loop
         items = await paginator.collect(concurrency=8)
 
-    No id comes twice, which costs the memory of the ids seen, and every loop ends. An error that breaks a loop
-    carries a note with the offset it stopped at; calling ``anext`` again asks for the same page again.
+    No id comes twice, which costs the memory of the ids seen, and every loop ends. A server that refuses a page
+    past the end (400, 404, 416) has ended the listing. Any other error that breaks a loop carries a note with the
+    offset it stopped at; calling ``anext`` again asks for the same page again.
     """
 
     def __init__(
@@ -98,7 +113,10 @@ class Paginator(Generic[T]):
             if not found and concurrency > 1:
                 await walk.look_ahead(page, limit, concurrency)
             found.extend(page)
-        return Listing(found[:limit], total=walk.total, drifted=walk.drifted)
+        cut = limit is not None and len(found) >= limit
+        return Listing(
+            found[:limit], total=walk.total, drifted=walk.drifted, complete=False if cut else walk.complete
+        )
 
     async def _fetch(self, step: Step) -> Page[T]:
         try:
@@ -152,11 +170,17 @@ class _Walk(AsyncIterator[Page[T]]):
     async def turn(self) -> Page[T] | None:
         """Give the next page without the ids seen before, or ``None`` at the end."""
         step = self._next_step()
-        if step is None:
-            self.drifted |= self.total is not None and len(self._seen) != max(self.total - self._start, 0)
+        page = None if step is None else await self._page_at(step)
+        if step is None or page is None:
+            self._over = True
+            self.drifted |= self.total is not None and len(self._seen) != self._promised
             return None
-        page = self._take_foreseen(step)
-        return self._accept(step, await self._fetch(step) if page is None else page)
+        return self._accept(step, page)
+
+    @property
+    def complete(self) -> bool | None:
+        """Whether the total confirms that all was read; ``None`` without a total."""
+        return None if self.total is None else not self.drifted and len(self._seen) == self._promised
 
     async def look_ahead(self, page: Page[T], most: int | None, concurrency: int) -> None:
         """Read what the first page foretells, ``concurrency`` pages at a time, until one is not as foreseen."""
@@ -182,6 +206,26 @@ class _Walk(AsyncIterator[Page[T]]):
     def drift_error(self) -> PaginationError:
         """Make the error of strict mode."""
         return _fault(self._step, "the listing changed while it was read", "drift")
+
+    @property
+    def _promised(self) -> int:
+        return max((self.total or 0) - self._start, 0)
+
+    async def _page_at(self, step: Step) -> Page[T] | None:
+        """Read a page; ``None`` if the server refuses it because it lies past the end."""
+        try:
+            page = self._take_foreseen(step)
+            return await self._fetch(step) if page is None else page
+        except APIError as error:
+            if error.status not in PAST_END or not self._is_past_end(step):
+                raise
+        return None
+
+    def _is_past_end(self, step: Step) -> bool:
+        """Tell whether all that was promised has been read; without a total a full page may be the last one."""
+        if self._page is None:
+            return False
+        return step.offset is not None if self.total is None else len(self._seen) >= self._promised
 
     def _next_step(self) -> Step | None:
         if self._page is None:
@@ -227,7 +271,8 @@ class _Walk(AsyncIterator[Page[T]]):
     def _doubt(self, step: Step, page: Page[T], *, hopeless: bool) -> None:
         """Judge a page without a new id that is not the last: some servers repeat themselves at the end."""
         self._stale += 1
-        if page and self.total is not None and len(self._seen) >= self.total - self._start:
+        complete = step.is_short(page) if self.total is None else len(self._seen) >= self._promised
+        if page and complete:
             self._over = True
         elif hopeless or self._stale > STALE_PAGES:
             raise _fault(step, "a page holds nothing but what was listed before", "stalled")
