@@ -1,10 +1,12 @@
 """Phone numbers as files hold them: what spreadsheets did to them is named, and nothing is guessed."""
 
+import datetime as dt
 import re
 import sys
 from pathlib import Path
 from typing import Any
 
+import openpyxl  # type: ignore[import-untyped]
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -208,6 +210,18 @@ async def test_a_line_above_the_header_is_pointed_at(tmp_path: Path, above: str)
         await open_leads(path)
     assert (2, "header_below") == (caught.value.row, caught.value.reason)
     assert not re.search(r"\d{7}", str(caught.value))
+
+
+@pytest.mark.parametrize("above", [dt.date(2026, 11, 26), "Report", 1250.5, "7"])
+async def test_a_narrow_line_above_the_header_is_pointed_at(tmp_path: Path, above: Any) -> None:
+    book = openpyxl.Workbook()
+    for row in ([above], ["Customer ID", "Phone"], [900441632960, f"+{PHONE}"]):
+        book.active.append(row)
+    book.save(tmp_path / "leads.xlsx")
+    (tmp_path / "leads.csv").write_text(f"{above}\nCustomer ID,Phone\n900441632960,+{PHONE}\n")
+    for name in ("leads.xlsx", "leads.csv"):
+        with pytest.raises(InputFileError, match="row 2 looks like the names of the columns"):
+            await open_leads(tmp_path / name)
 
 
 @pytest.mark.row(178)

@@ -82,6 +82,10 @@ class CsvRows(Iterator[tuple[int, list[str]]]):
             cells = self._fitted(cells)
         return self.row, cells
 
+    def uncut(self) -> Iterator[tuple[int, list[str]]]:
+        """Give the next rows with all their cells, also those to the right of the header."""
+        return ((self.row, cells) for cells in self._filled)
+
     def detach(self) -> None:
         """Let the stream go, so that it can be read again."""
         self._text.detach()

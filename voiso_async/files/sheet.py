@@ -70,6 +70,11 @@ class SheetRows(Iterator[tuple[int, Sequence[str]]]):
             self.shape.note_unnamed(self.row)
         return self.row, [found.get(column, "") for column in range(width)]
 
+    def uncut(self) -> Iterator[tuple[int, Sequence[str]]]:
+        """Give the next rows with all their cells, also those to the right of the header."""
+        while (found := self._next_row()) is not None:
+            yield self.row, [found.get(column, "") for column in range(max(found) + 1)]
+
     def detach(self) -> None:
         """Let the stream go, so that it can be read again."""
         self._steps = iter(())

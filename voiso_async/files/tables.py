@@ -40,6 +40,10 @@ class TableRows(Iterator[tuple[int, Sequence[str]]], Protocol):
         """How many rows there are about, if the file says so."""
         ...
 
+    def uncut(self) -> Iterator[tuple[int, Sequence[str]]]:
+        """Give the next rows with all their cells, also those to the right of the header."""
+        ...
+
     def detach(self) -> None:
         """Let the stream go, so that it can be read again."""
         ...
@@ -129,7 +133,7 @@ class Table:
     def _ahead(self) -> Iterator[tuple[int, Sequence[str]]]:
         """Look at the next rows of a file that will not be read, as far as they are sound."""
         with suppress(InputFileError):
-            yield from islice(self._rows, SAMPLE)
+            yield from islice(self._rows.uncut(), SAMPLE)
 
 
 def _refuse_later_header(rows: Iterable[tuple[int, Sequence[str]]], wishes: Wishes) -> None:
