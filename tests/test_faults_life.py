@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from raw_server import RawServer, answer
 from voiso_async import LanePolicy, RetryPolicy, VoisoClient
 from voiso_async.auth import ApiKey
 from voiso_async.errors import ConfigurationError, ConnectError, TLSError, VoisoError
-from voiso_async.ingest.outcome import Outcome
+from voiso_async.ingest.outcome import IngestReport, Outcome
 from voiso_async.sandbox import Rules, Sandbox
 from voiso_async.session import Session
 from voiso_async.transport import Timeout, Transport
@@ -55,6 +56,50 @@ try:
 except (KeyboardInterrupt, asyncio.CancelledError) as error:
     print(type(error).__name__)
 """
+
+
+@pytest.fixture
+def sandbox_beside() -> Iterator[Sandbox]:
+    """A sandbox with its own event loop, in a thread, so that a test may run others in pieces."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    sandbox = Sandbox(rules=Rules(cooldown=0.05, server_time=0.5))
+    sandbox.add_campaign(id=3)
+    asyncio.run_coroutine_threadsafe(sandbox.start(), loop).result()
+    yield sandbox
+    asyncio.run_coroutine_threadsafe(sandbox.aclose(), loop).result()
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.close()
+
+
+def test_a_loop_that_rests_during_its_post_is_waited_for_by_other_loops(sandbox_beside: Sandbox) -> None:
+    """As in a notebook: its answer has not been read, so nobody knows when it ended."""
+
+    def client() -> VoisoClient:
+        return VoisoClient(
+            sandbox_beside.key, base_url=sandbox_beside.url, lane=LanePolicy(cooldown=0.05, settle=0.05)
+        )
+
+    async def whole(voiso: VoisoClient, start: int) -> IngestReport:
+        async with voiso:
+            return await voiso.leads.add(3, phones(5, start))
+
+    async def arrived() -> None:
+        while not sandbox_beside.history:  # noqa: ASYNC110 - the server tells when the call is with it
+            await asyncio.sleep(0.001)
+
+    with asyncio.Runner() as resting, asyncio.Runner() as running:
+        first = resting.get_loop().create_task(whole(client(), 0))
+        resting.run(arrived())
+        second = running.get_loop().create_task(whole(client(), 100))
+        running.run(asyncio.sleep(0.3))
+        assert 1 == len(sandbox_beside.history)
+        resting.get_loop().run_until_complete(first)
+        report = running.get_loop().run_until_complete(second)
+    assert {"created": 5} == counts(report)
+    assert (0, 0) == (report.busy, sandbox_beside.too_early)
 
 
 @pytest.mark.row(114)

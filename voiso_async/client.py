@@ -186,7 +186,9 @@ class VoisoClient:
 
 def _door(outbox: JobStore | None, origin: str, policy: LanePolicy) -> Door:
     """The door of all lead writes: that of the outbox, which other processes share, or this process's own."""
-    return LocalDoor(origin, policy.cooldown) if outbox is None else outbox.door(origin, policy)
+    if outbox is not None:
+        return outbox.door(origin, policy)
+    return LocalDoor(origin, policy.cooldown, settle=policy.settle)
 
 
 def _api_key(given: str | Callable[[], str] | None) -> Secret | Callable[[], str]:

@@ -8,57 +8,56 @@ import asyncio
 import os
 import threading
 import time
-from collections import deque
+import weakref
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 
-import anyio
-
+from voiso_async.events import logger
 from voiso_async.ingest.row import Carried, Row, RowResult
 from voiso_async.ingest.turn import Wish
 
 __all__ = ["Gate", "LocalDoor", "LocalTurn"]
 
-FOREIGN_PAUSE = 1.0
-"""How long to wait at most before looking again whether a holder in another event loop is still alive."""
+LOOK_AGAIN = 1.0
+"""How long to wait at most before asking again: nobody tells when an event loop is closed."""
 
 
 class _Waiter:
-    """One lane waiting at a gate, woken from whatever thread."""
+    """One lane at a gate, woken from whatever thread.
 
-    def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._event = asyncio.Event()
+    It keeps no event loop alive: one that was dropped and never closed would hold the gate for ever.
+    """
 
-    def alive(self) -> bool:
-        """Whether somebody would hear the waking."""
-        return self._loop.is_running()
+    def __init__(self, wakes: asyncio.Event) -> None:
+        self._loop = weakref.ref(asyncio.get_running_loop())
+        self._wakes = weakref.ref(wakes)
 
-    def here(self) -> bool:
-        """Whether it waits in the running loop."""
-        return self._loop is asyncio.get_running_loop()
+    def closed(self) -> bool:
+        """Whether its event loop has ended; one that only rests may have a POST in flight, and goes on later."""
+        loop = self._loop()
+        return loop is None or loop.is_closed()
+
+    def rests(self) -> bool:
+        """Whether its event loop is not running now."""
+        loop = self._loop()
+        return loop is None or not loop.is_running()
 
     def wake(self) -> None:
         """Let it ask again."""
-        try:
-            self._loop.call_soon_threadsafe(self._event.set)
-        except RuntimeError:  # its loop has been closed: admit() passes it over
-            return
-
-    async def pause(self, seconds: float) -> None:
-        """Wait until woken, at most so long."""
-        with anyio.move_on_after(seconds):
-            await self._event.wait()
-        self._event.clear()
+        loop, wakes = self._loop(), self._wakes()
+        if loop is not None and wakes is not None:
+            with suppress(RuntimeError):  # closed: admit() forgets it
+                loop.call_soon_threadsafe(wakes.set)
 
 
 class Gate:
     """One campaign's gate: the holder, the time it opens, and the queue before it."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # the garbage collector may end a turn while this thread is in here
         self._holder: _Waiter | None = None
         self._open_at = float("-inf")
-        self._queue: deque[_Waiter] = deque()
+        self._queue: list[_Waiter] = []
 
     def join(self, waiter: _Waiter) -> None:
         """Stand in the queue."""
@@ -72,19 +71,24 @@ class Gate:
                 self._queue.remove(waiter)
             self._wake_next()
 
-    def admit(self, waiter: _Waiter, now: float, cooldown: float) -> float:
-        """Let the first in the queue through (0), or say how many seconds to wait before asking again."""
+    def admit(self, waiter: _Waiter, now: float, caution: float) -> float:
+        """Let the first in the queue through (0), or say how many seconds to wait before asking again.
+
+        The first is the first whose event loop runs: nothing of those that rest is in flight. A holder keeps the
+        gate until its loop is closed; then nobody knows when its POST ends, so the gate opens after ``caution``.
+        """
         with self._lock:
-            self._forget_the_dead(now, cooldown)
-            if waiter not in self._queue:  # its loop rested, and was taken for dead
-                self._queue.append(waiter)
-            if self._holder is not None:
-                return float("inf") if self._holder.here() else FOREIGN_PAUSE
-            if self._queue[0] is not waiter:
-                return float("inf") if self._queue[0].here() else FOREIGN_PAUSE
+            if self._holder is not None and self._holder.closed():
+                self._holder = None
+                self._open_at = max(self._open_at, now + caution)
+            self._queue = [one for one in self._queue if not one.closed()]
+            first = next((one for one in self._queue if not one.rests()), waiter)
+            if self._holder is not None or first is not waiter:
+                return LOOK_AGAIN
             if now < self._open_at:
                 return self._open_at - now
-            self._holder = self._queue.popleft()
+            self._queue = [one for one in self._queue if one is not waiter]
+            self._holder = waiter
             return 0.0
 
     def release(self, waiter: _Waiter, open_at: float | None) -> None:
@@ -96,28 +100,40 @@ class Gate:
                 self._open_at = max(self._open_at, open_at)
             self._wake_next()
 
+    @property
+    def stuck(self) -> bool:
+        """Whether the holder's event loop would have to run for the gate to open."""
+        holder = self._holder
+        return holder is not None and holder.rests()
+
     def opens_in(self, now: float) -> float:
         """Seconds until the gate opens; 0 while a POST is in flight or nothing is to be waited for."""
         return max(0.0, self._open_at - now)
 
     def forget_holder(self, open_at: float) -> None:
-        """Forget what belonged to another process or a dead loop; its POST may just have ended."""
-        self._lock = threading.Lock()
+        """Forget what belonged to another process; its POST may just have ended."""
+        self._lock = threading.RLock()
         self._queue.clear()
         if self._holder is not None:
             self._holder = None
             self._open_at = max(self._open_at, open_at)
 
-    def _forget_the_dead(self, now: float, cooldown: float) -> None:
-        while self._queue and not self._queue[0].alive():
-            self._queue.popleft()
-        if self._holder is not None and not self._holder.alive():
-            self._holder = None
-            self._open_at = max(self._open_at, now + cooldown)
-
     def _wake_next(self) -> None:
-        if self._queue:
-            self._queue[0].wake()
+        """Wake the first whose event loop runs, and those before it, which ask when theirs goes on."""
+        for waiter in self._queue.copy():
+            waiter.wake()
+            if not waiter.rests():
+                break
+
+
+async def _pause(wakes: asyncio.Event, seconds: float) -> None:
+    """Wait until woken, at most so long; a scope of anyio's would keep the task's event loop alive for ever."""
+    timer = asyncio.get_running_loop().call_later(seconds, wakes.set)
+    try:
+        await wakes.wait()
+    finally:
+        timer.cancel()
+    wakes.clear()
 
 
 _GATES: dict[tuple[str, int], Gate] = {}
@@ -145,6 +161,7 @@ class LocalDoor:
     """The door kept in this process's memory.
 
     It opens ``early`` by so many seconds for one who has work to do before, and then waits for ``opens_in``.
+    ``settle`` is for how long a server is left alone that may be at work on a POST whose event loop was closed.
     """
 
     def __init__(
@@ -154,19 +171,25 @@ class LocalDoor:
         clock: Callable[[], float] = time.monotonic,
         *,
         early: float = 0.0,
+        settle: float = 0.0,
     ) -> None:
         self._origin = origin
         self._cooldown = cooldown
+        self._caution = max(cooldown, settle)
         self._clock = clock
         self._early = early
 
     async def open(self, campaign: int, wish: Callable[[], Wish] | None = None) -> "LocalTurn":
         """Wait, in order of arrival, until this lane may write."""
-        gate, waiter = _gate_of(self._origin, campaign), _Waiter()
+        gate, wakes = _gate_of(self._origin, campaign), asyncio.Event()
+        waiter, told = _Waiter(wakes), False
         gate.join(waiter)
         try:
-            while wait := gate.admit(waiter, self._clock() + self._early, self._cooldown):
-                await waiter.pause(wait)
+            while wait := gate.admit(waiter, self._clock() + self._early, self._caution):
+                if gate.stuck and not told:
+                    logger.warning("campaign %d waits for an event loop that rests: run or close it", campaign)
+                    told = True
+                await _pause(wakes, wait)
         except BaseException:
             gate.leave(waiter)
             raise

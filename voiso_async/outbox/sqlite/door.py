@@ -50,7 +50,7 @@ class SqliteDoor:
         self._worker = worker
         self._origin = origin
         self._early = min(EARLY, policy.cooldown / 4)
-        self._local = LocalDoor(origin, policy.cooldown, clock, early=self._early)
+        self._local = LocalDoor(origin, policy.cooldown, clock, early=self._early, settle=policy.settle)
         self._opens_at: dict[int, float] = {}
 
     async def open(self, campaign: int, wish: Callable[[], Wish]) -> "SqliteTurn":
