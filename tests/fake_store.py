@@ -76,9 +76,17 @@ class MemoryStore:
     async def open(self, campaign: int, wish: Callable[[], Wish]) -> "MemoryTurn":
         assert self._local is not None
         local = await self._local.open(campaign)
+        turn = MemoryTurn(self, local)
+        try:
+            await self._fill(turn, campaign, wish)
+        except asyncio.CancelledError:
+            turn.give_back()
+            raise
+        return turn
+
+    async def _fill(self, turn: "MemoryTurn", campaign: int, wish: Callable[[], Wish]) -> None:
         await asyncio.sleep(0.001)
         asked = wish()
-        turn = MemoryTurn(self, local)
         for row in asked.again:
             if isinstance(row, StoredRow):
                 assert self.rows[row.id].lent
@@ -87,7 +95,6 @@ class MemoryStore:
             turn.claim(campaign, asked, asked.owner)
         self.turns += 1
         await asyncio.sleep(0.001)
-        return turn
 
     def opens_in(self, campaign: int) -> float:
         assert self._local is not None
@@ -169,6 +176,15 @@ class MemoryTurn:
         refused = {row.phone for row in self._store.rows if row.refused and row.campaign == campaign}
         self.doubts = frozenset(doubted & {row.phone for row in line})
         self.refused = frozenset(refused & {row.phone for row in line})
+
+    def give_back(self) -> None:
+        """Nothing has left."""
+        lent = {row.id for row in self.rows if isinstance(row, StoredRow)}
+        for row in self._store.rows:
+            if row.flying is self:
+                row.flying = None
+                row.lent = row.id not in lent
+        self._local.shut(None)
 
     def in_time(self) -> bool:
         self._store.late -= 1

@@ -3,10 +3,11 @@
 import asyncio
 
 import pytest
-from fake_campaign import FakeCampaigns, Fault, Post, busy, phones, unsent
+from fake_campaign import FakeCampaigns, Fault, Post, busy, lost, phones, unsent
 from fake_store import MemoryStore, durable_engine
 
 from voiso_async.errors import ClientClosedError
+from voiso_async.ingest.drain import POLL
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.ingest.row import Operation
 from voiso_async.wire import Response
@@ -53,3 +54,37 @@ async def test_what_is_being_written_down_is_told_although_the_client_is_closed(
     await batcher.aclose(0)
     await asyncio.gather(draining, calling, return_exceptions=True)
     assert 2 == call.report.counts[told]
+
+
+@pytest.mark.row(115)
+@pytest.mark.parametrize("fault", [None, busy(429, {"retry-after": "59"}), unsent, lost()])
+async def test_close_waits_for_no_turn_of_rows_that_stay_in_the_outbox(fault: Fault | None) -> None:
+    """They lose nothing by it; a POST that has been answered is written down."""
+    server, store = FakeCampaigns(seconds=0, script=[fault] * 20), MemoryStore()
+    store.put(3, phones(1500))
+    batcher = durable_engine(server, store)
+    draining = asyncio.create_task(batcher.run(store))
+    await asyncio.sleep(1)
+    began, posts = asyncio.get_running_loop().time(), len(server.history)
+    await batcher.aclose(grace=30)
+    assert began + POLL >= asyncio.get_running_loop().time()
+    with pytest.raises(ClientClosedError):
+        await draining
+    await asyncio.sleep(0.1)
+    assert not any(row.lent for row in store.rows if row.outcome is None)
+    assert posts + 1 >= len(server.history), "what was on its way back may be tried until the drain ends"
+
+
+@pytest.mark.row(115)
+async def test_close_waits_until_the_post_in_flight_is_written_down() -> None:
+    server, store = FakeCampaigns(seconds=5), MemoryStore()
+    store.put(3, phones(1500))
+    batcher = durable_engine(server, store)
+    draining = asyncio.create_task(batcher.drain(store))
+    await asyncio.sleep(1)
+    await batcher.aclose(grace=30)
+    assert [Outcome.CREATED] * 1000 == store.outcomes()[:1000]
+    with pytest.raises(ClientClosedError):
+        await draining
+    await asyncio.sleep(0.1)
+    assert not any(row.lent for row in store.rows if row.outcome is None)

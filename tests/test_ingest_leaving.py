@@ -69,15 +69,21 @@ async def task_group(call: Ingestion, moment: float) -> None:
 
 
 async def streaming(call: Ingestion, moment: float) -> None:
-    """A consumer that is cancelled between two outcomes, or while it waits for one."""
+    """A consumer that is cancelled between two outcomes, where nobody can tell, or while it waits for one."""
     with pytest.raises(TimeoutError):
-        await _read(call, moment)
+        await _read(call, moment, 0.0)
 
 
-async def _read(call: Ingestion, moment: float) -> None:
+async def dawdling(call: Ingestion, moment: float) -> None:
+    """A consumer that is cancelled between two outcomes."""
+    with pytest.raises(TimeoutError):
+        await _read(call, moment, 3600.0)
+
+
+async def _read(call: Ingestion, moment: float, pause: float) -> None:
     async with asyncio.timeout(moment):
         async for _ in call:
-            await asyncio.sleep(0)
+            await asyncio.sleep(pause)
 
 
 async def context(call: Ingestion, moment: float) -> None:
@@ -90,7 +96,7 @@ async def context(call: Ingestion, moment: float) -> None:
 
 WAYS: list[Callable[[Ingestion, float], Awaitable[None]]] = [
     *(native, twice, timeout, wait_for),
-    *(scope, task_group, streaming, context),
+    *(scope, task_group, streaming, dawdling, context),
 ]
 
 
@@ -125,6 +131,25 @@ async def test_a_cancelled_waiter_leaves_its_place_to_the_others(stage: Stage) -
     await asyncio.gather(big, *tasks, return_exceptions=True)
     assert {"created": 60} == counts(first.report)
     assert {Outcome.CREATED} == {call.report.outcomes[0].outcome for call in calls[1::2]}
+
+
+@pytest.mark.parametrize("leads", [phones(200), [*phones(20), *["bad"] * 20, *phones(20, 20)]])
+async def test_a_loop_that_was_left_lets_nothing_more_go_although_its_call_is_still_there(
+    stage: Stage, leads: list[str]
+) -> None:
+    voiso = await stage.client(max_rows=20)
+    call = voiso.leads.add(3, leads)
+    async for outcome in call:
+        if outcome.outcome is Outcome.CREATED:
+            break
+    for number in range(3):
+        assert {"created": 1} == counts(await voiso.leads.add(3, phones(1, 1000 + number)))
+    assert [20, 1, 1, 1] == stage.sizes
+    assert call.report.balanced
+    assert call.report.pending
+    await voiso.aclose()
+    assert [20, 1, 1, 1] == stage.sizes
+    assert call.report.counts[Outcome.NOT_SENT]
 
 
 async def test_rows_of_a_departed_call_are_left_out_of_the_repeat(stage: Stage) -> None:

@@ -1145,6 +1145,102 @@ async def test_close_after_the_grace_cancels_the_post_in_flight() -> None:
     assert {"unknown": 1000, "not_sent": 500} == counts(caught.value.report)
 
 
+RETRY_AFTER = busy(429, {"retry-after": "59"})
+
+
+async def gone(batcher: LeadBatcher, *, by: str) -> Ingestion:
+    """A call that ends a second after its beginning."""
+    call = batcher.ingest(ADD, 3, phones(5), timeout=1 if by == "deadline" else None)
+    task = asyncio.ensure_future(call._whole())
+    await asyncio.sleep(1)
+    if by == "cancellation":
+        task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    return call
+
+
+@pytest.mark.row(115)
+@pytest.mark.parametrize("by", ["deadline", "cancellation"])
+@pytest.mark.parametrize(
+    "script",
+    [[RETRY_AFTER], [unsent] * 20, [lost()] * 2, [status(503, None, {"retry-after": "59"})], [status(413)]],
+)
+async def test_close_waits_for_no_turn_that_nobody_wants(script: list[Any], by: str) -> None:
+    """The caller has gone, and with it all that would go again once the gate opens."""
+    server = FakeCampaigns(seconds=0, script=script)
+    batcher = engine(server)
+    call = await gone(batcher, by=by)
+    began = asyncio.get_running_loop().time()
+    await batcher.aclose(grace=30)
+    assert began == asyncio.get_running_loop().time()
+    check(server, [call.report])
+
+
+@pytest.mark.row(115)
+async def test_close_ends_when_the_last_one_who_waits_for_a_turn_goes() -> None:
+    server = FakeCampaigns(script=[RETRY_AFTER])
+    batcher = engine(server)
+    calls = [asyncio.create_task(add(batcher, phones(5, 10 * number))) for number in range(3)]
+    await asyncio.sleep(1)
+    closing = asyncio.create_task(batcher.aclose(grace=30))
+    for call in calls:
+        await asyncio.sleep(3)
+        assert not closing.done()
+        call.cancel()
+    await closing
+    assert 10 == asyncio.get_running_loop().time()
+
+
+@pytest.mark.row(115)
+async def test_close_waits_for_a_turn_that_somebody_wants() -> None:
+    server = FakeCampaigns(script=[busy(429, {"retry-after": "9"})])
+    batcher = engine(server)
+    gone_ = asyncio.create_task(add(batcher, phones(5)))
+    stays = asyncio.create_task(add(batcher, phones(5, 10)))
+    await asyncio.sleep(1)
+    gone_.cancel()
+    await batcher.aclose(grace=30)
+    report = await stays
+    check(server, [report])
+    assert {"created": 5} == counts(report)
+
+
+@pytest.mark.row(115)
+async def test_close_waits_for_the_post_in_flight_whoever_has_gone() -> None:
+    server = FakeCampaigns(seconds=20)
+    batcher = engine(server)
+    call = await gone(batcher, by="cancellation")
+    await batcher.aclose(grace=30)
+    assert 20 == asyncio.get_running_loop().time()
+    assert {"created": 5} == counts(call.report)
+
+
+@pytest.mark.row(115)
+async def test_close_does_not_sit_out_a_quiet_that_nobody_waits_for() -> None:
+    server = FakeCampaigns()
+    batcher = engine(server)
+    batcher._quiet = lambda: asyncio.sleep(59)
+    call = await gone(batcher, by="cancellation")
+    await batcher.aclose(grace=30)
+    assert 1 == asyncio.get_running_loop().time()
+    assert {"not_sent": 5} == counts(call.report)
+    assert [] == server.history
+
+
+async def test_a_call_that_comes_as_the_last_one_goes_is_sent() -> None:
+    """The wait for a turn ends with the one and begins again with the other."""
+    server = FakeCampaigns(script=[RETRY_AFTER])
+    batcher = engine(server)
+    task = asyncio.create_task(add(batcher, phones(5)))
+    await asyncio.sleep(1)
+    task.cancel()
+    for number in range(4):
+        await asyncio.sleep(0)
+        report = batcher.ingest(ADD, 3, phones(1, 10 * number + 10))
+        assert (await report).ok
+    assert [1, 1, 1, 1] == [len(post.leads) for post in server.history[1:]]
+
+
 async def test_close_reads_sources_no_further() -> None:
     async def endless() -> AsyncIterator[str]:
         for phone in phones(100_000):

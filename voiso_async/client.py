@@ -164,9 +164,10 @@ class VoisoClient:
         return self._batcher.lanes()
 
     async def aclose(self, grace: float = 30.0) -> None:
-        """Let leads that wait go on for ``grace`` seconds, then close; twice is fine.
+        """Let leads that wait go on for ``grace`` seconds, then close; at once if none waits, and twice is fine.
 
-        Calls that still wait then raise ``ClientClosedError`` with their report.
+        A call whose outcomes are iterated goes on while its loop waits for them. Calls that are not done then
+        raise ``ClientClosedError`` with their report.
         """
         with suppress(ClientClosedError):
             self._session.ensure_usable()  # what runs here is not for another loop or process to end

@@ -103,7 +103,6 @@ def job_as_json(job: Job) -> dict[str, Any]:
         "waiting": job.waiting,
         "in_doubt": job.doubted,
         **job.report.as_dict(),
-        "balanced": job.report.pending == job.waiting,
         "ok": job.state is JobState.DONE and job.report.ok,
     }
 
@@ -143,7 +142,7 @@ def _counts(job: Job, unread: int | None) -> Table:
         style = "green" if line.good else "yellow"
         table.add_row(Text(f"  {line.name}", style=style), counted(line.number), Text(line.meaning, style="dim"))
     report = job.report
-    wrong = abs(report.pending - job.waiting)
+    wrong = report.unaccounted
     books = f"{counted(wrong, 'row')} without an outcome" if wrong else "the books balance"
     table.add_row(Text("  rows", style="bold"), Text(counted(report.rows), style="bold"), books)
     if job.state is JobState.LOADING and unread is not None and unread > 0:

@@ -220,6 +220,6 @@ def _counts(report: IngestReport) -> Table:
             style = "green" if outcome.ok else "yellow"
             name = outcome.value.replace("_", " ")
             table.add_row(Text(f"  {name}", style=style), counted(count), Text(MEANINGS[outcome], style="dim"))
-    books = "the books balance" if report.balanced else f"{counted(report.pending, 'row')} without an outcome"
+    books = "the books balance" if report.balanced else f"{counted(report.unaccounted, 'row')} without an outcome"
     table.add_row(Text("  rows", style="bold"), Text(counted(report.rows), style="bold"), books)
     return table

@@ -64,6 +64,8 @@ class Agenda:
     def clear(self) -> None:
         """Drop every batch and every call: their rows are settled elsewhere."""
         for waiting in self._waiting.values():
+            for call in waiting:
+                call.queued = False
             waiting.clear()
         self._repeat = self._planned = None
         self._left.clear()

@@ -66,8 +66,10 @@ class Books:
         self.anomalies += attempt.anomalies
         self.server_seconds += attempt.seconds
 
-    def report(self, *, elapsed: float, policy: LanePolicy, open_rows: Iterable[LeadOutcome]) -> IngestReport:
-        """Draw up the report; ``open_rows`` are the provisional outcomes of rows whose answer is still out."""
+    def report(
+        self, *, elapsed: float, policy: LanePolicy, open_rows: Iterable[LeadOutcome] = (), pending: int = 0
+    ) -> IngestReport:
+        """Draw up the report: ``pending`` rows are open, ``open_rows`` have a provisional outcome meanwhile."""
         provisional = list(open_rows)
         counts = self._counts + Counter(row.outcome for row in provisional)
         problems = [*self._problems, *provisional]
@@ -76,6 +78,7 @@ class Books:
         return IngestReport(
             rows=self.rows,
             counts={outcome: counts[outcome] for outcome in Outcome},
+            pending=pending,
             batches=self.batches,
             attempts=self.attempts,
             busy=self.busy,

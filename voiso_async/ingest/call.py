@@ -52,6 +52,8 @@ class Call:
         self._seen = SeenPhones() if dedupe and operation is Operation.ADD else None
         self._held: dict[int, Row] = {}
         self._unread: deque[LeadOutcome] | None = deque() if streamed else None
+        self._consumers_waiting = 0
+        self._consumer_is_back = False
         self._changed = asyncio.Event()
         self._finished_at: float | None = None
         self._source_scope: anyio.CancelScope | None = None
@@ -100,11 +102,25 @@ class Call:
         self._look_finished()
 
     def outcomes(self, *, one: bool) -> list[LeadOutcome]:
-        """Take the next outcome or the next few, but not so many that a slow consumer is not noticed."""
+        """Take the next outcome or the next few, but not so many that the consumer seems to be away."""
         self._changed.set()
         unread = self._unread or deque()
-        few = 1 if one else max(1, self._policy.buffer_rows // 20)
+        few = 1 if one else max(1, self._policy.max_rows // 50)
         return [unread.popleft() for _ in range(min(few, len(unread)))]
+
+    def come_back(self) -> None:
+        """The consumer goes on, although there are outcomes that it has not taken: the next batch may go."""
+        self._consumer_is_back = self.unread < self._policy.buffer_rows
+
+    async def more(self, offer: Callable[["Call"], None]) -> None:
+        """Wait, as the consumer, until the lane has done something to this call; meanwhile its rows may go."""
+        self._changed.clear()
+        self._consumers_waiting += 1
+        try:
+            offer(self)
+            await self._changed.wait()
+        finally:
+            self._consumers_waiting -= 1
 
     async def change(self) -> None:
         """Wait until the lane has done something to this call."""
@@ -120,14 +136,30 @@ class Call:
         held = self._held.values() if self.departed else ()
         open_rows = [RowResult(row, Outcome.UNKNOWN).as_outcome() for row in held]
         end = self._clock() if self._finished_at is None else self._finished_at
-        return self._books.report(elapsed=end - self.began, policy=self._policy, open_rows=open_rows)
+        return self._books.report(
+            elapsed=end - self.began,
+            policy=self._policy,
+            open_rows=open_rows,
+            pending=len(self.waiting) + len(self._held) - len(open_rows),
+        )
 
     # What the lane does
 
     @property
     def offers(self) -> bool:
-        """Whether the lane may take rows: they wait, and the consumer keeps up."""
-        return bool(self.waiting) and self.unread < self._policy.buffer_rows
+        """Whether the lane may take rows: they wait, and so does whoever is to hear of them.
+
+        A consumer that has left its loop cannot be told from one that is busy in it, so a streamed call offers
+        only while its consumer waits, or once it has come back while the gate was open.
+        """
+        if self._unread is None or self._consumer_is_back:
+            return bool(self.waiting)
+        return bool(self.waiting and self._consumers_waiting and not self._unread)
+
+    @property
+    def wants_turn(self) -> bool:
+        """Whether the lane has to wait for a turn because of it."""
+        return not self.departed and bool(self.offers or self._held)
 
     @property
     def ready(self) -> bool:
@@ -141,8 +173,9 @@ class Call:
             asyncio.get_running_loop().call_later(LEAVING, self._changed.set)
 
     def carried(self, attempt: Carried) -> None:
-        """Note a POST that carried rows of this call."""
+        """Note a POST that carried rows of this call; for another one a busy consumer has to come back again."""
         self._books.note(attempt)
+        self._consumer_is_back = False
 
     def settle(self, results: Sequence[RowResult]) -> None:
         """Write rows' final words; only the first word on a row counts."""
@@ -195,8 +228,9 @@ class Call:
 
     def _keep(self, outcomes: Sequence[LeadOutcome]) -> None:
         self._books.keep(outcomes)
-        if self._unread is not None:
+        if self._unread is not None and outcomes:
             self._unread.extend(outcomes)
+            self._consumer_is_back = False
             self._changed.set()
 
     def _look_finished(self) -> None:

@@ -143,7 +143,10 @@ _COOLDOWN_AFTER_FORK = 2.0  # contract 6.3
 
 def _gate_of(origin: str, campaign: int) -> Gate:
     with _GATES_LOCK:
-        return _GATES.setdefault((origin, campaign), Gate())
+        gate = _GATES.get((origin, campaign))
+        if gate is None:
+            gate = _GATES[origin, campaign] = Gate()
+        return gate
 
 
 def _after_fork() -> None:

@@ -54,7 +54,7 @@ class Drain:
     def report(self) -> IngestReport:
         """What was written down so far."""
         elapsed = self._clock() - self._began
-        return self._books.report(elapsed=elapsed, policy=self._policy, open_rows=())
+        return self._books.report(elapsed=elapsed, policy=self._policy)
 
     async def until_empty(self, more: Callable[[], bool] = lambda: False) -> IngestReport:
         """Go on until nothing waits and no ``more`` comes; then raise what the first campaign was given up for."""

@@ -39,6 +39,11 @@ class DurableCall:
         return self.error is None and not self.departed and bool(self.backlog or self.waiting)
 
     @property
+    def wants_turn(self) -> bool:
+        """Whether the lane has to wait for a turn because of it."""
+        return not self.departed and bool(self.offers or self.lent)
+
+    @property
     def ready(self) -> bool:
         """What is in an outbox waits for nothing but its turn."""
         return True

@@ -24,17 +24,23 @@ Begin = Callable[[bool], tuple[Call, Lane]]
 class Ingestion(AsyncIterator[LeadOutcome]):
     """One ``add()`` or ``update()``: await it for the report, or iterate it for each lead's outcome.
 
-    Nothing happens before one of the two. As an async context manager it withdraws, on leaving, what was not
-    sent; the POST in flight goes on. ``report`` is valid at any time, also after an error or a cancellation.
-    Cancelling the caller withdraws its unsent leads and leaves other callers alone. The source is read in the
-    caller's task when awaited, and in a task beside it when iterated, so that no outcome waits for the next lead.
+    Nothing happens before one of the two. Cancelling the caller withdraws its unsent leads and leaves other
+    callers alone. ``report`` is valid at any time, also after an error or a cancellation. The source is read in
+    the caller's task when awaited, and in a task beside it when iterated, so that no outcome waits for the next
+    lead. Several tasks may share one iteration; each outcome goes to one of them.
+
+    Iterate inside ``async with``: leaving the block, by whatever way, withdraws what was not sent, and only the
+    POST in flight goes on. Without it nobody can tell a loop that was left from one whose body is busy. So the
+    next batch leaves only while the loop waits for outcomes, or has come back for more once the gate is open.
+    What was not sent then stays ``pending`` in the report until the call is dropped or the client closed.
 
     Raises only if the lane stopped (the error of the attempt that stopped it), if the source raised
     (``SourceError``), at the deadline (``DeadlineExceededError``) and on close (``ClientClosedError``); each
     carries ``.report``. Else the report says it all: ``report.ok``, ``report.raise_unless_ok()``.
 
     >>> report = await voiso.leads.add(3, ["441632960123"])        # doctest: +SKIP
-    >>> async for outcome in voiso.leads.add(3, leads): ...        # doctest: +SKIP
+    >>> async with voiso.leads.add(3, leads) as outcomes:          # doctest: +SKIP
+    ...     async for outcome in outcomes: ...
     """
 
     def __init__(self, begin: Begin, source: Source, timeout: float | None = None) -> None:
@@ -43,6 +49,7 @@ class Ingestion(AsyncIterator[LeadOutcome]):
         self._timeout = timeout
         self._deadline: float | None = None
         self._joined: tuple[Call, Lane] | None = None
+        self._streamed = False
         self._over = False
         self._reader: asyncio.Task[None] | None = None
         self._at_hand: deque[LeadOutcome] = deque()
@@ -53,10 +60,13 @@ class Ingestion(AsyncIterator[LeadOutcome]):
     async def __anext__(self) -> LeadOutcome:
         if self._at_hand:
             return self._at_hand.popleft()
-        if self._over:
+        if self._over and self._streamed:
             raise StopAsyncIteration
         call, lane = self._join(streamed=True)
-        self._at_hand.extend(await self._guarded(self._some(call, lane)))
+        if call.unread and self._deadline is None:
+            self._at_hand.extend(self._next_few(call, lane))
+        else:
+            self._at_hand.extend(await self._guarded(self._some(call, lane)))
         if self._at_hand:
             return self._at_hand.popleft()
         self._finish(call)
@@ -78,14 +88,12 @@ class Ingestion(AsyncIterator[LeadOutcome]):
 
     @property
     def report(self) -> IngestReport:
-        """What is known by now; the books balance once the call is over."""
+        """What is known by now; rows without an outcome are ``pending``."""
         if self._joined is None:
             return IngestReport(counts=dict.fromkeys(Outcome, 0), reasons={})
         return self._joined[0].report()
 
     async def _whole(self) -> IngestReport:
-        if self._joined is not None:
-            raise UsageError("an ingestion is awaited or iterated once; call add() or update() anew")
         call, lane = self._join(streamed=False)
         await self._guarded(self._feed(call, lane))
         self._finish(call)
@@ -97,28 +105,36 @@ class Ingestion(AsyncIterator[LeadOutcome]):
             await call.change()
 
     async def _some(self, call: Call, lane: Lane) -> list[LeadOutcome]:
-        """Wait for outcomes; none come once the call is over."""
-        while True:
-            if call.unread:
-                outcomes = call.outcomes(one=self._deadline is not None)  # none after the deadline
-                if not call.queued and call.offers:
-                    lane.offer(call)
-                return outcomes
-            if call.finished:
-                return []
+        """Take the next outcomes, or wait for them; none come once the call is over."""
+        if call.unread:
+            return self._next_few(call, lane)
+        while not (call.unread or call.finished):
             if self._reader is None:
                 self._reader = asyncio.create_task(self._source.feed(call, lane.offer))
                 self._reader.add_done_callback(lambda _: _reading_ended(call, lane))
-            await call.change()
+            await call.more(lane.offer)
+        return self._outcomes(call)
+
+    def _next_few(self, call: Call, lane: Lane) -> list[LeadOutcome]:
+        """Take outcomes that are there: a consumer that comes back for them lets the next batch go."""
+        if call.waiting and not call.offers and lane.open:
+            call.come_back()
+            lane.offer(call)
+        return self._outcomes(call)
+
+    def _outcomes(self, call: Call) -> list[LeadOutcome]:
+        return call.outcomes(one=self._deadline is not None)  # none after the deadline
 
     def _join(self, *, streamed: bool) -> tuple[Call, Lane]:
         if self._joined is None:
             try:
-                self._joined = self._begin(streamed)
+                self._joined, self._streamed = self._begin(streamed), streamed
             except VoisoError as error:
                 raise reporting(error, self.report) from None
             if self._timeout is not None:
                 self._deadline = anyio.current_time() + self._timeout
+        elif not (streamed and self._streamed):
+            raise UsageError("a call is awaited or iterated, and awaited once; call add() or update() again")
         return self._joined
 
     async def _guarded(self, step: Coroutine[Any, Any, T]) -> T:

@@ -8,6 +8,7 @@ from voiso_async.events import logger
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.ingest.row import Carried, Operation, Row, RowOwner, RowResult
 from voiso_async.ingest.status import LaneState
+from voiso_async.ingest.verdict import Refused
 from voiso_async.values import Struct, field
 
 __all__ = ["Landing", "Stop", "stop_after"]
@@ -59,6 +60,18 @@ class Landing(Struct, kw_only=True):
     state: LaneState = "waiting"
     reason: str | None = None
     stop: Stop | None = None
+
+    def carry(self, *, fresh: bool, seconds: float) -> None:
+        """Note the attempt in the books of everybody who had rows in it."""
+        self.carried = Carried(
+            fresh=fresh,
+            seconds=seconds,
+            busy=self.state == "busy",
+            refused=self.verdict == Refused.__name__,
+            anomalies=self.anomalies,
+        )
+        for owner in self.owners:
+            owner.carried(self.carried)
 
     def settle(
         self, rows: Iterable[Row], outcome: Outcome, reason: str | None = None, detail: str | None = None

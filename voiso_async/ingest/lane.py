@@ -21,10 +21,9 @@ from voiso_async.ingest.landing import Landing, Stop, stop_after
 from voiso_async.ingest.outcome import ANSWERED, Outcome
 from voiso_async.ingest.policy import LanePolicy
 from voiso_async.ingest.reckoning import Explain, Reckoning
-from voiso_async.ingest.row import Carried, Operation, Row, RowResult
+from voiso_async.ingest.row import Operation, Row, RowResult
 from voiso_async.ingest.status import LaneMeter, LaneState, LaneStatus
 from voiso_async.ingest.turn import Door, Turn, Wish
-from voiso_async.ingest.verdict import Refused
 from voiso_async.ingest.waiting import WaitingCall
 from voiso_async.wire import Response
 
@@ -75,6 +74,7 @@ class Lane:
         self._task: asyncio.Task[None] | None = None
         self._in_flight: Batch | None = None
         self._landed = asyncio.Event()
+        self._patience = anyio.CancelScope()
         self._state: LaneState = "idle"
         self._reason: str | None = None
         self._meter = LaneMeter(policy, clock)
@@ -93,6 +93,11 @@ class Lane:
         self._sweep([call])
         if self._task is None and not self._agenda.empty:
             self._start()
+
+    @property
+    def open(self) -> bool:
+        """Whether a turn could be had at once."""
+        return self._in_flight is None and self._door.opens_in(self.campaign) <= 0
 
     def withdraw(self, call: WaitingCall) -> None:
         """The caller goes: what is not in flight is never sent again, and the POST in flight goes on."""
@@ -161,12 +166,20 @@ class Lane:
         self._task.add_done_callback(self._ended)
 
     async def _run(self) -> None:
+        pause = 0.0
         while not self._agenda.empty:
-            await self._quiet()
-            await self._until_ready()
-            pause = await self._take_turn()
+            turn = await self._next_turn(pause)
+            pause = 0.0 if turn is None else await self._take_turn(turn)
+
+    async def _next_turn(self, pause: float) -> Turn | None:
+        """Wait for a turn, or until nobody wants one any more."""
+        with anyio.CancelScope() as self._patience:
             if pause:
                 await anyio.sleep(pause)
+            await self._quiet()
+            await self._until_ready()
+            return await self._door.open(self.campaign, self._wish)
+        return None
 
     async def _until_ready(self) -> None:
         """Wait for a fuller batch while rows keep coming, but not for a source that keeps the lane waiting."""
@@ -179,9 +192,8 @@ class Lane:
             with anyio.move_on_after(None if self._agenda.reading else left):
                 await self._wake.wait()
 
-    async def _take_turn(self) -> float:
+    async def _take_turn(self, turn: Turn) -> float:
         """Send one batch, write down what it led to, then tell; give the seconds to stay away."""
-        turn = await self._door.open(self.campaign, self._wish)
         landing, spare = Landing(), list[RowResult]()
         try:
             self.doubts.update(turn.doubts)
@@ -254,15 +266,7 @@ class Lane:
 
     def _note(self, batch: Batch, landing: Landing, seconds: float) -> None:
         self._meter.note(sum(result.outcome in ANSWERED for result in landing.results), seconds)
-        landing.carried = carried = Carried(
-            fresh=batch.attempts == 1,
-            seconds=seconds,
-            busy=landing.state == "busy",
-            refused=landing.verdict == Refused.__name__,
-            anomalies=landing.anomalies,
-        )
-        for owner in landing.owners:
-            owner.carried(carried)
+        landing.carry(fresh=batch.attempts == 1, seconds=seconds)
         self._hook(
             BatchAnswered(
                 campaign=self.campaign,
@@ -279,12 +283,15 @@ class Lane:
         return () if self._in_flight is None else self._in_flight.rows
 
     def _sweep(self, calls: Iterable[WaitingCall]) -> None:
-        """Settle what callers have left behind, and forget the calls that are finished."""
+        """Settle what callers have left behind, and wait for no turn that nobody wants any more."""
         for call in calls:
             if call.departed:
                 call.ground(self._flying)
             if call.finished:
                 self._calls.pop(call, None)
+        if not any(call.wants_turn for call in self._calls):
+            self._agenda.clear()
+            self._patience.cancel()
 
     def _stop(self, stop: Stop) -> None:
         if stop.owners is None:

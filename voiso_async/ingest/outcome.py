@@ -88,8 +88,8 @@ class LeadOutcome(Discreet, Struct, frozen=True, kw_only=True, gc=False):
 class IngestReport(Discreet, Struct, frozen=True, kw_only=True):
     """What became of every row of one call; valid at any time, also after an error or a cancellation.
 
-    ``rows`` were read from the source, ``counts`` says how they ended; leads that were never read, because the
-    call ended before, are no rows. ``outcomes`` has every row for calls of
+    ``rows`` were read from the source, ``counts`` says how they ended and ``pending`` how many are still open;
+    leads that were never read, because the call ended before, are no rows. ``outcomes`` has every row for calls of
     up to 1000 rows; ``problems`` has the rows whose outcome is not ``ok``, at most 10 000 of
     them (``problems_left_out`` counts the rest). ``batches`` and ``attempts`` count the POSTs that carried rows
     of this call, without and with repeats; ``busy`` the answers "still processing"; ``doubted`` the rows that
@@ -101,6 +101,7 @@ class IngestReport(Discreet, Struct, frozen=True, kw_only=True):
 
     rows: int = 0
     counts: Mapping[Outcome, int]
+    pending: int = 0
     batches: int = 0
     attempts: int = 0
     busy: int = 0
@@ -117,18 +118,19 @@ class IngestReport(Discreet, Struct, frozen=True, kw_only=True):
 
     @property
     def balanced(self) -> bool:
-        """Whether every row that was read has exactly one outcome."""
-        return sum(self.counts.values()) == self.rows
+        """Whether every row that was read has exactly one outcome or is pending."""
+        return not self.unaccounted
 
     @property
-    def pending(self) -> int:
-        """Rows that have been read and have no outcome yet."""
-        return self.rows - sum(self.counts.values())
+    def unaccounted(self) -> int:
+        """Rows that are missing in the books, or that stand there twice: never any, unless we have a defect."""
+        return abs(self.rows - self.pending - sum(self.counts.values()))
 
     @property
     def ok(self) -> bool:
         """Whether every row is in the campaign, repeats one of this call, or is SUPPRESSED: kept out as asked."""
-        return self.balanced and all(outcome.ok for outcome, count in self.counts.items() if count)
+        settled_well = all(outcome.ok for outcome, count in self.counts.items() if count)
+        return self.balanced and not self.pending and settled_well
 
     @property
     def leads_per_second(self) -> float:
@@ -147,6 +149,7 @@ class IngestReport(Discreet, Struct, frozen=True, kw_only=True):
         return {
             "rows": self.rows,
             "counts": {outcome.value: count for outcome, count in self.counts.items()},
+            "pending": self.pending,
             "reasons": dict(self.reasons),
             "batches": self.batches,
             "attempts": self.attempts,

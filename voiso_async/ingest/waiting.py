@@ -26,6 +26,11 @@ class WaitingCall(RowOwner, Protocol):
         ...
 
     @property
+    def wants_turn(self) -> bool:
+        """Whether the lane has to wait for a turn because of it: it offers rows, or some that left go again."""
+        ...
+
+    @property
     def ready(self) -> bool:
         """Whether waiting longer would not make its batch fuller."""
         ...

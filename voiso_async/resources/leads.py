@@ -60,6 +60,8 @@ class Leads:
     ) -> Ingestion:
         """Add leads to a campaign: await the result for the report, or iterate it for each lead's outcome.
 
+        Iterate it inside ``async with``, so that leaving the loop withdraws what was not sent.
+
         ``leads`` is any iterable or async iterable, of any length, of ``Lead``, mappings with the same fields, or
         phone numbers. They leave in batches of up to 1000, one at a time for each campaign, two seconds apart
         (contract 6.3), together with the leads of every other call on that campaign. A phone that comes twice in

@@ -94,7 +94,7 @@ class Ledger:
     def report(self) -> IngestReport:
         """Draw up the report as of now."""
         end = self._clock() if self._ended is None else self._ended
-        return self._books.report(elapsed=end - self._began, policy=self._policy, open_rows=())
+        return self._books.report(elapsed=end - self._began, policy=self._policy, pending=len(self._held))
 
     def _record(self, outcome: LeadOutcome) -> None:
         self._books.count([outcome])

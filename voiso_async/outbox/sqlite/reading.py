@@ -104,6 +104,7 @@ def _job(fields: list[Any], lines: list[Any], tallies: list[Any]) -> Job:
     report = IngestReport(
         rows=rows,
         counts={outcome: counts[outcome] for outcome in Outcome},
+        pending=waiting,
         batches=batches,
         attempts=attempts,
         busy=busy,
