@@ -455,6 +455,9 @@ async def test_wait_for_ends_when_the_campaign_is_gone(sandbox: Sandbox) -> None
         ("paused", {"timeout": 0}),
         ("paused", {"timeout": None}),
         ("paused", {"timeout": True}),
+        ("paused", {"timeout": math.nan}),
+        ("paused", {"timeout": 10**400}),
+        ("paused", {"timeout": "inf"}),
     ],
 )
 async def test_wait_for_refuses_what_would_never_end_or_never_rest(

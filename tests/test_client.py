@@ -789,6 +789,32 @@ async def test_closing_ends_a_post_that_outlasts_the_grace(sandbox: Sandbox) -> 
     assert 1 == len(sandbox.history)
 
 
+NO_SECONDS = [float("nan"), -1, float("inf"), True, "3", None, 10**400]
+
+
+@pytest.mark.parametrize("grace", NO_SECONDS, ids=lambda value: repr(value)[:6])
+async def test_a_grace_that_is_no_time_closes_nothing(sandbox: Sandbox, grace: Any) -> None:
+    async with client_of(sandbox) as voiso:
+        with pytest.raises(
+            ConfigurationError, match="grace must be a number of seconds from 0; nothing was closed"
+        ):
+            await voiso.aclose(grace=grace)
+        assert 3 == (await voiso.campaigns.get(3)).id
+
+
+@pytest.mark.parametrize(
+    "wrong", [one for one in NO_SECONDS if one is not None], ids=lambda value: repr(value)[:6]
+)
+async def test_a_deadline_that_is_no_time_is_refused_before_anything_is_read(sandbox: Sandbox, wrong: Any) -> None:
+    async with client_of(sandbox) as voiso:
+        for call in (voiso.leads.add, voiso.leads.update):
+            with pytest.raises(
+                ConfigurationError, match="timeout must be a number of seconds from 0; nothing was"
+            ):
+                call(3, iter([PHONE]), timeout=wrong)
+    assert [] == sandbox.history
+
+
 @pytest.mark.row(121)
 async def test_the_error_inside_wins_and_everything_is_closed(sandbox: Sandbox) -> None:
     sandbox.faults.add(ApplyThenClose())

@@ -1,6 +1,7 @@
 """The gate of a campaign: one turn at a time, not too soon, for one address, whatever implementation."""
 
 import asyncio
+from typing import Any
 
 import outbox_cases
 import pytest
@@ -86,6 +87,12 @@ async def test_a_clock_that_jumped_holds_nothing_for_longer_than_was_said(
 
 
 @pytest.mark.row(145)
+@pytest.mark.parametrize("lease", [0, -1, float("nan"), float("inf"), True, "300", None])
+def test_a_lease_that_is_no_time_opens_nothing(make: Make, lease: Any) -> None:
+    with pytest.raises(ConfigurationError, match="lease must be a number of seconds from 1; nothing was opened"):
+        make(lease=lease)
+
+
 async def test_the_lease_must_hold_a_post(make: Make) -> None:
     """Row 145."""
     with pytest.raises(ConfigurationError, match="lease"):

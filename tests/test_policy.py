@@ -23,6 +23,8 @@ from voiso_async.ingest.policy import LanePolicy
         ("busy_for", float("inf")),
         ("max_extra_posts", -1),
         ("on_doubt", "retry"),
+        ("on_doubt", ["resend"]),
+        ("post_timeout", 10**400),
     ],
 )
 def test_what_cannot_be_is_refused_by_name(field: str, value: Any) -> None:

@@ -103,10 +103,15 @@ def test_no_retry_never_repeats() -> None:
 
 
 @pytest.mark.parametrize("name", ["max_attempts", "base_delay", "max_delay", "deadline", "max_retry_after"])
-@pytest.mark.parametrize("value", [0, -1, math.nan, math.inf, True, "3", None])
+@pytest.mark.parametrize("value", [0, -1, math.nan, math.inf, True, "3", None, 10**400])
 def test_a_policy_refuses_numbers_that_cannot_work(name: str, value: object) -> None:
     with pytest.raises(ConfigurationError, match=name):
         RetryPolicy(**{name: value})  # type: ignore[arg-type]
+
+
+def test_attempts_are_counted_in_whole_numbers() -> None:
+    with pytest.raises(ConfigurationError, match="max_attempts must be a whole number above 0"):
+        RetryPolicy(max_attempts=2.5)  # type: ignore[arg-type]
 
 
 @pytest.mark.row(45, 203)

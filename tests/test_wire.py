@@ -199,7 +199,7 @@ class Wait:
     seconds: float = field(validator=positive_number)
 
 
-@pytest.mark.parametrize("value", [0, -1.0, math.nan, math.inf, True, "3", None])
+@pytest.mark.parametrize("value", [0, -1.0, math.nan, math.inf, True, "3", None, 10**400])
 def test_a_number_above_zero_is_demanded(value: object) -> None:
     with pytest.raises(ConfigurationError, match="seconds must be a number above 0"):
         Wait(value)  # type: ignore[arg-type]

@@ -27,7 +27,7 @@ from voiso_async.resources.params import pairs_of
 from voiso_async.retry import RetryPolicy
 from voiso_async.session import LEAD_TIMEOUT, Session
 from voiso_async.transport import HttpSession, Timeout
-from voiso_async.wire import Request, base_url_of
+from voiso_async.wire import Request, base_url_of, check_seconds
 
 __all__ = ["VoisoClient"]
 
@@ -169,6 +169,7 @@ class VoisoClient:
         A call whose outcomes are iterated goes on while its loop waits for them. Calls that are not done then
         raise ``ClientClosedError`` with their report.
         """
+        check_seconds("grace", grace, rest="nothing was closed")
         with suppress(ClientClosedError):
             self._session.ensure_usable()  # what runs here is not for another loop or process to end
         try:

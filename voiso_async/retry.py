@@ -13,7 +13,7 @@ from email.utils import parsedate_to_datetime
 from attrs import field, frozen
 
 from voiso_async.errors import APIError, ResponseError, TLSError, TransportError, VoisoError
-from voiso_async.wire import positive_number
+from voiso_async.wire import positive_number, positive_whole
 
 __all__ = ["NO_RETRY", "RetryPolicy", "retry_after"]
 
@@ -41,7 +41,7 @@ class RetryPolicy:
     waited for: the error is raised at once and carries the figure.
     """
 
-    max_attempts: int = field(default=4, validator=positive_number)
+    max_attempts: int = field(default=4, validator=positive_whole)
     base_delay: float = field(default=0.5, validator=positive_number)
     max_delay: float = field(default=8.0, validator=positive_number)
     deadline: float = field(default=120.0, validator=positive_number)

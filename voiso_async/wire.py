@@ -17,11 +17,13 @@ __all__ = [
     "Request",
     "Response",
     "base_url_of",
+    "check_seconds",
     "checked_url",
     "id_text",
     "origin_of",
     "positive_id",
     "positive_number",
+    "positive_whole",
 ]
 
 API_PATH = "/api/v4"  # contract 1
@@ -30,6 +32,8 @@ BASE_URL = re.compile(r"https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5}
 NUMERIC_HOST = re.compile(r"(0x[0-9a-f]*|[0-9]+)(\.(0x[0-9a-f]*|[0-9]+))*")
 ID_TEXT = re.compile(r"[A-Za-z0-9_-]{1,128}")
 LARGEST_ID = 2**63 - 1
+LONGEST = 10**10
+"""Seconds, about three hundred years; a timer could not count much further."""
 
 Params = tuple[tuple[str, str], ...]
 
@@ -106,9 +110,27 @@ def positive_id(value: Any, name: str = "campaign_id") -> int:
 
 
 def positive_number(_: Any, attribute: "Attribute[Any]", value: Any) -> None:
-    """Validate an attrs field that is a number above 0, such as a time in seconds or a count."""
-    if type(value) not in (int, float) or not 0 < value < math.inf:
+    """Validate an attrs field that is a number above 0, such as a time in seconds."""
+    if not (_is_time(value) and value > 0):
         raise ConfigurationError(f"{attribute.name} must be a number above 0")
+
+
+def positive_whole(_: Any, attribute: "Attribute[Any]", value: Any) -> None:
+    """Validate an attrs field that is a whole number above 0."""
+    if type(value) is not int or not 1 <= value <= LONGEST:
+        raise ConfigurationError(f"{attribute.name} must be a whole number above 0")
+
+
+def check_seconds(
+    name: str, value: Any, *, least: float = 0.0, endless: bool = False, rest: str = "nothing was sent"
+) -> None:
+    """Refuse what is no time in seconds; ``rest`` says what became of the call."""
+    if not ((_is_time(value) and value >= least) or (endless and value == math.inf)):
+        raise ConfigurationError(f"{name} must be a number of seconds from {least:g}; {rest}")
+
+
+def _is_time(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= LONGEST
 
 
 def id_text(value: Any, name: str) -> str:

@@ -8,7 +8,7 @@ from contextvars import Context
 
 import anyio
 
-from voiso_async.errors import ClientClosedError, ConfigurationError, VoisoError
+from voiso_async.errors import ClientClosedError, VoisoError
 from voiso_async.events import EventHook
 from voiso_async.ingest.call import Call
 from voiso_async.ingest.drain import Drain
@@ -22,7 +22,7 @@ from voiso_async.ingest.source import Leads, Source
 from voiso_async.ingest.status import LaneStatus
 from voiso_async.ingest.store import Store
 from voiso_async.ingest.turn import Door
-from voiso_async.wire import positive_id
+from voiso_async.wire import check_seconds, positive_id
 
 __all__ = ["LeadBatcher"]
 
@@ -71,7 +71,8 @@ class LeadBatcher:
     ) -> Ingestion:
         """Prepare a call; it begins when it is awaited or iterated."""
         campaign = positive_id(campaign_id)
-        _check_timeout(timeout)
+        if timeout is not None:
+            check_seconds("timeout", timeout)
 
         def begin(streamed: bool) -> tuple[Call, Lane]:  # noqa: FBT001 - called by Ingestion alone
             self._ensure_open()
@@ -164,8 +165,3 @@ async def _left(drain: Drain) -> None:
     """Leave a drain; what an outbox that fails now still holds is taken back when it is opened again."""
     with suppress(VoisoError):
         await drain.leave()
-
-
-def _check_timeout(timeout: float | None) -> None:
-    if timeout is not None and not (isinstance(timeout, int | float) and 0 <= timeout < float("inf")):
-        raise ConfigurationError("timeout must be a number of seconds from 0, or None for no deadline")

@@ -32,7 +32,7 @@ def _whole(low: int, high: int) -> Any:
 
 
 def _on_doubt(_: Any, __: "Attribute[Any]", value: Any) -> None:
-    if value not in {"resend", "report"}:
+    if value not in ("resend", "report"):
         raise ConfigurationError('LanePolicy: on_doubt must be "resend" or "report"')
 
 

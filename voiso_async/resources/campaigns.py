@@ -13,9 +13,12 @@ from voiso_async.paginator import OffsetPages, Paginator, page_of
 from voiso_async.resources.members import READ, Members, campaign_request
 from voiso_async.resources.params import query
 from voiso_async.session import Session
-from voiso_async.wire import Request
+from voiso_async.wire import Request, check_seconds
 
 __all__ = ["Campaigns"]
+
+SHORTEST = 0.001
+"""Seconds of a wait that rests at all."""
 
 _REACHED = {
     "start": {"active", "processing", "auto_paused", "auto_pausing"},
@@ -86,7 +89,8 @@ class Campaigns:
         ``report`` is the campaign as it was last seen, if it was.
         """
         wanted = _checked(status)
-        _check_seconds(timeout=timeout, poll=poll)
+        check_seconds("timeout", timeout, least=SHORTEST, endless=True)
+        check_seconds("poll", poll, least=SHORTEST, endless=True)
         self._session.ensure_usable()  # without a running loop there is no timer either
         campaign = None
         with anyio.move_on_after(timeout):
@@ -150,9 +154,3 @@ def _checked(status: Any) -> set[str]:
     if not statuses or not all(isinstance(one, str) and one for one in statuses):
         raise ConfigurationError("status must be a status, such as paused, or several; nothing was sent")
     return statuses
-
-
-def _check_seconds(**times: Any) -> None:
-    for name, value in times.items():
-        if type(value) not in (int, float) or not value > 0:
-            raise ConfigurationError(f"{name} must be a number of seconds above 0; nothing was sent")

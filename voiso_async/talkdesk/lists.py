@@ -20,7 +20,7 @@ from voiso_async.talkdesk.ledger import Ledger
 from voiso_async.talkdesk.models import IdentifierType, RecordList
 from voiso_async.talkdesk.pages import listing
 from voiso_async.talkdesk.push import REPEATABLE, RecordCall
-from voiso_async.wire import Request, Response
+from voiso_async.wire import Request, Response, check_seconds
 
 __all__ = ["RECORD_POLICY", "RecordLists"]
 
@@ -129,7 +129,8 @@ class RecordLists:
         >>> report = await talkdesk.record_lists.add(list_id, [rui])             # doctest: +SKIP
         """
         feed = Feed(records)
-        _check_timeout(timeout)
+        if timeout is not None:
+            check_seconds("timeout", timeout)
 
         async def begin(streamed: bool) -> RecordCall:  # noqa: FBT001 - called by RecordAddition alone
             self._calls.ensure_usable()
@@ -172,8 +173,3 @@ def _checked(name: Any) -> str:
     if isinstance(name, str) and name.strip() and len(name) <= LONGEST_NAME and name.isprintable():
         return name
     raise ConfigurationError(f"name must be a text of 1 to {LONGEST_NAME} characters; nothing was sent")
-
-
-def _check_timeout(timeout: float | None) -> None:
-    if timeout is not None and not (isinstance(timeout, int | float) and 0 <= timeout < float("inf")):
-        raise ConfigurationError("timeout must be a number of seconds from 0, or None for no deadline")

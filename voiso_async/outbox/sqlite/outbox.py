@@ -39,7 +39,7 @@ from voiso_async.outbox.sqlite.schema import OUTCOMES
 from voiso_async.outbox.sqlite.storing import NewJob
 from voiso_async.outbox.sqlite.taking import begin_job
 from voiso_async.outbox.sqlite.worker import Worker
-from voiso_async.wire import positive_id
+from voiso_async.wire import check_seconds, positive_id
 
 __all__ = ["SqliteOutbox"]
 
@@ -68,8 +68,7 @@ class SqliteOutbox:
         lease: float = 300.0,
         retain: timedelta | None = None,
     ) -> None:
-        if not SHORTEST_LEASE <= lease < float("inf"):
-            raise ConfigurationError("lease must be a number of seconds from 1")
+        check_seconds("lease", lease, least=SHORTEST_LEASE, rest="nothing was opened")
         self._path = Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would follow links
         self._lease = lease
         self._retain = None if retain is None else retain.total_seconds()
@@ -282,8 +281,8 @@ def _new_job(
     operation: Operation, name: str, expires_in: float | timedelta | None, source: JobSource | None
 ) -> NewJob:
     seconds = expires_in.total_seconds() if isinstance(expires_in, timedelta) else expires_in
-    if seconds is not None and not 0 <= seconds < float("inf"):
-        raise ConfigurationError("expires_in must be a number of seconds from 0; nothing was stored")
+    if seconds is not None:
+        check_seconds("expires_in", seconds, rest="nothing was stored")
     return NewJob(
         operation=_operation(operation),
         name=storable(str(name)),
