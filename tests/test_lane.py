@@ -1313,6 +1313,31 @@ def test_a_single_lead_must_stand_in_a_list(leads: Any) -> None:
         LeadBatcher(post, None, None).ingest(ADD, 3, leads)  # type: ignore[arg-type]
 
 
+class Shut:
+    """A source that cannot be opened."""
+
+    def __iter__(self) -> Iterator[str]:
+        raise LookupError("441632960123")
+
+
+class ShutAsync:
+    def __aiter__(self) -> AsyncIterator[str]:
+        raise LookupError("441632960123")
+
+
+class Unending:
+    def __iter__(self) -> int:
+        return 5
+
+
+@pytest.mark.parametrize("leads", [Shut(), ShutAsync(), Unending()])
+def test_a_source_that_cannot_be_opened_is_named_at_once(leads: Any) -> None:
+    with pytest.raises(SourceError, match="when it was opened; nothing was sent") as caught:
+        LeadBatcher(None, None, None).ingest(ADD, 3, leads)  # type: ignore[arg-type]
+    assert isinstance(caught.value.__cause__, LookupError | TypeError)
+    assert "441632960123" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     "campaign", ["../users", "3?x", "3#y", "%2e%2e", "3/leads", "", -1, 0, True, 10**400, None]
 )

@@ -170,6 +170,49 @@ async def test_leaving_early_reads_and_sends_nothing_more(voiso_sandbox: Sandbox
     assert 1 == posts(voiso_sandbox)
 
 
+async def test_a_loop_that_was_left_sends_nothing_more_and_its_books_balance(
+    voiso_sandbox: Sandbox, target: TalkdeskList
+) -> None:
+    async with client_of(voiso_sandbox) as talkdesk:
+        addition = talkdesk.record_lists.add(target.id, people(500))
+        async for _ in addition:
+            break
+        await asyncio.sleep(0.05)
+    report = addition.report
+    assert (100, 0, True) == (report.rows, report.pending, report.balanced)
+    assert 1 == posts(voiso_sandbox)
+
+
+async def test_an_addition_is_awaited_or_iterated_and_never_both(
+    voiso_sandbox: Sandbox, target: TalkdeskList
+) -> None:
+    async with client_of(voiso_sandbox) as talkdesk:
+        addition = talkdesk.record_lists.add(target.id, people(150))
+        task = asyncio.ensure_future(addition._whole())
+        await asyncio.sleep(0)
+        for _ in range(2):
+            with pytest.raises(UsageError, match="awaited or iterated"):
+                await anext(addition)
+            await task
+    assert {"created": 150} == counts(addition.report)
+    assert 2 == posts(voiso_sandbox)
+
+
+async def test_tasks_that_share_an_addition_miss_no_outcome(voiso_sandbox: Sandbox, target: TalkdeskList) -> None:
+    seen: list[int] = []
+    async with client_of(voiso_sandbox) as talkdesk:
+        addition = talkdesk.record_lists.add(target.id, people(250))
+
+        async def reads() -> None:
+            async for outcome in addition:
+                seen.append(outcome.index)
+                await asyncio.sleep(0)
+
+        await asyncio.gather(*(reads() for _ in range(5)))
+    assert list(range(250)) == sorted(seen)
+    assert 3 == posts(voiso_sandbox)
+
+
 @pytest.mark.parametrize("applied", [True, False])
 async def test_cancelled_in_flight_the_records_are_unknown_and_the_rest_not_sent(
     voiso_sandbox: Sandbox, target: TalkdeskList, applied: Any

@@ -8,19 +8,40 @@ from typing import Any, TypeVar
 
 import anyio
 
-from voiso_async.errors import ConfigurationError, SourceError
+from voiso_async.errors import ConfigurationError, SourceError, VoisoError
 from voiso_async.ingest.call import Call
 
-__all__ = ["Leads", "Source", "Stocked", "read_together"]
+__all__ = ["Leads", "Source", "Stocked", "iterated", "read_together"]
 
 T = TypeVar("T")
 
 Leads = Iterable[Any] | AsyncIterable[Any]
+Iterated = tuple[Iterator[Any] | None, AsyncIterator[Any] | None]
 
 BURST = 200
 """Leads read between two looks at the event loop: about two milliseconds of work."""
 FIRST_BURST = 20
 """Leads that every source may read at once; for more it waits its turn, or many sources would hold the loop."""
+
+
+def iterated(leads: Leads, *, one: str = "lead", rest: str = "nothing was sent") -> Iterated:
+    """Begin to iterate what a caller gives, in one way or the other."""
+    try:
+        if isinstance(leads, AsyncIterable):
+            return None, aiter(leads)
+        if isinstance(leads, Iterable) and not isinstance(leads, str | bytes | Mapping):
+            return iter(leads), None
+    except Exception as error:  # noqa: BLE001 - whatever a caller's source may raise
+        failure: VoisoError = SourceError(
+            f"the source of {one}s raised {type(error).__name__} when it was opened; {rest}"
+        )
+        failure.__cause__ = error
+    else:
+        failure = ConfigurationError(
+            f"{one}s must be an iterable or async iterable of {one}s, not {type(leads).__name__}: "
+            f"put a single {one} into a list; {rest}"
+        )
+    raise failure
 
 
 class Source:
@@ -31,18 +52,8 @@ class Source:
 
     def __init__(self, leads: Leads, turnstile: asyncio.Lock) -> None:
         self._turnstile = turnstile
-        self._sync: Iterator[Any] | None = None
-        self._async: AsyncIterator[Any] | None = None
         self._leads_read = 0
-        if isinstance(leads, AsyncIterable):
-            self._async = aiter(leads)
-        elif isinstance(leads, Iterable) and not isinstance(leads, str | bytes | Mapping):
-            self._sync = iter(leads)
-        else:
-            raise ConfigurationError(
-                f"leads must be an iterable or async iterable of leads, not {type(leads).__name__}: "
-                "put a single lead into a list; nothing was sent"
-            )
+        self._sync, self._async = iterated(leads)
 
     async def feed(self, call: Call, offer: Callable[[Call], None]) -> None:
         """Read whenever the call has room, until it has ended."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import zlib
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from hashlib import blake2b
 from itertools import islice
@@ -16,7 +16,7 @@ from voiso_async.errors import ConfigurationError, SourceError
 from voiso_async.ingest.intake import FileRow, prepare
 from voiso_async.ingest.outcome import LeadOutcome, Outcome
 from voiso_async.ingest.row import Operation, Row, RowOwner
-from voiso_async.ingest.source import BURST, Leads, read_together
+from voiso_async.ingest.source import BURST, Leads, iterated, read_together
 from voiso_async.values import Discreet, Struct
 from voiso_async.wire import positive_id
 
@@ -94,8 +94,7 @@ class LeadReader:
     def __init__(self, leads: Leads, operation: Operation, campaign_id: int | str | None) -> None:
         self._campaign = None if campaign_id is None else positive_id(campaign_id)
         self._operation = operation
-        self._sync: Iterator[Any] | None = None
-        self._async: AsyncIterator[Any] | None = None
+        self._sync, self._async = iterated(leads, rest="nothing was stored")
         self.read: int = 0
         self.ended: bool = False
         self.digest: bytes = b""
@@ -103,15 +102,6 @@ class LeadReader:
         self._found: list[Entry] = []
         self._room = 0
         self._asked, self._enough = asyncio.Event(), asyncio.Event()
-        if isinstance(leads, AsyncIterable):
-            self._async = aiter(leads)
-        elif isinstance(leads, Iterable) and not isinstance(leads, str | bytes | Mapping):
-            self._sync = iter(leads)
-        else:
-            raise ConfigurationError(
-                f"leads must be an iterable or async iterable of leads, not {type(leads).__name__}: "
-                "put a single lead into a list; nothing was stored"
-            )
 
     async def entries(self, most: int) -> list[Entry]:
         """Read so many leads, or fewer where the source ends; what it raises becomes a ``SourceError``."""

@@ -1,5 +1,6 @@
 """RecordAddition: what ``record_lists.add`` gives; the twin of ``Ingestion``."""
 
+import asyncio
 import math
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator
 from types import TracebackType
@@ -14,15 +15,17 @@ from voiso_async.talkdesk.push import RecordCall
 __all__ = ["RecordAddition"]
 
 T = TypeVar("T")
+ONCE = "a call is awaited or iterated, and awaited once; call add() again"
 Begin = Callable[[bool], Coroutine[Any, Any, RecordCall]]
 
 
 class RecordAddition(AsyncIterator[LeadOutcome]):
     """One ``add()``: await it for the report, or iterate it for each record's outcome.
 
-    Nothing happens before one of the two. ``report`` is valid at any time, also after an error or a cancellation:
-    a request that is cancelled in flight leaves its records UNKNOWN, the rest is NOT_SENT. As an async context
-    manager it reads and sends nothing more on leaving.
+    Nothing happens before one of the two. Several tasks may share one iteration; each outcome goes to one of them.
+    ``report`` is valid at any time, also after an error or a cancellation: a request that is cancelled in flight
+    leaves its records UNKNOWN, the rest is NOT_SENT. As an async context manager it reads and sends nothing more
+    on leaving; without it the next request leaves only when the loop comes back for more.
 
     Raises only if the call had to stop, if the source raised (``SourceError``) and at the deadline
     (``DeadlineExceededError``); each error carries ``.report``.
@@ -33,17 +36,21 @@ class RecordAddition(AsyncIterator[LeadOutcome]):
         self._timeout = timeout
         self._deadline = math.inf
         self._call: RecordCall | None = None
-        self._started = self._over = False
+        self._started = self._streamed = self._over = False
+        self._turn = asyncio.Lock()
 
     def __await__(self) -> Generator[Any, None, IngestReport]:
         return self._whole().__await__()
 
     async def __anext__(self) -> LeadOutcome:
-        if self._over:
-            raise StopAsyncIteration
-        call = self._call or await self._start(streamed=True)
-        while not call.ledger.unread and not call.over:
-            await self._timely(call.step())
+        if self._started and not self._streamed:
+            raise UsageError(ONCE)
+        async with self._turn:  # tasks that share an iteration take each step together
+            if self._over:
+                raise StopAsyncIteration
+            call = self._call or await self._start(streamed=True)
+            while not call.ledger.unread and not call.over:
+                await self._timely(call.step())
         if call.ledger.unread:
             return call.ledger.unread.popleft()
         self._finish(call)
@@ -60,7 +67,7 @@ class RecordAddition(AsyncIterator[LeadOutcome]):
 
     @property
     def report(self) -> IngestReport:
-        """What is known by now; the books balance once the call is over."""
+        """What is known by now; records without an outcome are ``pending``."""
         if self._call is None:
             return IngestReport(counts=dict.fromkeys(Outcome, 0), reasons={})
         return self._call.ledger.report()
@@ -74,8 +81,8 @@ class RecordAddition(AsyncIterator[LeadOutcome]):
 
     async def _start(self, *, streamed: bool) -> RecordCall:
         if self._started:
-            raise UsageError("an addition is awaited or iterated once; call add() anew")
-        self._started = True
+            raise UsageError(ONCE)
+        self._started, self._streamed = True, streamed
         self._deadline = math.inf if self._timeout is None else anyio.current_time() + self._timeout
         try:
             self._call = await self._timely(self._begin(streamed))

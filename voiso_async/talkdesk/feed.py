@@ -1,12 +1,12 @@
 """The caller's records, any iterable or async iterable, read no further ahead than one request."""
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Iterable
 from typing import Any
 
 from anyio.lowlevel import checkpoint
 
-from voiso_async.errors import ConfigurationError
+from voiso_async.ingest.source import iterated
 
 __all__ = ["Feed", "Records"]
 
@@ -24,19 +24,9 @@ class Feed:
 
     def __init__(self, records: Records) -> None:
         self.ended: bool = False
-        self._sync: Iterator[Any] | None = None
-        self._async: AsyncIterator[Any] | None = None
         self._coming: asyncio.Task[tuple[Any] | None] | None = None
         self._given = 0
-        if isinstance(records, AsyncIterable):
-            self._async = aiter(records)
-        elif isinstance(records, Iterable) and not isinstance(records, str | bytes | Mapping):
-            self._sync = iter(records)
-        else:
-            raise ConfigurationError(
-                f"records must be an iterable or async iterable of records, not {type(records).__name__}: "
-                "put a single record into a list; nothing was sent"
-            )
+        self._sync, self._async = iterated(records, one="record")
 
     async def next(self, patience: float | None) -> tuple[Any] | None:
         """The next record, in a tuple; ``None`` at the end, or after ``patience`` seconds without one."""
