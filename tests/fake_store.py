@@ -54,6 +54,7 @@ class MemoryStore:
     fail_closing: int = 0
     late: int = 0
     turns: int = 0
+    working: int = 0
     _local: LocalDoor | None = None
     _news: asyncio.Event = field(factory=asyncio.Event)
 
@@ -128,8 +129,15 @@ class MemoryStore:
             if row.id in ids and row.flying is None:
                 row.lent = False
 
-    async def suspend(self, campaign: int, reason: str | None) -> None:
+    async def suspend(self, campaign: int, reason: str | None, status: int | None = None) -> None:
         self.suspended[campaign] = reason
+
+    async def begin_work(self, job_id: str | None = None) -> None:
+        self.working += 1
+
+    async def end_work(self, job_id: str | None = None) -> None:
+        await asyncio.sleep(0.001)
+        self.working -= 1
 
 
 class MemoryTurn:

@@ -66,6 +66,24 @@ async def load(outbox: SqliteOutbox) -> None:
     await outbox.load(job.id, 3, source())
 
 
+async def work(outbox: SqliteOutbox) -> None:
+    """Work on the only job, between two POSTs; then leave it as one should."""
+    [job] = await outbox.jobs()
+    await outbox.begin_work(job.id)
+    say("working")
+    await told()
+    await outbox.end_work(job.id)
+    say("left")
+    await told()
+
+
+async def serve(outbox: SqliteOutbox) -> None:
+    """Work on whatever comes; the end of the program is the end of that."""
+    await outbox.begin_work()
+    say("working")
+    await told()
+
+
 async def drain(outbox: SqliteOutbox) -> None:
     """Send until nothing is left; tell the time and the rows of each POST."""
     door = outbox.door(outbox_cases.ORIGIN, POLICY)

@@ -28,9 +28,9 @@ class Slow(MemoryStore):
         await self._wait("release")
         await super().release(rows)
 
-    async def suspend(self, campaign: int, reason: str | None) -> None:
+    async def suspend(self, campaign: int, reason: str | None, status: int | None = None) -> None:
         await self._wait("suspend")
-        await super().suspend(campaign, reason)
+        await super().suspend(campaign, reason, status)
 
     async def _wait(self, step: str) -> None:
         if step == self.slow and not self.reached.is_set():

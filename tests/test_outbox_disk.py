@@ -14,13 +14,13 @@ from typing import Any
 
 import outbox_child
 import pytest
-from outbox_cases import ORIGIN, balanced, content, door_of, leads, mode, phone, results, said, send, spoil
+from outbox_cases import ORIGIN, balanced, content, door_of, leads, mode, phone, results, said, send, spoil, words
 from outbox_child import POLICY, wish
 
 from voiso_async.errors import OutboxError
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.models.leads import Lead
-from voiso_async.outbox import SqliteOutbox
+from voiso_async.outbox import JobActivity, SqliteOutbox
 from voiso_async.outbox.sqlite import schema
 
 
@@ -280,9 +280,13 @@ async def test_a_file_of_the_first_version_is_gone_on_with(path: Path) -> None:
         job = await outbox.put(3, leads(3))
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("DROP INDEX rows_refused")
+        connection.execute("DROP TABLE work")
         for table, column in [
             ("rows", "refused"),
             *(("lines", name) for name in ("attempts", "seconds", "answered")),
+            *(("owners", name) for name in ("pid", "host", "since")),
+            *(("jobs", name) for name in ("idempotent", "requeued")),
+            ("gates", "status"),
         ]:
             connection.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
         connection.execute("PRAGMA user_version = 1")
@@ -303,6 +307,25 @@ def tables(connection: sqlite3.Connection) -> dict[str, list[str]]:
         name: [column[1] for column in connection.execute(f"PRAGMA table_info({name})")]
         for (name,) in names.fetchall()
     }
+
+
+async def test_rows_of_the_first_version_that_must_not_be_called_are_suppressed(path: Path) -> None:
+    """They were INVALID then, and would be written to be mended and pushed again."""
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        schema.migrate(connection, "x", schema.STEPS[:1])
+        connection.execute(
+            "INSERT INTO jobs (n, id, name, op, state, created, rows) VALUES (1, 'a', '', 0, 1, 0, 3)"
+        )
+        for index, reason in enumerate(("suppressed", "letters", "suppressed")):
+            connection.execute(
+                "INSERT INTO rows (id, campaign, op, state, outcome, reason) VALUES (?, 3, 0, 3, 6, ?)",
+                ((1 << 32) + index, reason),
+            )
+        connection.execute("INSERT INTO tallies VALUES (1, 6, 'suppressed', 2), (1, 6, 'letters', 1)")
+    async with SqliteOutbox(path) as outbox:
+        await balanced(outbox)
+        assert ["suppressed", "invalid", "suppressed"] == [word.outcome for word in await words(outbox, "a")]
+        assert JobActivity.DONE is (await outbox.job("a")).activity
 
 
 async def test_an_older_version_is_migrated_as_a_whole_or_not_at_all(path: Path) -> None:

@@ -4,12 +4,14 @@ import asyncio
 import contextlib
 import itertools
 import os
+import platform
 import random
 import signal
 import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import outbox_child
@@ -17,9 +19,9 @@ import pytest
 from outbox_cases import ORIGIN, balanced, leads, results, said, send, words
 from outbox_child import LEASE, POLICY, wish
 
-from voiso_async.errors import ForkedError, OutboxError
+from voiso_async.errors import ForkedError, OutboxError, SourceError
 from voiso_async.ingest.outcome import Outcome
-from voiso_async.outbox import JobState, SqliteOutbox
+from voiso_async.outbox import JobActivity, JobState, SqliteOutbox
 
 CHILD = Path(outbox_child.__file__)
 
@@ -61,7 +63,7 @@ def path(tmp_path: Path) -> Path:
 @pytest.mark.row(126, 127, 128, 130)
 async def test_rows_in_flight_of_a_killed_process_come_back_doubted_at_once(path: Path) -> None:
     """Rows 126 to 128, 130."""
-    async with SqliteOutbox(path, lease=300) as outbox:
+    async with SqliteOutbox(path, lease=3600) as outbox:
         job = await outbox.put(3, leads(150))
         door = outbox.door(ORIGIN, POLICY)
         async with child(path, "hold") as process:
@@ -72,8 +74,8 @@ async def test_rows_in_flight_of_a_killed_process_come_back_doubted_at_once(path
             assert not waiting.done(), "it is alive"
             process.kill()
             killed = time.monotonic()
-        turn = await waiting
-        assert 0.3 <= time.monotonic() - killed < 5, "the cooldown and the settle time, not the lease"
+        turn = await waiting  # the lease is longer than a test may take
+        assert time.monotonic() - killed >= 0.3, "the cooldown and the settle time"
         assert (True, 100, {1}) == (turn.repeats, len(turn.rows), {row.doubts for row in turn.rows})
         assert 100 == len(turn.doubts)
         await turn.close(results(turn.rows, Outcome.CONFIRMED), 0.0)
@@ -135,6 +137,129 @@ async def test_a_killed_loader_leaves_a_job_that_anybody_may_load_on(path: Path)
             process.kill()
         loaded = await outbox.load(job.id, 3, leads(1600))
         assert (JobState.OPEN, 1600) == (loaded.state, loaded.waiting)
+
+
+async def state_of(outbox: SqliteOutbox) -> tuple[JobActivity, list[int | None]]:
+    """What goes on with the only job, and in which processes."""
+    [job] = await outbox.jobs()
+    assert job.activity is (await outbox.job(job.id)).activity
+    return job.activity, [worker.pid for worker in job.workers]
+
+
+async def test_a_job_says_which_process_sends_it_and_how_that_ended(path: Path) -> None:
+    async with SqliteOutbox(path) as outbox:
+        before = datetime.now(UTC)
+        await outbox.put(3, leads(3))
+        assert (JobActivity.WAITING, []) == await state_of(outbox)
+        async with child(path, "work") as process:
+            assert "working" == await heard(process)
+            assert (JobActivity.SENDING, [process.pid]) == await state_of(outbox)
+            [worker] = (await outbox.jobs())[0].workers
+            assert before <= worker.since <= datetime.now(UTC)
+            assert (platform.node(), False) == (worker.host, worker.everything)
+            assert platform.node() not in repr(worker)
+            assert [(3, (worker,))] == [(found.campaign, found.workers) for found in await outbox.campaigns()]
+            tell(process)
+            assert "left" == await heard(process)
+            assert (JobActivity.STOPPED, []) == await state_of(outbox)
+            assert [()] == [found.workers for found in await outbox.campaigns()]
+        async with child(path, "work") as process:
+            assert "working" == await heard(process)
+            process.kill()
+            await process.wait()
+        assert (JobActivity.KILLED, []) == await state_of(outbox)
+        async with SqliteOutbox(path) as later:  # who opens it takes back from the dead
+            assert (JobActivity.KILLED, []) == await state_of(later)
+        assert (JobActivity.KILLED, []) == await state_of(outbox)
+        async with child(path, "work") as process:
+            assert "working" == await heard(process)
+            assert (JobActivity.SENDING, [process.pid]) == await state_of(outbox)
+            tell(process)
+            assert "left" == await heard(process)
+        assert (JobActivity.STOPPED, []) == await state_of(outbox)
+        await send(outbox.door(ORIGIN, POLICY))
+        assert (JobActivity.DONE, []) == await state_of(outbox)
+
+
+async def test_one_that_sends_everything_works_on_each_job_and_leaves_those_it_had_begun(path: Path) -> None:
+    async with SqliteOutbox(path) as outbox:
+        job = await outbox.put(3, leads(150))
+        async with child(path, "serve") as first, child(path, "serve") as second:
+            assert ["working"] * 2 == [await heard(first), await heard(second)]
+            activity, pids = await state_of(outbox)
+            assert (JobActivity.SENDING, {first.pid, second.pid}) == (activity, set(pids))
+            assert all(worker.everything for worker in (await outbox.job(job.id)).workers)
+            second.kill()
+            await second.wait()
+            assert (JobActivity.SENDING, [first.pid]) == await state_of(outbox)
+            tell(first)
+            await first.wait()
+        assert (JobActivity.WAITING, []) == await state_of(outbox), "none of them had begun with it"
+        await send(outbox.door(ORIGIN, POLICY), room=100)
+        async with child(path, "serve") as process:
+            assert "working" == await heard(process)
+            tell(process)
+            await process.wait()
+        assert (JobActivity.STOPPED, []) == await state_of(outbox)
+        async with child(path, "serve") as process:
+            assert "working" == await heard(process)
+            process.kill()
+            await process.wait()
+        assert (JobActivity.KILLED, []) == await state_of(outbox)
+
+
+async def test_a_job_says_which_process_loads_it_and_how_that_ended(path: Path) -> None:
+    async with SqliteOutbox(path) as outbox:
+        async with child(path, "load") as process:
+            assert "loading" == await heard(process)
+            assert (JobActivity.LOADING, [process.pid]) == await state_of(outbox)
+            [job] = await outbox.jobs()
+            await outbox.begin_work(job.id)
+            assert (JobActivity.SENDING, {os.getpid(), process.pid}) == (
+                (await outbox.job(job.id)).activity,
+                {worker.pid for worker in (await outbox.job(job.id)).workers},
+            )
+            process.kill()
+            await process.wait()
+            assert (JobActivity.SENDING, [os.getpid()]) == await state_of(outbox)
+            await outbox.end_work(job.id)
+        assert (JobActivity.KILLED, []) == await state_of(outbox)
+
+        async def fails() -> AsyncIterator[object]:
+            for lead in leads(1500):
+                yield lead
+            raise KeyError
+
+        with pytest.raises(SourceError):
+            await outbox.load(job.id, 3, fails())
+        assert (JobActivity.STOPPED, []) == await state_of(outbox)
+
+
+async def test_work_is_over_when_as_many_have_ended_it_as_have_begun_it(path: Path) -> None:
+    async with SqliteOutbox(path) as outbox, SqliteOutbox(path) as other:
+        job = await outbox.put(3, leads(3))
+        for _ in range(2):
+            await outbox.begin_work(job.id)
+        await outbox.end_work(job.id)
+        assert (JobActivity.SENDING, [os.getpid()]) == await state_of(other)
+        await outbox.end_work(job.id)
+        assert (JobActivity.STOPPED, []) == await state_of(other)
+        await outbox.begin_work("no such job")
+        await outbox.end_work("no such job")
+        await outbox.begin_work(job.id)
+        await outbox.aclose()
+        assert (JobActivity.STOPPED, []) == await state_of(other), "who closes it has left everything"
+
+
+async def test_a_campaign_whose_sender_has_died_is_not_being_sent(path: Path) -> None:
+    async with SqliteOutbox(path) as outbox:
+        await outbox.put(3, leads(3))
+        async with child(path, "hold") as process:
+            assert "held" == await heard(process)
+            assert [True] == [found.sending for found in await outbox.campaigns()]
+            process.kill()
+            await process.wait()
+        assert [False] == [found.sending for found in await outbox.campaigns()]
 
 
 @pytest.mark.row(136)

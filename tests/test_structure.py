@@ -71,6 +71,7 @@ FLOORS = [
         "outbox.sqlite.shares",
         "outbox.sqlite.worker",
         "outbox.sqlite.storing",
+        "outbox.sqlite.working",
         "outbox.sqlite.reading",
         "outbox.sqlite.keeping",
         "outbox.sqlite.recovery",

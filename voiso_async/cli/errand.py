@@ -56,12 +56,13 @@ class Errand:
 
     @property
     def keyed(self) -> bool:
-        """Whether the keys of the leads keep them from being handed over twice."""
-        return self.reading.key_column is not None and not self.again
+        """Whether the leads have keys of their own."""
+        return self.reading.key_column is not None
 
     async def run(self, trip: Trip) -> int:
         """Push the file; give the exit code."""
         async with await self.reading.open(self.file, self.campaign_column) as leads:
+            trip.sending.check_rejects(leads.header)
             source = await source_of(leads, self.file, self.campaign, keyed=self.keyed)
             if not (self.reading.suppress or self.without_suppress):
                 await _refuse_without_list(trip.outbox, leads.name, source)
@@ -74,7 +75,11 @@ class Errand:
                 if self.wait_live is not None and not await _is_live(trip, voiso, self.campaign, self.wait_live):
                     return Exit.STOPPED
                 job = earlier or await trip.outbox.begin(
-                    operation=self.operation, name=leads.name, expires_in=self.expires_in, source=source
+                    operation=self.operation,
+                    name=leads.name,
+                    expires_in=self.expires_in,
+                    source=source,
+                    idempotent=not self.again,
                 )
                 code = await self._send(trip, voiso, job, leads, where)
                 _remark(leads, told)
@@ -158,9 +163,7 @@ async def _over(trip: Trip, job: Job, name: str) -> int:
     """Say how a job ended that has nothing left to send."""
     day = f"{job.finished or job.created:%Y-%m-%d %H:%M} UTC"
     note(f"{name} was pushed before, as job {job.id}, and done at {day}: nothing was sent; --again pushes it anew")
-    ending = trip.ending(job, f"{name}, job {job.id}")
-    await trip.tell(ending)
-    return int(ending.code)
+    return await trip.finish(trip.ending(job, f"{name}, job {job.id}"))
 
 
 async def _is_live(trip: Trip, voiso: VoisoClient, campaign: int | None, seconds: float) -> bool:

@@ -11,9 +11,10 @@ from cyclopts import Parameter
 from voiso_async.cli.common import FROM_ENVIRONMENT, Connection, Exit, Json
 from voiso_async.cli.meter import Meter
 from voiso_async.cli.outboxes import STANDARD, Place, opened
+from voiso_async.cli.outputs import check_form, check_outputs, form_of_rejects
 from voiso_async.cli.progress import view_for
 from voiso_async.cli.report import Ending, job_as_json, print_report
-from voiso_async.cli.results import outcomes_of, save_rejects, save_results
+from voiso_async.cli.results import header_of, outcomes_of, save_rejects, save_results
 from voiso_async.cli.show import counted, note, show_json, show_table
 from voiso_async.cli.units import Seconds
 from voiso_async.errors import ConfigurationError, OutboxError
@@ -83,8 +84,12 @@ async def results(
     wanted = outcomes_of(outcome)
     if rejects and format is not None:
         raise ConfigurationError("--rejects writes rows in the form they came in: leave out --format")
+    if out is not None:
+        check_outputs((out,), asked=format)
     async with opened(place, connection) as outbox:
         found = await outbox.job(job)
+        if rejects and out is not None:
+            check_form(out, form_of_rejects(header_of(found)))
         if rejects:
             count = await save_rejects(outbox, found, out, wanted=wanted)
         else:

@@ -13,6 +13,7 @@ from voiso_async.cli.run import Watch
 from voiso_async.cli.sending import PLAIN, Sending, Trip
 from voiso_async.cli.signals import Signals
 from voiso_async.cli.units import Seconds
+from voiso_async.errors import ConfigurationError
 from voiso_async.ingest.row import Operation
 
 __all__ = ["push", "update"]
@@ -78,6 +79,8 @@ async def push(
         reading=reading,
     )
     if dry_run:
+        if sending.outputs:
+            raise ConfigurationError("--dry-run sends nothing and writes no --results and no --rejects")
         plan = Plan(
             file=file, campaign=errand.campaign, campaign_column=campaign_column, reading=reading, every_row=True
         )
@@ -137,7 +140,7 @@ async def update(
 async def _run(
     errand: Errand, sending: Sending, place: Place, connection: Connection, signals: Signals, *, json: bool
 ) -> int:
-    sending.check()
+    sending.check(place.path(connection))
     connection.key()
     watch = Watch(signals, json=json)
     async with opened(place, connection, make=True) as outbox:

@@ -1,17 +1,16 @@
 """What became of each row of a job, written to a file or to standard output."""
 
-import os
 from collections.abc import Collection
 from pathlib import Path
-from typing import Literal
 
+from voiso_async.cli.outputs import Form, form_of
 from voiso_async.errors import ConfigurationError
 from voiso_async.files import write_rejects, write_results
 from voiso_async.ingest.jobs import Job
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.outbox import Outbox
 
-__all__ = ["NOT_THERE", "outcomes_of", "refuse_existing", "save_rejects", "save_results"]
+__all__ = ["NOT_THERE", "header_of", "outcomes_of", "save_rejects", "save_results"]
 
 STANDARD_OUTPUT = 1
 NOT_THERE = (Outcome.REJECTED, Outcome.INVALID, Outcome.UNREPORTED, Outcome.UNKNOWN, Outcome.NOT_SENT)
@@ -23,15 +22,14 @@ async def save_results(
     job: Job,
     path: Path | None,
     *,
-    form: Literal["csv", "jsonl"] | None = None,
+    form: Form | None = None,
     wanted: Collection[Outcome] | None = None,
 ) -> int:
     """Write the outcome of each row that is wanted; by default the file's name says in which form."""
-    jsonl = path is not None and path.suffix.lower() in {".jsonl", ".ndjson"}
     return await write_results(
         STANDARD_OUTPUT if path is None else path,
         outbox.outcomes(job.id, outcomes=wanted),
-        format=form or ("jsonl" if jsonl else "csv"),
+        format=form or ("csv" if path is None else form_of(path)) or "csv",
     )
 
 
@@ -43,9 +41,13 @@ async def save_rejects(
         raise ConfigurationError(
             "suppressed rows are not written to be mended and pushed again: leave out suppressed, or --rejects"
         )
-    header = () if job.source is None else job.source.header
     rows = outbox.outcomes(job.id, outcomes=wanted or NOT_THERE, pending=False)
-    return await write_rejects(STANDARD_OUTPUT if path is None else path, rows, header)
+    return await write_rejects(STANDARD_OUTPUT if path is None else path, rows, header_of(job))
+
+
+def header_of(job: Job) -> tuple[str, ...]:
+    """Give the columns of the file a job came from; none if it came from no file."""
+    return () if job.source is None else job.source.header
 
 
 def outcomes_of(text: str | None) -> list[Outcome] | None:
@@ -57,15 +59,3 @@ def outcomes_of(text: str | None) -> list[Outcome] | None:
     if wrong := [name for name in names if name not in known]:
         raise ConfigurationError(f"there is no outcome {wrong[0][:40]!r}; there are {', '.join(known)}")
     return [known[name] for name in names]
-
-
-def refuse_existing(path: Path) -> None:
-    """Refuse to write over what is there, before anything is sent."""
-    try:
-        taken = os.path.lexists(path)
-    except ValueError:
-        raise ConfigurationError("a file's name cannot hold a NUL") from None
-    if taken:
-        raise ConfigurationError(f"{path.name}: there is such a file already; choose another path")
-    if not path.absolute().parent.is_dir():
-        raise ConfigurationError(f"{path.name}: there is no folder to write it to; choose another path")

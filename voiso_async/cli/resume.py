@@ -8,7 +8,7 @@ from voiso_async.cli.common import FROM_ENVIRONMENT, Connection, Json
 from voiso_async.cli.jobs import JobId, last_open
 from voiso_async.cli.outboxes import STANDARD, Place, opened
 from voiso_async.cli.reading import leads_of, read_again
-from voiso_async.cli.results import outcomes_of
+from voiso_async.cli.results import header_of, outcomes_of
 from voiso_async.cli.run import Load, Watch
 from voiso_async.cli.sending import PLAIN, Sending, Trip
 from voiso_async.cli.show import counted, note
@@ -46,10 +46,11 @@ async def resume(
     """
     if (job is None) != last:
         raise ConfigurationError("say which job: its id, or --last; voiso leads status lists them")
-    sending.check()
+    sending.check(place.path(connection))
     connection.key()
     async with opened(place, connection) as outbox:
         found = await last_open(outbox) if job is None else await outbox.job(job)
+        sending.check_rejects(header_of(found))
         trip = Trip(Watch(signals, json=json), outbox, place, connection, sending, json=json)
         return await _resumed(trip, found, loaded=loaded)
 
@@ -69,9 +70,10 @@ async def retry(
 ) -> int:
     """Make a new job of rows of another, and send it."""
     wanted = outcomes_of(outcome) or []
-    sending.check()
+    sending.check(place.path(connection))
     connection.key()
     async with opened(place, connection) as outbox:
+        sending.check_rejects(header_of(await outbox.job(job)))
         again = await outbox.retry(job, wanted)
         note(f"job {again.id} is made of {counted(again.report.rows, 'row')} of job {job}")
         trip = Trip(Watch(signals, json=json), outbox, place, connection, sending, json=json)
@@ -92,10 +94,11 @@ async def settle(
 
     A lead that was created, dialled and removed meanwhile would be called again.
     """
-    sending.check()
+    sending.check(place.path(connection))
     connection.key()
     async with opened(place, connection) as outbox:
         found = await outbox.job(job)
+        sending.check_rejects(header_of(found))
         count = await outbox.settle(job) if found.report.counts[Outcome.UNKNOWN] else 0
         note(f"{counted(count, 'row')} of job {found.id} {'goes' if count == 1 else 'go'} once more")
         trip = Trip(Watch(signals, json=json), outbox, place, connection, sending, json=json)
@@ -115,9 +118,7 @@ async def _resumed(trip: Trip, job: Job, *, loaded: bool) -> int:
             return await _sent(trip, job, load)
     if job.state is JobState.DONE:
         note(f"job {job.id} is done: nothing was sent")
-        ending = trip.ending(job, f"job {job.id}, {job.name}")
-        await trip.tell(ending)
-        return int(ending.code)
+        return await trip.finish(trip.ending(job, f"job {job.id}, {job.name}"))
     return await _sent(trip, job, loaded=loaded)
 
 

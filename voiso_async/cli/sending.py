@@ -1,24 +1,25 @@
 """Sending what waits of one job, and telling how it ended: the end of every command that sends."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 from cyclopts import Parameter
 
 from voiso_async.cli.common import GROUPS, Connection, connected
 from voiso_async.cli.limit import Limit, likely_cause
 from voiso_async.cli.outboxes import Place
+from voiso_async.cli.outputs import check_form, check_outputs, form_of_rejects
 from voiso_async.cli.problems import problems_of
 from voiso_async.cli.report import Ending, print_report
-from voiso_async.cli.results import refuse_existing, save_rejects, save_results
+from voiso_async.cli.results import save_rejects, save_results
 from voiso_async.cli.run import Load, Run, Watch
 from voiso_async.cli.show import complain, counted, note, show_json
 from voiso_async.cli.units import Seconds, Threshold
 from voiso_async.client import VoisoClient
-from voiso_async.errors import InputFileError
+from voiso_async.errors import ConfigurationError, InputFileError
 from voiso_async.ingest.jobs import Job, JobState
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.outbox import Outbox
@@ -40,11 +41,19 @@ class Sending:
     rejects: Path | None = None
     """New file for the rows that are not in the campaign, with their original columns: mend it and push it."""
 
-    def check(self) -> None:
+    @property
+    def outputs(self) -> tuple[Path, ...]:
+        """The files to be written."""
+        return tuple(path for path in (self.results, self.rejects) if path is not None)
+
+    def check(self, outbox: Path) -> None:
         """Refuse before anything is sent what could not be written at the end."""
-        for path in (self.results, self.rejects):
-            if path is not None:
-                refuse_existing(path)
+        check_outputs(self.outputs, inputs=(outbox,))
+
+    def check_rejects(self, header: Sequence[str]) -> None:
+        """Refuse, once the columns are known, a name of the rejects that promises another form."""
+        if self.rejects is not None:
+            check_form(self.rejects, form_of_rejects(header))
 
 
 PLAIN = Sending()
@@ -115,10 +124,16 @@ class Trip:
             raise nothing_in(job.name)
         unread = None if load is None or load.rows is None else load.rows - run.job.report.rows
         ending = self.ending(run.job, title, error=run.error, stop=run.stop, unread=unread)
-        await self.tell(ending)
+        code = await self.finish(ending)
         if limit is not None and run.stop is not None and limit.broken(run.job):
             await self._explain(run.job, phone)
-        await self._write(run.job)
+        return code
+
+    async def finish(self, ending: Ending) -> int:
+        """Write the files that were asked for, then print how a job was left; give the exit code."""
+        with self.watch.signals.stoppable():
+            ending = await self._written(ending)
+        await self.tell(ending)
         return int(ending.code)
 
     def ending(self, job: Job, title: str, **how: Any) -> Ending:
@@ -137,15 +152,21 @@ class Trip:
         if cause := likely_cause(problems, phone):
             self.watch.view.tell(cause)
 
-    async def _write(self, job: Job) -> None:
+    async def _written(self, ending: Ending) -> Ending:
+        """Write the files that were asked for; what hinders that is told, and the outcomes stay in the outbox."""
+        job, sending = ending.job, self.sending
         if job.state is not JobState.DONE:
-            if self.sending.results or self.sending.rejects:
+            if sending.outputs:
                 note(f"no file was written, as rows wait; voiso leads results {job.id} writes how they stand")
-            return
-        if self.sending.results is not None:
-            await save_results(self.outbox, job, self.sending.results)
-        if self.sending.rejects is not None:
-            await save_rejects(self.outbox, job, self.sending.rejects)
+            return ending
+        try:
+            if sending.results is not None:
+                await save_results(self.outbox, job, sending.results)
+            if sending.rejects is not None:
+                await save_rejects(self.outbox, job, sending.rejects)
+        except ConfigurationError as error:
+            return evolve(ending, error=ending.error or error.message)
+        return ending
 
 
 def nothing_in(name: str, elsewhere: str = "") -> InputFileError:

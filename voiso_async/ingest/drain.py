@@ -49,6 +49,7 @@ class Drain:
         self._given_up: dict[tuple[int, Operation], tuple[float, VoisoError]] = {}
         self._in_doubt = False
         self._began = clock()
+        self._works = False
 
     @property
     def report(self) -> IngestReport:
@@ -58,6 +59,7 @@ class Drain:
 
     async def until_empty(self, more: Callable[[], bool] = lambda: False) -> IngestReport:
         """Go on until nothing waits and no ``more`` comes; then raise what the first campaign was given up for."""
+        await self._begin()
         while True:
             coming = more()  # asked first: what comes while we look is seen by the next look
             if not (await self._look() or coming):
@@ -77,6 +79,7 @@ class Drain:
 
     async def until_stopped(self) -> None:
         """Go on until cancelled or closed; a campaign that was given up is tried again every five minutes."""
+        await self._begin()
         while True:
             await self._look()
             await self._store.changed(POLL)
@@ -87,7 +90,17 @@ class Drain:
         self._calls.clear()
         for call in calls:
             self._lane(call.campaign).withdraw(call)
-        await asyncio.gather(*map(self._leave, calls))
+        try:
+            await asyncio.gather(*map(self._leave, calls))
+        finally:
+            if self._works:
+                self._works = False
+                await self._store.end_work(self._job_id)
+
+    async def _begin(self) -> None:
+        self._ensure_open()
+        self._works = True  # whatever becomes of the call, it is matched when leaving
+        await self._store.begin_work(self._job_id)
 
     async def _leave(self, call: DurableCall) -> None:
         while self._lane(call.campaign).carries(call):
@@ -141,6 +154,6 @@ class Drain:
         await self._store.release(list(call.lent.values()))
         call.lent.clear()
         if error is not None:
-            await self._store.suspend(call.campaign, str(error))
+            await self._store.suspend(call.campaign, str(error), getattr(error, "status", None))
             self._given_up[key] = (self._clock() + TRY_AGAIN, error)
         del self._calls[key]  # last: who is cancelled before releases it when leaving

@@ -10,7 +10,16 @@ from voiso_async.ingest.outcome import IngestReport, LeadOutcome
 from voiso_async.ingest.row import Operation
 from voiso_async.values import Discreet, Struct
 
-__all__ = ["Backlog", "CampaignStatus", "Job", "JobOutcome", "JobSource", "JobState"]
+__all__ = [
+    "Backlog",
+    "CampaignStatus",
+    "Job",
+    "JobActivity",
+    "JobOutcome",
+    "JobSource",
+    "JobState",
+    "JobWorker",
+]
 
 
 class JobState(StrEnum):
@@ -22,6 +31,39 @@ class JobState(StrEnum):
     """Every lead is in the outbox, and some wait."""
     DONE = "done"
     """No row waits; those whose answer was lost for good may be parked."""
+
+
+class JobActivity(StrEnum):
+    """What goes on with a job at the moment, or how the last process that worked on it left it."""
+
+    SENDING = "sending"
+    """A process that is alive sends it, or waits for the campaign's next turn to do so."""
+    LOADING = "loading"
+    """A process that is alive reads leads into it, and nobody sends it yet."""
+    WAITING = "waiting"
+    """It is all there, and nobody has begun to send it."""
+    STOPPED = "stopped"
+    """Whoever worked on it stopped before its end: by a signal, a limit, a deadline or an error."""
+    KILLED = "killed"
+    """Whoever worked on it died in the middle of it: by kill -9, a crash, or a power failure."""
+    DONE = "done"
+    """No row waits."""
+
+
+class JobWorker(Discreet, Struct, frozen=True, kw_only=True):
+    """A process that is alive and works on a job; ``host`` tells apart those of containers that share a disk.
+
+    ``activity`` is SENDING or LOADING; one that only loads has had the outbox open ``since`` then. ``everything``
+    says that it sends whatever the outbox holds, as ``voiso worker`` does.
+    """
+
+    pid: int | None
+    host: str
+    since: datetime
+    activity: JobActivity
+    everything: bool = False
+
+    _hidden: ClassVar[AbstractSet[str]] = {"host"}
 
 
 class JobSource(Struct, frozen=True, kw_only=True):
@@ -45,6 +87,10 @@ class Job(Discreet, Struct, frozen=True, kw_only=True):
     asked for. Its ``elapsed`` is that of the whole job, pauses included, from its first POST to its last answer,
     whichever processes sent it; ``ceiling_share`` compares it with the rules of Voiso (1000 leads a POST, then two
     seconds), of several campaigns with the one that takes longest.
+
+    ``activity`` says what goes on, and ``workers`` which processes do it, here or elsewhere. ``retry_of`` is the
+    id of the job whose rows it was made of, ``requeued`` how often ``settle`` put rows of it back in line, and
+    ``withdrawn`` says that what waited of it was given up.
     """
 
     id: str
@@ -59,6 +105,11 @@ class Job(Discreet, Struct, frozen=True, kw_only=True):
     doubted: int = 0
     report: IngestReport
     source: JobSource | None = None
+    activity: JobActivity = JobActivity.WAITING
+    workers: tuple[JobWorker, ...] = ()
+    retry_of: str | None = None
+    requeued: int = 0
+    withdrawn: bool = False
 
     _hidden: ClassVar[AbstractSet[str]] = {"name", "source"}
 
@@ -87,8 +138,9 @@ class Backlog(Struct, frozen=True, kw_only=True):
 class CampaignStatus(Struct, frozen=True, kw_only=True):
     """One campaign as its outbox sees it, whichever process works on it; times are seconds.
 
-    ``sending`` says that a POST is in flight, ``opens_in`` when the next may start, ``suspended`` why the campaign
-    was given up, ``oldest_age`` how long the oldest job with a row that waits has been there.
+    ``sending`` says that a POST is in flight, ``opens_in`` when the next may start, ``workers`` which processes
+    work on what waits, ``oldest_age`` how long the oldest job with a row that waits has been there. ``suspended``
+    says why the campaign was given up, ``status`` with which HTTP status the server refused it, if it did.
     """
 
     campaign: int
@@ -99,3 +151,5 @@ class CampaignStatus(Struct, frozen=True, kw_only=True):
     opens_in: float = 0.0
     oldest_age: float = 0.0
     suspended: str | None = None
+    status: int | None = None
+    workers: tuple[JobWorker, ...] = ()

@@ -40,8 +40,16 @@ class Store(Protocol):
         """Take back rows that were lent here and are in no open turn; doubts stay."""
         ...
 
-    async def suspend(self, campaign: int, reason: str | None) -> None:
-        """Write down why a campaign was given up, or with ``None`` that it is well again."""
+    async def suspend(self, campaign: int, reason: str | None, status: int | None = None) -> None:
+        """Write down why a campaign was given up, and by which status, or with ``None`` that it is well again."""
+        ...
+
+    async def begin_work(self, job_id: str | None = None) -> None:
+        """Write down that this process sends a job, or all: until ``end_work`` as often, or its death."""
+        ...
+
+    async def end_work(self, job_id: str | None = None) -> None:
+        """Write down that it does so no more."""
         ...
 
 
@@ -55,6 +63,7 @@ class JobStore(Store, Protocol):
         name: str = ...,
         expires_in: float | timedelta | None = ...,
         source: JobSource | None = ...,
+        idempotent: bool = ...,
     ) -> Job:
         """Make a job that has no rows yet."""
         ...

@@ -1,7 +1,17 @@
 """Outboxes: leads kept durably until their campaign has taken them."""
 
-from voiso_async.ingest.jobs import CampaignStatus, Job, JobOutcome, JobSource, JobState
+from voiso_async.ingest.jobs import CampaignStatus, Job, JobActivity, JobOutcome, JobSource, JobState, JobWorker
 from voiso_async.outbox.base import Outbox
 from voiso_async.outbox.sqlite import SqliteOutbox
 
-__all__ = ["CampaignStatus", "Job", "JobOutcome", "JobSource", "JobState", "Outbox", "SqliteOutbox"]
+__all__ = [
+    "CampaignStatus",
+    "Job",
+    "JobActivity",
+    "JobOutcome",
+    "JobSource",
+    "JobState",
+    "JobWorker",
+    "Outbox",
+    "SqliteOutbox",
+]

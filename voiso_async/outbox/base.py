@@ -46,13 +46,15 @@ class Outbox(JobStore, Protocol):
         name: str = ...,
         expires_in: float | timedelta | None = ...,
         source: JobSource | None = ...,
+        idempotent: bool = ...,
     ) -> Job:
         """Store leads as one job; once this returns they are durable.
 
         Up to 10,000 are stored all or none; a longer source is committed in parts, and if it ends early the job
         stays ``loading``: ``load`` goes on. ``campaign_id`` may be ``None`` if each lead is a ``FileRow`` that
         names its own. A lead's ``key`` makes this idempotent: one that is there already is REPEATED with reason
-        ``known``; with other content it is INVALID, ``key_reused``. After ``expires_in`` seconds rows are never
+        ``known``; with other content it is INVALID, ``key_reused``. If not ``idempotent`` keys only name the leads
+        in their outcomes. After ``expires_in`` seconds rows are never
         sent any more.
         """
         ...
@@ -64,6 +66,7 @@ class Outbox(JobStore, Protocol):
         name: str = ...,
         expires_in: float | timedelta | None = ...,
         source: JobSource | None = ...,
+        idempotent: bool = ...,
     ) -> Job:
         """Make a job that has no rows yet."""
         ...

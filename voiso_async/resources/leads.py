@@ -109,6 +109,7 @@ class Leads:
         name: str = "",
         expires_in: float | timedelta | None = None,
         source: JobSource | None = None,
+        idempotent: bool = True,
     ) -> Job:
         """Put leads into the client's outbox as one job, and send them while they are still being read.
 
@@ -121,7 +122,9 @@ class Leads:
         created 2 981 · duplicate 12 · rejected 7
         """
         outbox = self._durable()
-        job = await outbox.begin(operation=operation, name=name, expires_in=expires_in, source=source)
+        job = await outbox.begin(
+            operation=operation, name=name, expires_in=expires_in, source=source, idempotent=idempotent
+        )
         loading = asyncio.create_task(outbox.load(job.id, campaign_id, leads))
         try:
             await self._batcher.drain(outbox, job.id, more=lambda: not loading.done())

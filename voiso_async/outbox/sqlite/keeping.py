@@ -82,8 +82,8 @@ def withdraw_slice(ledger: Ledger, job: int, most: int) -> int:
         return end_rows(ledger, job, most)
 
 
-def settle_slice(ledger: Ledger, job_id: str, most: int) -> int:
-    """Put parked rows of a job back in line; say how many."""
+def settle_slice(ledger: Ledger, job_id: str, most: int, *, first: bool) -> int:
+    """Put parked rows of a job back in line; say how many. The ``first`` slice counts as one request."""
     with ledger.writing():
         job = number_of(ledger, job_id)
         ledger.run("UPDATE jobs SET withdrawn = 0, ends = expires WHERE n = ?", job)
@@ -103,6 +103,8 @@ def settle_slice(ledger: Ledger, job_id: str, most: int) -> int:
                 (job + 1) * ROWS_PER_JOB,
                 most - back,
             )
+        if back:
+            ledger.run("UPDATE jobs SET requeued = requeued + ? WHERE n = ?", first, job)
         mark_finished(ledger, [job])
     return back
 
@@ -142,6 +144,7 @@ def begin_purge(ledger: Ledger, job: int, *, force: bool) -> bool:
             return False
         ledger.run("DELETE FROM lines WHERE job = ?", job)
         ledger.run("DELETE FROM tallies WHERE job = ?", job)
+        ledger.run("DELETE FROM work WHERE job = ?", job)
         ledger.run("UPDATE jobs SET state = ?, finished = NULL, ends = NULL WHERE n = ?", PURGING, job)
     return True
 
@@ -165,14 +168,15 @@ def purge_slice(ledger: Ledger, job: int, most: int) -> bool:
     return gone < most
 
 
-def suspend(ledger: Ledger, campaign: int, reason: str | None) -> None:
+def suspend(ledger: Ledger, campaign: int, reason: str | None, status: int | None) -> None:
     """Write down why a campaign was given up."""
     with ledger.writing():
         ledger.run(
-            """INSERT INTO gates (campaign, suspended) VALUES (?, ?)
-            ON CONFLICT DO UPDATE SET suspended = excluded.suspended""",
+            """INSERT INTO gates (campaign, suspended, status) VALUES (?, ?, ?)
+            ON CONFLICT DO UPDATE SET suspended = excluded.suspended, status = excluded.status""",
             campaign,
             reason,
+            status,
         )
 
 

@@ -2,10 +2,12 @@
 
 import contextlib
 import os
+import platform
 import sqlite3
 import stat
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -53,8 +55,9 @@ class Ledger:
     """One connection to the file, used in one thread.
 
     ``turns`` are the fences of our open turns, ``loading`` the jobs that we load, ``owed`` the rows that lanes
-    let go and that are not back in line yet. Many rows are read in one step,
-    as JSON: each step gives up the interpreter's lock, and a busy event loop is slow to give it back.
+    let go and that are not back in line yet, ``working`` how often we were told that we work on a job, by its id.
+    Many rows are read in one step, as JSON: each step gives up the interpreter's lock, and a busy event loop is
+    slow to give it back.
     """
 
     def __init__(self, path: Path, account: str, clocks: Clocks, lease: float) -> None:
@@ -66,6 +69,7 @@ class Ledger:
         self.turns: set[tuple[int, int]] = set()
         self.loading: set[int] = set()
         self.owed: set[int] = set()
+        self.working: Counter[str | None] = Counter()
         self._connection = _connected(path)
         self._presence: Presence | None = None
         try:
@@ -149,8 +153,9 @@ class Ledger:
             self.run("UPDATE owners SET seen = ? WHERE n = ?", self.clock(), self.me)
 
     def leave(self) -> None:
-        """Take our name off."""
+        """Take our name off, and say of all we worked on that we left it as we should."""
         with self.writing():
+            self.run("UPDATE work SET until = ? WHERE owner = ? AND until IS NULL", self.wall(), self.me)
             self.run("DELETE FROM owners WHERE n = ?", self.me)
 
     def abandon(self) -> None:
@@ -198,7 +203,10 @@ class Ledger:
             migrate(self._connection, self.path.name)
             self._check_account(account)
             self._presence = Presence(self.path)
-            self.run("INSERT INTO owners VALUES (?, ?)", self.me, self.clock())
+            self.run(
+                "INSERT INTO owners (n, seen, pid, host, since) VALUES (?, ?, ?, ?, ?)",
+                *(self.me, self.clock(), os.getpid(), platform.node(), self.wall()),
+            )
 
     def _check_length(self) -> None:
         """A file that was cut is damaged, even if what is left makes sense."""

@@ -38,7 +38,8 @@ from voiso_async.outbox.sqlite.recovery import bury_the_dead
 from voiso_async.outbox.sqlite.schema import OUTCOMES
 from voiso_async.outbox.sqlite.storing import NewJob
 from voiso_async.outbox.sqlite.taking import begin_job
-from voiso_async.outbox.sqlite.worker import Worker
+from voiso_async.outbox.sqlite.worker import Worker, result_of
+from voiso_async.outbox.sqlite.working import begin_work, end_work
 from voiso_async.wire import check_seconds, positive_id
 
 __all__ = ["SqliteOutbox"]
@@ -131,9 +132,10 @@ class SqliteOutbox:
         name: str = "",
         expires_in: float | timedelta | None = None,
         source: JobSource | None = None,
+        idempotent: bool = True,
     ) -> Job:
         """Store leads as one job; once this returns they are durable. See ``Outbox.put``."""
-        new = _new_job(operation, name, expires_in, source)
+        new = _new_job(operation, name, expires_in, source, idempotent=idempotent)
         await self._tend()
         return await self._loader.put(new, campaign_id, leads)
 
@@ -144,9 +146,10 @@ class SqliteOutbox:
         name: str = "",
         expires_in: float | timedelta | None = None,
         source: JobSource | None = None,
+        idempotent: bool = True,
     ) -> Job:
         """Make a job that has no rows yet."""
-        new = _new_job(operation, name, expires_in, source)
+        new = _new_job(operation, name, expires_in, source, idempotent=idempotent)
         await self._tend()
         return await self._worker.do(begin_job, new)
 
@@ -192,7 +195,9 @@ class SqliteOutbox:
         """Put a job's parked rows back in line, still doubted; say how many."""
         left = (await self.job(job_id)).report.counts[Outcome.UNKNOWN]
         settled = 0
-        while left > 0 and (back := await self._worker.do(settle_slice, job_id, min(left, SLICE))):
+        while left > 0 and (
+            back := await self._worker.do(settle_slice, job_id, min(left, SLICE), first=not settled)
+        ):
             settled, left = settled + back, left - back
         self._bell.ring()
         return settled
@@ -255,9 +260,18 @@ class SqliteOutbox:
         await self._worker.do(release, [row.id for row in rows if isinstance(row, StoredRow)])
         self._bell.ring()
 
-    async def suspend(self, campaign: int, reason: str | None) -> None:
-        """Write down why a campaign was given up, or with ``None`` that it is well again."""
-        await self._worker.do(suspend, positive_id(campaign), reason)
+    async def suspend(self, campaign: int, reason: str | None, status: int | None = None) -> None:
+        """Write down why a campaign was given up, and by which status, or with ``None`` that it is well again."""
+        await self._worker.do(suspend, positive_id(campaign), reason, status)
+
+    async def begin_work(self, job_id: str | None = None) -> None:
+        """Write down that this process sends a job, or all; that is done even if the caller is cancelled."""
+        await self._tend()
+        await result_of(self._worker.begin(begin_work, job_id))
+
+    async def end_work(self, job_id: str | None = None) -> None:
+        """Write down that it does so no more."""
+        await result_of(self._worker.begin(end_work, job_id))
 
     # Behind the front
 
@@ -278,7 +292,12 @@ class SqliteOutbox:
 
 
 def _new_job(
-    operation: Operation, name: str, expires_in: float | timedelta | None, source: JobSource | None
+    operation: Operation,
+    name: str,
+    expires_in: float | timedelta | None,
+    source: JobSource | None,
+    *,
+    idempotent: bool,
 ) -> NewJob:
     seconds = expires_in.total_seconds() if isinstance(expires_in, timedelta) else expires_in
     if seconds is not None:
@@ -289,6 +308,7 @@ def _new_job(
         expires_in=seconds,
         fingerprint=None if source is None else source.fingerprint,
         source=None if source is None else _text_of(source),
+        idempotent=idempotent,
     )
 
 

@@ -9,11 +9,21 @@ from attrs import frozen
 
 from voiso_async.convert import decode
 from voiso_async.errors import OutboxError
-from voiso_async.ingest.jobs import Backlog, CampaignStatus, Job, JobOutcome, JobSource, JobState
+from voiso_async.ingest.jobs import (
+    Backlog,
+    CampaignStatus,
+    Job,
+    JobActivity,
+    JobOutcome,
+    JobSource,
+    JobState,
+    JobWorker,
+)
 from voiso_async.ingest.outcome import IngestReport, Outcome
 from voiso_async.ingest.policy import LanePolicy
 from voiso_async.outbox.sqlite.ledger import Ledger, as_json
 from voiso_async.outbox.sqlite.schema import LOADING, OPERATIONS, OUTCOMES, PURGING, ROWS_PER_JOB
+from voiso_async.outbox.sqlite.working import Work, loader_of, work_by_campaign, work_by_job
 from voiso_async.values import replace
 
 __all__ = [
@@ -33,9 +43,10 @@ POLICY = LanePolicy()
 WINDOW = 2000
 """Rows looked at in one piece of reading."""
 _FIELDS = (
-    "n, id, name, op, state, created, expires, finished, rows, source, batches, attempts, busy, doubted, "
-    "anomalies, began, ended"
+    "n, id, name, op, state, created, expires, finished, rows, source, batches, busy, doubted, anomalies, began, "
+    "ended, loader, origin, requeued, withdrawn, attempts"
 )
+_JOBS = "SELECT j.*, (SELECT id FROM jobs AS p WHERE p.n = j.parent) AS origin FROM jobs AS j"
 
 
 def number_of(ledger: Ledger, job_id: str) -> int:
@@ -70,10 +81,12 @@ def jobs_of(ledger: Ledger, name: str | None, fingerprint: str | None, limit: in
 
 def _jobs(ledger: Ledger, where: str, *values: Any) -> list[Job]:
     found = ledger.listed(
-        f"SELECT json_group_array(json_array({_FIELDS})) FROM (SELECT * FROM jobs WHERE {where})",  # noqa: S608
+        f"SELECT json_group_array(json_array({_FIELDS})) FROM ({_JOBS} WHERE {where})",  # noqa: S608
         *values,
     )
     numbers = as_json([fields[0] for fields in found])
+    begun = {number for number, *_, attempts in found if attempts}
+    work = work_by_job(ledger, [fields[0] for fields in found], begun)
     lines, tallies = defaultdict[int, list[Any]](list), defaultdict[int, list[Any]](list)
     for job, *line in ledger.listed(
         """SELECT json_group_array(json_array(
@@ -88,18 +101,20 @@ def _jobs(ledger: Ledger, where: str, *values: Any) -> list[Job]:
         numbers,
     ):
         tallies[job].append(tally)
-    return [_job(fields, lines[fields[0]], tallies[fields[0]]) for fields in found]
+    return [_job(ledger, fields, lines[fields[0]], tallies[fields[0]], work[fields[0]]) for fields in found]
 
 
-def _job(fields: list[Any], lines: list[Any], tallies: list[Any]) -> Job:
-    _, job_id, name, op, state, created, expires, finished, rows, source, *posts, began, ended = fields
-    batches, attempts, busy, doubted, anomalies = posts
+def _job(ledger: Ledger, fields: list[Any], lines: list[Any], tallies: list[Any], work: Work) -> Job:
+    _, job_id, name, op, loading, created, expires, finished, rows, source, *posts = fields
+    batches, busy, doubted, anomalies, began, ended, loader, origin, requeued, withdrawn, attempts = posts
     counts, reasons = Counter[Outcome](), Counter[str]()
     for outcome, reason, n in tallies:
         counts[OUTCOMES[outcome]] += n
         if reason:
             reasons[reason] += n
     waiting = sum(line[1] for line in lines)
+    state = JobState.LOADING if loading == LOADING else JobState.OPEN if waiting else JobState.DONE
+    activity, workers = _activity(ledger, state, work, loader, begun=bool(attempts))
     elapsed = max(0.0, ended - began) if began is not None and ended is not None else 0.0
     report = IngestReport(
         rows=rows,
@@ -117,7 +132,7 @@ def _job(fields: list[Any], lines: list[Any], tallies: list[Any]) -> Job:
     return Job(
         id=job_id,
         name=name,
-        state=JobState.LOADING if state == LOADING else JobState.OPEN if waiting else JobState.DONE,
+        state=state,
         operation=OPERATIONS[op],
         campaigns=tuple(sorted(line[0] for line in lines)),
         created=_time(created),
@@ -127,6 +142,11 @@ def _job(fields: list[Any], lines: list[Any], tallies: list[Any]) -> Job:
         doubted=sum(line[2] for line in lines),
         report=report,
         source=None if source is None else _source(source),
+        activity=activity,
+        workers=workers,
+        retry_of=origin,
+        requeued=requeued,
+        withdrawn=bool(withdrawn),
     )
 
 
@@ -142,6 +162,24 @@ def _ceiling_share(lines: list[Any], attempts: int, elapsed: float) -> float | N
         for *_, posts, seconds, answered in lines
     ]
     return max((share for share in shares if share is not None), default=None)
+
+
+def _activity(
+    ledger: Ledger, state: JobState, work: Work, loader: int | None, *, begun: bool
+) -> tuple[JobActivity, tuple[JobWorker, ...]]:
+    """Say what goes on with a job and who does it, or how the last who did it left it."""
+    if state is JobState.DONE:
+        return JobActivity.DONE, ()
+    reader = None if loader is None else loader_of(ledger, loader)
+    workers = tuple(work.alive)
+    if reader is not None and reader.pid not in {worker.pid for worker in workers}:
+        workers = (*workers, reader)
+    if workers:
+        return (JobActivity.SENDING if work.alive else JobActivity.LOADING), workers
+    if work.died or (loader is not None and reader is None):
+        return JobActivity.KILLED, ()
+    stopped = begun or work.died is not None or state is JobState.LOADING
+    return (JobActivity.STOPPED if stopped else JobActivity.WAITING), ()
 
 
 def _time(seconds: float) -> datetime:
@@ -245,17 +283,22 @@ def campaigns_of(ledger: Ledger) -> list[CampaignStatus]:
                 FROM lines JOIN jobs ON n = job WHERE fresh + old + lent + parked > 0 GROUP BY campaign)"""
         )
         gates = ledger.listed(
-            "SELECT json_group_array(json_array(campaign, owner IS NOT NULL, due, hold, suspended)) FROM gates"
+            "SELECT json_group_array(json_array(campaign, owner, due, hold, suspended, status)) FROM gates"
         )
+        holders = {owner for _, owner, *_ in gates if owner is not None and ledger.present(owner)}
+        workers = work_by_campaign(ledger)
     found = {campaign: CampaignStatus(campaign=campaign) for campaign, *_ in [*lines, *gates]}
     for campaign, waiting, doubted, parked, oldest in lines:
         age = 0.0 if oldest is None else max(0.0, wall - oldest)
         found[campaign] = replace(found[campaign], waiting=waiting, doubted=doubted, parked=parked, oldest_age=age)
-    for campaign, held, due, hold, suspended in gates:
+    for campaign, owner, due, hold, suspended, status in gates:
         found[campaign] = replace(
             found[campaign],
-            sending=bool(held),
+            sending=owner in holders,
             opens_in=min(max(due - now, 0.0), hold),
             suspended=suspended,
+            status=None if suspended is None else status,
         )
+    for campaign, busy in workers.items():
+        found[campaign] = replace(found[campaign], workers=busy)
     return [found[campaign] for campaign in sorted(found)]

@@ -154,7 +154,37 @@ def _second(connection: sqlite3.Connection) -> None:
         connection.execute(statement)
 
 
-STEPS: tuple[Step, ...] = (_first, _second)
+_THIRD = (
+    """
+CREATE TABLE work (
+    job INTEGER NOT NULL, owner INTEGER NOT NULL, since REAL NOT NULL, until REAL, PRIMARY KEY (job, owner)
+) WITHOUT ROWID
+""",
+    "ALTER TABLE owners ADD COLUMN pid INTEGER",
+    "ALTER TABLE owners ADD COLUMN host TEXT",
+    "ALTER TABLE owners ADD COLUMN since REAL",
+    "ALTER TABLE gates ADD COLUMN status INTEGER",
+    "ALTER TABLE jobs ADD COLUMN idempotent INTEGER NOT NULL DEFAULT 1",
+    "ALTER TABLE jobs ADD COLUMN requeued INTEGER NOT NULL DEFAULT 0",
+)
+_SUPPRESSED = (
+    "UPDATE rows SET outcome = :suppressed WHERE outcome = :invalid AND reason = 'suppressed'",
+    """INSERT INTO tallies SELECT job, :suppressed, reason, n FROM tallies
+    WHERE outcome = :invalid AND reason = 'suppressed' ON CONFLICT DO UPDATE SET n = n + excluded.n""",
+    "DELETE FROM tallies WHERE outcome = :invalid AND reason = 'suppressed'",
+)
+
+
+def _third(connection: sqlite3.Connection) -> None:
+    for statement in _THIRD:
+        connection.execute(statement)
+    # the first versions kept rows that must not be called among the invalid ones
+    kinds = {"suppressed": OUTCOMES.index(Outcome.SUPPRESSED), "invalid": OUTCOMES.index(Outcome.INVALID)}
+    for statement in _SUPPRESSED:
+        connection.execute(statement, kinds)
+
+
+STEPS: tuple[Step, ...] = (_first, _second, _third)
 """Each makes a file of the next version; a file's version is how many were taken."""
 
 

@@ -56,6 +56,7 @@ class NewJob:
     expires_in: float | None = None
     fingerprint: str | None = None
     source: str | None = attrs.field(default=None, repr=False)
+    idempotent: bool = True
 
 
 @frozen(kw_only=True)
@@ -77,8 +78,8 @@ def add_job(ledger: Ledger, new: NewJob, *, loader: int | None = None) -> int:
     now = ledger.wall()
     expires = None if new.expires_in is None else now + new.expires_in
     ledger.run(
-        """INSERT INTO jobs (id, name, op, state, created, expires, ends, loader, fingerprint, source)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+        """INSERT INTO jobs (id, name, op, state, created, expires, ends, loader, fingerprint, source, idempotent)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
         _new_id(ledger),
         new.name,
         OPERATIONS.index(new.operation),
@@ -89,15 +90,17 @@ def add_job(ledger: Ledger, new: NewJob, *, loader: int | None = None) -> int:
         loader,
         new.fingerprint,
         new.source,
+        new.idempotent,
     )
     return int(ledger.value("SELECT last_insert_rowid()"))
 
 
 def store_chunk(ledger: Ledger, job: int, chunk: Chunk, seen: Seen) -> None:
     """Store what was read of a job, in the transaction that is open."""
-    operation, rows = ledger.row("SELECT op, rows FROM jobs WHERE n = ?", job)
+    operation, rows, idempotent = ledger.row("SELECT op, rows, idempotent FROM jobs WHERE n = ?", job)
     if chunk.keyed:
-        _mark_known(ledger, operation, chunk.entries)
+        if idempotent:
+            _mark_known(ledger, operation, chunk.entries)
         mark_repeats(OPERATIONS[operation], chunk, seen)
     insert_rows(ledger, job, operation, chunk.entries)
     ledger.run("UPDATE jobs SET rows = ?, digest = ? WHERE n = ?", rows + len(chunk.entries), chunk.digest, job)
