@@ -207,3 +207,4 @@ def test_a_number_above_zero_is_demanded(value: object) -> None:
 
 def test_a_number_above_zero_is_taken() -> None:
     assert Wait(0.5).seconds == 0.5
+    assert Wait(1e12).seconds == 1e12, "as good as no limit"

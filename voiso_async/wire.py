@@ -32,8 +32,8 @@ BASE_URL = re.compile(r"https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5}
 NUMERIC_HOST = re.compile(r"(0x[0-9a-f]*|[0-9]+)(\.(0x[0-9a-f]*|[0-9]+))*")
 ID_TEXT = re.compile(r"[A-Za-z0-9_-]{1,128}")
 LARGEST_ID = 2**63 - 1
-LONGEST = 10**10
-"""Seconds, about three hundred years; a timer could not count much further."""
+LONGEST = 10**15
+"""Of a time in seconds: who wants no limit may write any large number, but a timer has to take it."""
 
 Params = tuple[tuple[str, str], ...]
 
