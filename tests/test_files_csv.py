@@ -273,6 +273,7 @@ async def test_a_file_that_changes_while_it_is_read_ends_the_push(
             await voiso_client.leads.add(3, leads)
     assert isinstance(caught.value.__cause__, InputFileError)
     assert "leads.csv: row 2002: the file was changed while it was read" == str(caught.value.__cause__)
+    assert f"InputFileError: {caught.value.__cause__}; what had been sent" in str(caught.value)
     assert caught.value.report.balanced
     assert 1999 == caught.value.report.rows
 

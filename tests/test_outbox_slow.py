@@ -68,7 +68,7 @@ async def test_leads_before_a_fault_are_stored_and_the_job_can_be_continued(tmp_
 
     async with SqliteOutbox(tmp_path / "a.db") as outbox:
         job = await outbox.begin()
-        with pytest.raises(SourceError, match="ZeroDivisionError after 1500 leads") as caught:
+        with pytest.raises(SourceError, match="ZeroDivisionError; leads read before: 1500") as caught:
             await outbox.load(job.id, 3, leads(whole=False))
         assert 1500 == caught.value.report.rows == (await outbox.job(job.id)).report.rows
         loaded = await outbox.load(job.id, 3, leads(whole=True))

@@ -186,7 +186,7 @@ async def test_a_busy_answer_proves_that_nothing_was_done(
         report = await talkdesk.record_lists.add(target.id, people(5))
         assert ({"created": 5}, 4, 0, 5) == (counts(report), report.busy, report.doubted, report.attempts)
         voiso_sandbox.faults.add(fault, path=BULKS, times=5)
-        with pytest.raises(RateLimitError, match="may be added again later") as caught:
+        with pytest.raises(RateLimitError, match="was not sent can be added again later") as caught:
             await talkdesk.record_lists.add(target.id, people(5, start=10))
     assert {"not_sent": 5} == counts(caught.value.report)
     check_books(caught.value.report, target)

@@ -58,8 +58,8 @@ class ClientSecret:
 
     def __init__(self, client_id: str, client_secret: str) -> None:
         client_secret = hidden(client_secret)
-        name = checked_text("client_id", client_id, without=":")
-        secret = checked_text("client_secret", client_secret)
+        name = checked_text("the client id", client_id, without=":")
+        secret = checked_text("the client secret", client_secret)
         self._pair = Secret(base64.b64encode(f"{name}:{secret}".encode()).decode())
         self._spelled = (spellings(secret), spellings(self._pair))
 

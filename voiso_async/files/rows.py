@@ -11,6 +11,7 @@ from typing import Any
 
 from voiso_async.errors import ConfigurationError, InputFileError
 from voiso_async.files.beginning import marked_encoding, start_of
+from voiso_async.files.encodings import likely_encoding, unmarked_utf16
 from voiso_async.files.shape import Shape
 
 __all__ = ["DEFAULT_ENCODING", "CsvRows"]
@@ -60,6 +61,7 @@ class CsvRows(Iterator[tuple[int, list[str]]]):
         self.row: int = 0
         self.total: int | None = None
         self._taken = 0
+        self._start = start_of(stream)
         self._text = _text(stream, encoding)
         self._said: str | None = None
         first = self._first_lines()
@@ -113,8 +115,9 @@ class CsvRows(Iterator[tuple[int, list[str]]]):
             if "".join(cells[self.shape.named : width]).strip():
                 self.shape.note_unnamed(self.row)
             return [*cells[:width], *[""] * (width - len(cells))]
+        count = "1 cell" if len(cells) == 1 else f"{len(cells)} cells"
         raise self._fault(
-            f"it has {len(cells)} cells, and the header {width}: a cell that holds a "
+            f"it has {count}, and the header {width}: a cell that holds a "
             f"{_shown(self.delimiter)} must stand in quotes, and an empty one must not be left out",
             "ragged",
         )
@@ -162,7 +165,7 @@ class CsvRows(Iterator[tuple[int, list[str]]]):
             if "\0" in line:
                 raise self._explained("NUL")
             if not line.isascii() and _UNDECODED.search(line):
-                raise self._explained("encoding")
+                raise self._explained("encoding", line)
             yield self._without_end_sign(line, ahead) if END_SIGN in line else line
 
     def _without_end_sign(self, line: str, ahead: deque[str]) -> str:
@@ -174,18 +177,18 @@ class CsvRows(Iterator[tuple[int, list[str]]]):
             ahead.append(following)
         return line if ahead else text.rstrip(END_SIGN)
 
-    def _explained(self, fault: str) -> InputFileError:
+    def _explained(self, fault: str, line: str = "") -> InputFileError:
         """Say in our own words what the csv module or a check has found: the former may quote the file."""
         if fault == "encoding":
-            return self._fault(
-                f"it holds bytes that are not {_plain_name(self._text.encoding)}: save the file as CSV (UTF-8), "
-                "or name its encoding",
-                "encoding",
-            )
+            return self._fault(_undecoded(self._text.encoding, line), "encoding")
         if fault == "NUL":
-            return self._fault(
-                "it holds a NUL byte: the file is damaged, no text, or UTF-16 whose encoding must be named", "nul"
+            found = unmarked_utf16(self._start)
+            what = (
+                ", and seems to be UTF-16: read it with encoding='{}'"
+                if found
+                else ": the file is damaged, or no text"
             )
+            return self._fault(f"it holds a NUL byte{what.format(found)}", "nul")
         if "field larger" in fault:
             return self._fault(
                 f"it has more than {LONGEST_ROW} characters: a cell is too long, or a quote is left open",
@@ -220,6 +223,16 @@ def _text(stream: io.BufferedReader, encoding: str) -> io.TextIOWrapper:
             reason="encoding",
         )
     raise ConfigurationError(f"there is no text encoding named {encoding!r}; give one such as utf-8 or cp1252")
+
+
+def _undecoded(encoding: str, line: str) -> str:
+    """Say that a text has another encoding, and which if that can be told."""
+    fault = f"it holds bytes that are not {_plain_name(encoding)}"
+    if encoding in {DEFAULT_ENCODING, "utf-8"}:
+        found = likely_encoding(line.encode("utf-8", "surrogateescape"))
+        if found is not None:
+            return f"{fault}, and seem to be {found}: read it with encoding='{found}', or save it as CSV (UTF-8)"
+    return f"{fault}: save it as CSV (UTF-8), or name its encoding, such as encoding='cp1252'"
 
 
 def _likely_delimiter(lines: Iterable[str]) -> str:

@@ -29,15 +29,14 @@ ALL = frozenset(Operation)
 _CLEARING = {Outcome.CREATED, Outcome.REJECTED}
 
 _ADVICE_BUSY = (
-    "another writer is feeding this campaign: let everything that writes to it share one client or one outbox; "
-    "what is NOT_SENT may be added again"
+    "another writer is feeding this campaign: let everything that writes to it share one client or one outbox"
 )
-_ADVICE_UNSENT = "nothing could leave this machine; what is NOT_SENT may be added again once it can"
+_ADVICE_UNSENT = "nothing could leave this machine"
 _ADVICE_OUTAGE = (
-    "two batches in a row got no usable answer; what is UNKNOWN may be in the campaign or not, "
-    "and may be added again: the campaign's own duplicate check keeps it single"
+    "two batches in a row got no usable answer: their leads may be in the campaign or not, and can be sent again, "
+    "as the campaign's own duplicate check keeps each once"
 )
-_ADVICE_FATAL = "the same leads would be refused again: mend the cause, then add what is NOT_SENT"
+_ADVICE_FATAL = "the same leads would be refused again until the cause is fixed"
 _ADVICE_VERB = "if the campaign exists, the verb may be the reason: try the client option update_verb"
 
 

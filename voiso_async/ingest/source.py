@@ -11,7 +11,7 @@ import anyio
 from voiso_async.errors import ConfigurationError, SourceError, VoisoError
 from voiso_async.ingest.call import Call
 
-__all__ = ["Leads", "Source", "Stocked", "iterated", "read_together"]
+__all__ = ["Leads", "Source", "Stocked", "iterated", "read_together", "source_error"]
 
 T = TypeVar("T")
 
@@ -71,11 +71,7 @@ class Source:
             elif self._async is not None:
                 await self._read_async(self._async, call, offer)
         except Exception as error:  # noqa: BLE001 - whatever a caller's source may raise
-            failure = SourceError(
-                f"the source of leads raised {type(error).__name__}; what had been sent is in .report"
-            )
-            failure.__cause__ = error
-            call.error = call.error or failure
+            call.error = call.error or source_error(error, "what had been sent is in .report")
             call.leave()
         finally:
             call.reading = False
@@ -142,6 +138,14 @@ class Stocked(AsyncIterator[T]):
     @abstractmethod
     def at_hand(self, most: int) -> Sequence[T]:
         """Give leads that can be had without waiting."""
+
+
+def source_error(error: BaseException, certain: str, *, what: str = "leads") -> SourceError:
+    """Name what a caller's source raised; only our own errors are quoted, as others may hold personal data."""
+    said = f": {error}" if isinstance(error, VoisoError) else ""
+    failure = SourceError(f"the source of {what} raised {type(error).__name__}{said}; {certain}")
+    failure.__cause__ = error
+    return failure
 
 
 async def read_together(leads: AsyncIterator[Any], most: int, give: Callable[[list[Any]], None]) -> bool:

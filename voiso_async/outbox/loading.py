@@ -16,7 +16,7 @@ from voiso_async.errors import ConfigurationError, SourceError
 from voiso_async.ingest.intake import FileRow, prepare
 from voiso_async.ingest.outcome import LeadOutcome, Outcome
 from voiso_async.ingest.row import Operation, Row, RowOwner
-from voiso_async.ingest.source import BURST, Leads, iterated, read_together
+from voiso_async.ingest.source import BURST, Leads, iterated, read_together, source_error
 from voiso_async.values import Discreet, Struct
 from voiso_async.wire import positive_id
 
@@ -163,9 +163,7 @@ class LeadReader:
             task.exception()  # told by the next some(), if there is one
 
     def _failure(self, error: BaseException) -> SourceError:
-        failure = SourceError(f"the source of leads raised {type(error).__name__} after {self.read} leads")
-        failure.__cause__ = error
-        return failure
+        return source_error(error, f"leads read before: {self.read}")
 
     async def _read(self, found: list[Entry], most: int) -> None:
         """Read so many leads, or fewer where the source ends; whatever cuts it short, what came is found."""

@@ -16,6 +16,7 @@ REGIONS: Mapping[str, tuple[str, str]] = {
     "ca": ("https://api.talkdeskappca.com", "talkdeskidca.com"),
 }
 """Of each published region the API, and the domain that the account's own name stands before."""
+API_URL, TOKEN_URL = "Talkdesk's base URL", "Talkdesk's token URL"
 DEFAULT_REGION = "us"
 TOKEN_PATH = "/oauth/token"  # noqa: S105 - a path
 
@@ -41,25 +42,25 @@ def addresses_of(
     if token_url is None:
         if not isinstance(account, str) or not CLUSTER.fullmatch(account):
             raise ConfigurationError(
-                "account must be the name before .talkdeskid.com: lower-case letters, digits and '-'"
+                "the account must be the name before .talkdeskid.com: lower-case letters, digits and '-'"
             )
         token_url = f"https://{account}.{domain}{TOKEN_PATH}"
     return Addresses(
-        _address("base_url", api if base_url is None else base_url, api),
-        _address("token_url", token_url, f"https://account.{domain}{TOKEN_PATH}"),
+        _address(API_URL, api if base_url is None else base_url, api),
+        _address(TOKEN_URL, token_url, f"https://account.{domain}{TOKEN_PATH}"),
     )
 
 
 def _region(region: Any) -> tuple[str, str]:
     name = DEFAULT_REGION if region is None else region
     if not isinstance(name, str) or name.lower() not in REGIONS:
-        raise ConfigurationError(f"region must be one of {', '.join(REGIONS)}; or give base_url and token_url")
+        raise ConfigurationError(f"the region must be one of {', '.join(REGIONS)}")
     return REGIONS[name.lower()]
 
 
 def _address(name: str, url: str, such_as: str) -> str:
     parts = checked_url(url, name, such_as)
     path = parts.path.rstrip("/")
-    if name == "token_url" and not path:
-        raise ConfigurationError(f"token_url must be the whole address, such as {such_as}")
+    if name == TOKEN_URL and not path:
+        raise ConfigurationError(f"{name} must be the whole address, such as {such_as}")
     return f"{parts.scheme}://{parts.netloc}{path}"

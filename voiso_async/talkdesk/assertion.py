@@ -30,8 +30,8 @@ class SignedAssertion:
         self, client_id: str, key_id: str, private_key: str, *, wall: Callable[[], float] = time.time
     ) -> None:
         private_key = hidden(private_key)
-        self._client_id = checked_text("client_id", client_id)
-        self._key_id = checked_text("key_id", key_id)
+        self._client_id = checked_text("the client id", client_id)
+        self._key_id = checked_text("the id of the private key", key_id)
         self._key, self._algorithm = _loaded(private_key)
         self._wall = wall
         self._spelled = (spellings("eyJ", r"[\w-]+\.[\w-]+\.[\w-]+"),)
@@ -83,7 +83,8 @@ def _loaded(text: Secret) -> tuple[Any, str]:
         if isinstance(key, rsa.RSAPrivateKey):
             return key, "RS256"
     raise ConfigurationError(
-        missing or "private_key must be a PKCS#8 private key, elliptic or RSA: the line that Talkdesk gave, or PEM"
+        missing
+        or "the private key must be a PKCS#8 private key, elliptic or RSA: the line that Talkdesk gave, or PEM"
     )
 
 

@@ -11,11 +11,12 @@ from copy import copy
 
 import anyio
 
-from voiso_async.errors import APIError, SourceError, VoisoError
+from voiso_async.errors import APIError, VoisoError
 from voiso_async.ingest.batch import Batch
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.ingest.policy import LanePolicy
 from voiso_async.ingest.row import Carried, Row
+from voiso_async.ingest.source import source_error
 from voiso_async.ingest.suspects import Refusal, Suspects
 from voiso_async.ingest.verdict import Busy, Fatal, InDoubt, NotSent, Refused, TooLarge
 from voiso_async.retry import RetryPolicy
@@ -37,9 +38,9 @@ Answer = Response | VoisoError
 Post = Callable[[bytes], Awaitable[Response]]
 Explain = Callable[[Response], APIError]
 
-_ADVICE_LATER = "what is NOT_SENT may be added again later"
-_ADVICE_OUTAGE = "two requests in a row got no usable answer; what is UNKNOWN may be in the list or not"
-_ADVICE_FATAL = "the same records would be refused again: mend the cause, then add what is NOT_SENT"
+_ADVICE_LATER = "what was not sent can be added again later"
+_ADVICE_OUTAGE = "two requests in a row got no usable answer: their records may be in the list or not"
+_ADVICE_FATAL = "the same records would be refused again until the cause is fixed"
 
 
 class RecordCall:
@@ -123,7 +124,7 @@ class RecordCall:
             try:
                 found = await self._feed.next(self._policy.stall if rows else None)
             except Exception as error:  # noqa: BLE001 - whatever a caller's source may raise
-                self._source_failed(error)
+                self.error = source_error(error, "what had been sent is in .report", what="records")
                 return None
             if found is None or (row := self.ledger.enter(found[0])) is None:
                 if found is None or len(self.ledger.unread) >= self._size:
@@ -133,13 +134,6 @@ class RecordCall:
         if not rows and self._feed.ended:
             rows, self._later = self._later[: self._size], self._later[self._size :]
         return Batch(self.ledger.operation, rows) if rows else None
-
-    def _source_failed(self, error: Exception) -> None:
-        failure = SourceError(
-            f"the source of records raised {type(error).__name__}; what had been sent is in .report"
-        )
-        failure.__cause__ = error
-        self.error = failure
 
     async def _answer(self, batch: Batch) -> Answer:
         batch.attempts += 1
