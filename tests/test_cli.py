@@ -1,7 +1,10 @@
 """The command line: its tree, its errors in one line, its exit codes."""
 
+import json
+import math
 import os
 import re
+import shlex
 import socket
 import subprocess
 import sys
@@ -10,7 +13,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cli_runner import CANARY_KEY, Shell, begin, end, sandbox_shell, settings_for, shell
+from attrs import evolve
+from cli_runner import (
+    CANARY_KEY,
+    COMMAND,
+    Shell,
+    begin,
+    end,
+    phones,
+    sandbox_shell,
+    settings_for,
+    shell,
+    write_leads,
+)
 from cyclopts import App
 
 from voiso_async import __version__
@@ -86,13 +101,23 @@ def test_the_installed_script_tells_its_version() -> None:
     [
         (["lead"], 'Did you mean "leads"?'),
         (["campaigns", "lits"], 'Did you mean "list"?'),
-        (["campaigns", "get"], "CAMPAIGN_ID requires an argument"),
+        (["campaigns", "get"], "CAMPAIGN_ID is missing."),
         (["campaigns", "list", "--frob"], "Unknown option: --frob"),
         (["campaigns", "list", "--limit", "0"], "Must be >= 1"),
         (["campaigns", "list", "--limit", "many"], "unable to convert"),
-        (["campaigns", "get", "3", "4"], "Unused"),
-        (["campaigns", "add-users", "3"], "USER_IDS requires an argument"),
-        (["leads", "push"], "FILE requires an argument"),
+        (["campaigns", "get", "3", "4"], "Unexpected argument: 4."),
+        (["campaigns", "list", "--limit"], "--limit needs a value."),
+        (["campaigns", "list", "--status", "bogus"], "choose from draft, active, paused, stopping, completed,"),
+        (["campaigns", "list", "--strategy", "bogus"], "choose from simple, predictive_ai."),
+        (["talkdesk", "campaigns", "--status", "bogus"], "choose from incomplete, ready, running, paused."),
+        (["talkdesk", "bring-users", "7b"], "--campaign is missing."),
+        (["leads", "push", "--bogus", "leads.csv", "--campaign", "3"], "Unknown option: --bogus."),
+        (["leads", "push", "--bogus", "--campaign", "3"], "Unknown option: --bogus."),
+        (["leads", "push", "-x.csv", "--campaign", "3"], "a file of this name is written ./-x.csv"),
+        (["leads", "push", "leads.csv", "--campign", "3"], "Did you mean --campaign?"),
+        (["leads", "plan", "--campign", "3", "leads.csv"], "Unknown option: --campign. Did you mean --campaign?"),
+        (["campaigns", "add-users", "3"], "USER_IDS is missing."),
+        (["leads", "push"], "FILE is missing."),
         (["leads", "push", "leads.csv", "--campaign", "3", "--timeout", "-1"], "write a time above 0, such as 90"),
         (["leads", "push", "leads.csv", "--campaign", "3", "--expires-in", "soon"], "write a time above 0"),
         (["leads", "push", "leads.csv", "--campaign", "3", "--wait-live", "0"], "write a time above 0"),
@@ -114,7 +139,11 @@ def test_what_is_typed_wrong_is_usage(shell: Shell, arguments: list[str], says: 
     ended = shell(*arguments)
     assert (2, "") == (ended.code, ended.out)
     assert says in ended.complaint
-    assert ended.complaint.endswith("Try: voiso --help")
+    said, _, command = ended.complaint.partition(" Try: voiso ")
+    assert said.endswith((".", "?"))
+    assert 0 == shell(*command.split()).code
+    path = tuple(command.split()[:-1])
+    assert path == max((known for known in TREE if tuple(arguments[: len(known)]) == known), key=len)
 
 
 @pytest.mark.parametrize(
@@ -125,12 +154,12 @@ def test_what_is_typed_wrong_is_usage(shell: Shell, arguments: list[str], says: 
         (
             {"VOISO_API_KEY": CANARY_KEY, "VOISO_CLUSTER": "evil.example.com/"},
             [],
-            "cluster must be the first label",
+            "--cluster or VOISO_CLUSTER must be the first label",
         ),
         (
             {"VOISO_API_KEY": CANARY_KEY, "VOISO_BASE_URL": "http://example.com"},
             [],
-            "base_url must begin with https://",
+            "--base-url or VOISO_BASE_URL must begin with https://",
         ),
         (
             {"VOISO_API_KEY": CANARY_KEY},
@@ -150,6 +179,113 @@ def test_a_missing_or_useless_setting_is_usage(
     ended = shell("campaigns", "list", *options)
     assert (2, "") == (ended.code, ended.out)
     assert says in ended.complaint
+
+
+def test_all_that_is_wrong_is_told_at_once_the_file_first(shell: Shell, tmp_path: Path) -> None:
+    ended = shell(
+        *("leads", "push", "nowhere.csv", "--results", tmp_path, "--suppress", "nolist.txt", "--json"),
+        *("--region", "GB", "--international", "--map", "phone", "--wait-live", "1m", "--account", "a b"),
+    )
+    assert 2 == ended.code
+    told = [line.removeprefix("voiso: ") for line in ended.err.splitlines()]
+    beginnings = [
+        "nowhere.csv: it cannot be read: no such file or directory",
+        "nolist.txt: it cannot be read: no such file or directory",
+        "--map takes FIELD=COLUMN",
+        "give --region or --international, not both",
+        "say where the leads go: --campaign 3, or --campaign-column NAME",
+        f"{tmp_path.name}: ",
+        "there is no API key: set VOISO_API_KEY",
+        "there is no address: set VOISO_CLUSTER",
+        "an account's label is of letters",
+    ]
+    assert [True] * len(beginnings) == [
+        fault.startswith(words) for fault, words in zip(told, beginnings, strict=True)
+    ]
+    assert [{"event": "error", "error": fault, "exit": 2} for fault in told] == ended.lines
+
+
+@pytest.mark.parametrize("command", ["leads push", "leads plan", "leads update", "talkdesk push"])
+def test_a_missing_file_is_told_before_a_missing_key(shell: Shell, command: str) -> None:
+    where = ["--list", "x"] if command.startswith("talkdesk") else ["--campaign", "3"]
+    ended = shell(*command.split(), "nowhere.csv", *where)
+    assert 2 == ended.code
+    assert ended.err.startswith("voiso: nowhere.csv: it cannot be read: no such file or directory\n")
+    if command != "leads plan":
+        assert re.search("there is no (API key|account): set ", ended.err)
+
+
+OF_THE_LIBRARY = re.compile(
+    r"\b(api_key|base_url|token_url|(?<!{)campaign_id|user_ids?|list_ids?|client_id|client_secret|private_key|key_id|"
+    r"hidden_rows|update_verb=|encoding=|NOT_SENT|UNKNOWN|give account|list its jobs|purge by force)\b|\.report\b"
+)
+"""Words for who writes Python: the shell has its own."""
+
+
+@pytest.mark.parametrize(
+    ("env", "arguments"),
+    [
+        ({}, ["campaigns", "list"]),
+        ({}, ["talkdesk", "campaigns"]),
+        ({"TALKDESK_ACCOUNT": "A B"}, ["talkdesk", "campaigns"]),
+        ({"TALKDESK_ACCOUNT": "a"}, ["talkdesk", "campaigns"]),
+        ({"TALKDESK_ACCOUNT": "a", "TALKDESK_REGION": "mars"}, ["talkdesk", "campaigns"]),
+        ({"TALKDESK_ACCOUNT": "a", "TALKDESK_CLIENT_ID": "i"}, ["talkdesk", "campaigns"]),
+        (
+            {"TALKDESK_ACCOUNT": "a", "TALKDESK_CLIENT_ID": "i", "TALKDESK_PRIVATE_KEY": "k"},
+            ["talkdesk", "campaigns"],
+        ),
+        (
+            {"TALKDESK_ACCOUNT": "a", "TALKDESK_CLIENT_ID": "i j", "TALKDESK_CLIENT_SECRET": "s"},
+            ["talkdesk", "campaigns"],
+        ),
+        ({"VOISO_CLUSTER": "A."}, ["campaigns", "list"]),
+        ({"VOISO_BASE_URL": "x"}, ["campaigns", "list"]),
+        ({"VOISO_BASE_URL": "http://[", "VOISO_API_KEY": "k"}, ["campaigns", "list"]),
+        ({"VOISO_CLUSTER": "a"}, ["campaigns", "get", "x/y"]),
+        ({"VOISO_CLUSTER": "a"}, ["campaigns", "add-users", "3", "x/y"]),
+        ({"VOISO_CLUSTER": "a"}, ["leads", "push", __file__, "--campaign", "x"]),
+        ({}, ["leads", "push", __file__, "--campaign", "3", "--encoding", "klingon"]),
+        ({}, ["leads", "plan", __file__, "--campaign", "3", "--delimiter", "ab"]),
+        ({}, ["leads", "plan", __file__, "--campaign", "3", "--region", "XX"]),
+        ({}, ["leads", "plan", __file__, "--campaign", "3", "--map", "nose=Nose"]),
+        ({}, ["talkdesk", "users", "x/y"]),
+        ({}, ["doctor", "--campaign", "x"]),
+        ({}, ["doctor"]),
+    ],
+)
+def test_errors_speak_of_options_and_variables_not_of_arguments(
+    shell: Shell, env: dict[str, str], arguments: list[str]
+) -> None:
+    for name, value in env.items():
+        shell.env.setenv(name, value)
+    ended = shell(*arguments)
+    assert ended.code in (1, 2)
+    assert not OF_THE_LIBRARY.search(ended.out + ended.err), ended
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 405, 409, 413, 418, 422, 429, 500])
+@pytest.mark.parametrize("command", ["push", "update"])
+def test_answers_that_end_a_push_are_told_in_words_of_the_shell(
+    sandbox_shell: Shell, voiso_sandbox: Sandbox, tmp_path: Path, command: str, status: int
+) -> None:
+    method = {"push": "POST", "update": "PATCH"}[command]
+    voiso_sandbox.faults.add(Status(status, {"error": "no"}), method=method, times=math.inf)
+    path = write_leads(tmp_path / "leads.csv", [f"{phones(2)[0]},Ada"], "phone,name")
+    ended = sandbox_shell("leads", command, path, "--campaign", 3, "--timeout", "1")
+    assert not OF_THE_LIBRARY.search(ended.out + ended.err), ended
+    if status == 401:
+        assert "check VOISO_API_KEY, or the file that --key-file names" in ended.complaint
+
+
+@pytest.mark.parametrize("command", ["status", "results", "retry", "settle", "withdraw", "purge", "resume"])
+def test_a_job_that_is_not_there_is_told_with_the_command_that_lists_them(
+    sandbox_shell: Shell, tmp_path: Path, command: str
+) -> None:
+    path = write_leads(tmp_path / "leads.csv", phones(2))
+    assert 0 == sandbox_shell("leads", "push", path, "--campaign", 3).code
+    ended = sandbox_shell("leads", command, "zzzz")
+    assert (1, True) == (ended.code, "voiso leads status lists them" in ended.complaint)
 
 
 def test_the_key_comes_from_a_file(sandbox_shell: Shell, voiso_sandbox: Sandbox, tmp_path: Path) -> None:
@@ -252,7 +388,7 @@ def test_a_hostile_id_never_reaches_the_wire(
 ) -> None:
     ended = sandbox_shell(*command, campaign)
     assert (2, "") == (ended.code, ended.out)
-    assert "campaign_id must be a positive integer" in ended.complaint
+    assert "the id of a campaign is a whole number above 0" in ended.complaint
     assert [] == voiso_sandbox.history
 
 
@@ -276,6 +412,56 @@ def test_a_reader_that_leaves_early_is_no_traceback(voiso_sandbox: Sandbox, tmp_
     os.read(reading, 100)
     os.close(reading)
     assert (1, "") == ((ended := end(process)).code, ended.err)
+
+
+def test_a_push_goes_on_though_nobody_reads_it_any_more(voiso_sandbox: Sandbox, tmp_path: Path) -> None:
+    voiso_sandbox.add_campaign(id=3)
+    voiso_sandbox.rules = evolve(voiso_sandbox.rules, cooldown=1.0)  # for a while, while it is looked at
+    path = write_leads(tmp_path / "leads.csv", [*phones(2000), *(f"12015550{place}" for place in range(100, 200))])
+    reading, writing = os.pipe()
+    process = begin(
+        *("leads", "push", path, "--campaign", 3, "--json", "--results", tmp_path / "results.csv"),
+        env=settings_for(voiso_sandbox, tmp_path / "state") | {"PYTHONUNBUFFERED": "1"},
+        stdout=writing,
+        stderr=writing,
+    )
+    os.close(writing)
+    assert b'"event": "job"' in os.read(reading, 4096)
+    os.close(reading)
+    assert 1 == end(process).code
+    assert 2100 == len(voiso_sandbox.campaigns[3].leads)
+    assert 2101 == len((tmp_path / "results.csv").read_text().splitlines())
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="stands in for a full disk")
+@pytest.mark.parametrize("options", [[], ["--json"]], ids=["table", "json"])
+def test_an_output_that_cannot_be_written_is_an_error(
+    voiso_sandbox: Sandbox, tmp_path: Path, options: list[str]
+) -> None:
+    voiso_sandbox.add_campaign(id=3)
+    with open("/dev/full", "w", encoding="utf-8") as full:  # noqa: PTH123 - a device
+        process = begin("campaigns", "list", *options, env=settings_for(voiso_sandbox, tmp_path), stdout=full)
+        ended = end(process)
+    assert (1, "voiso: standard output cannot be written: no space left on device\n") == (ended.code, ended.err)
+
+
+def test_closed_streams_are_like_nobody_listening(voiso_sandbox: Sandbox, tmp_path: Path) -> None:
+    """Else the outbox would be opened in their place, and be written to as if it were one of them."""
+    voiso_sandbox.add_campaign(id=3)
+    path = write_leads(tmp_path / "leads.csv", phones(3))
+    env = os.environ | settings_for(voiso_sandbox, tmp_path / "state")
+    push = shlex.join([*COMMAND, "leads", "push", str(path), "--campaign", "3"])
+    lines = [f"{push} <&- >&- 2>&-", f"{shlex.join([*COMMAND, 'leads', 'status', '--json'])} > status.json"]
+    for line in lines:
+        done = subprocess.run(line, shell=True, env=env, cwd=tmp_path, timeout=120, check=False)  # noqa: S602
+        assert 0 == done.returncode, line
+    job = json.loads((tmp_path / "status.json").read_text())["job"]
+    written = f"{shlex.join([*COMMAND, 'leads', 'results', job])} >&-"
+    done = subprocess.run(written, shell=True, env=env, timeout=120, check=False)  # noqa: S602
+    assert 0 == done.returncode
+    done = subprocess.run(lines[1], shell=True, env=env, cwd=tmp_path, timeout=120, check=False)  # noqa: S602
+    assert 0 == done.returncode  # the outbox is whole
+    assert 3 == len(voiso_sandbox.campaigns[3].leads)
 
 
 WITHOUT = "import sys; sys.modules[{!r}] = None; from voiso_async.cli import main; main()"

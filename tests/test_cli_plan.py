@@ -1,18 +1,23 @@
 """`voiso leads plan`, `--dry-run`, `--max-rejected`, `--wait-live`: what is found out before it is too late."""
 
+import re
+import socket
 from pathlib import Path
+from typing import Any
 
 import attrs
 import openpyxl  # type: ignore[import-untyped]
 import pytest
-from cli_runner import Shell, phones, posts, report_of, sandbox_shell, shell
+from cli_runner import CANARY_KEY, Shell, phones, posts, report_of, sandbox_shell, shell
 from cli_runner import write_leads as write
 
 from voiso_async.cli import standing
 from voiso_async.cli.limit import Limit, bad_share
 from voiso_async.cli.meter import seconds_for
 from voiso_async.cli.units import seconds_of, share_of
+from voiso_async.ingest.jobs import Job
 from voiso_async.ingest.outcome import IngestReport, Outcome
+from voiso_async.outbox import SqliteOutbox
 from voiso_async.sandbox import Sandbox, Status
 
 __all__ = ["sandbox_shell", "shell"]  # fixtures
@@ -122,7 +127,7 @@ def test_a_plan_as_json(sandbox_shell: Shell, voiso_sandbox: Sandbox, tmp_path: 
     assert (0, "", "plan") == (ended.code, ended.err, plan["event"])
     figures = ("rows", "sendable", "invalid", "suppressed", "repeated", "batches", "seconds")
     assert [2000, 1997, 0, 3, 0, 3, 3.2] == [plan[name] for name in figures]
-    known = {"sendable": 800, "batches": 1, "seconds": 0.6}
+    known = {"sendable": 800, "batches": 1, "seconds": 0.6, "found": True}
     assert {"id": 4, "status": "paused", "live": False} | known == plan["campaigns"][1]
     assert {"phone_number": "tel", "campaign": "list"} == plan["columns"]
     write(dnc, [*phones(3), "x"])
@@ -203,12 +208,133 @@ def test_a_first_sheet_without_rows_names_the_others(sandbox_shell: Shell, tmp_p
 def test_a_plan_needs_no_key(shell: Shell, tmp_path: Path) -> None:
     ended = shell("leads", "plan", write(tmp_path / "leads.csv", phones(2)), "--campaign", 3)
     assert (0, "") == (ended.code, ended.err)
-    assert "  campaign 3    2 leads  1 s at 0.6 s a call\n" in ended.out
+    assert "  campaign 3  not looked at, without a key  2 leads  1 s at 0.6 s a call\n" in ended.out
 
 
-def test_a_plan_goes_without_a_campaign_that_cannot_be_seen(sandbox_shell: Shell, tmp_path: Path) -> None:
-    ended = sandbox_shell("leads", "plan", write(tmp_path / "leads.csv", phones(2)), "--campaign", 99)
-    assert (0, True) == (ended.code, "campaign 99 cannot be looked at: " in ended.err)
+@pytest.mark.parametrize("command", [["plan"], ["push", "--dry-run"], ["push"]], ids=" ".join)
+def test_a_campaign_that_does_not_exist_is_an_error_of_plan_and_push(
+    sandbox_shell: Shell, voiso_sandbox: Sandbox, tmp_path: Path, command: list[str]
+) -> None:
+    path = write(tmp_path / "leads.csv", [*phones(2), "letters"])
+    ended = sandbox_shell("leads", *command, path, "--campaign", 99)
+    assert 1 == ended.code
+    assert "voiso: campaign 99 does not exist, or this key cannot see it: voiso campaigns list" in ended.complaint
+    assert ("3 rows, 2 sendable (1 invalid)" in ended.out) == (command != ["push"])
+    as_json = sandbox_shell("leads", *command, path, "--campaign", 99, "--json")
+    assert (1, ended.complaint[7:]) == (as_json.code, as_json.lines[-1]["error"])
+    assert 0 == posts(voiso_sandbox)
+
+
+def test_a_campaign_is_looked_at_though_no_row_can_be_sent_to_it(sandbox_shell: Shell, tmp_path: Path) -> None:
+    ended = sandbox_shell("leads", "plan", write(tmp_path / "leads.csv", ["letters"]), "--campaign", 99)
+    assert (1, True) == (ended.code, "campaign 99 does not exist" in ended.complaint)
+
+
+@pytest.mark.parametrize("known", [3, 30], ids=["one by one", "by a listing"])
+def test_the_campaigns_of_a_column_that_do_not_exist_are_named_with_their_rows(
+    sandbox_shell: Shell, voiso_sandbox: Sandbox, tmp_path: Path, known: int
+) -> None:
+    for number in range(100, 100 + known):
+        voiso_sandbox.add_campaign(id=number)
+    campaigns = [*range(100, 100 + known), 4000, 4000, 5000]
+    lines = [f"{phone},{campaign}" for phone, campaign in zip(phones(len(campaigns)), campaigns, strict=True)]
+    path = write(tmp_path / "leads.csv", lines, "tel,list")
+    ended = sandbox_shell("leads", "plan", path, "--campaign-column", "list")
+    assert 1 == ended.code
+    assert "2 campaigns do not exist, or this key cannot see them: 4000 (2 rows), 5000 (1 row);" in ended.complaint
+    found = sandbox_shell("leads", "plan", path, "--campaign-column", "list", "--json").lines[-1]["campaigns"]
+    assert [4000, 5000] == [campaign["id"] for campaign in found if campaign["found"] is False]
+
+
+def test_a_plan_that_cannot_look_at_its_campaign_is_told_all_the_same(
+    sandbox_shell: Shell, voiso_sandbox: Sandbox, tmp_path: Path
+) -> None:
+    path = write(tmp_path / "leads.csv", phones(2))
+    sandbox_shell.env.setenv("VOISO_API_KEY", CANARY_KEY)
+    refused = sandbox_shell("leads", "plan", path, "--campaign", 3)
+    assert (1, True) == (refused.code, "2 rows, 2 sendable, 1 batch" in refused.out)
+    assert "campaign 3 cannot be looked at: GET /campaigns/" in refused.complaint
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    alone = sandbox_shell("leads", "plan", path, "--campaign", 3, "--base-url", f"http://127.0.0.1:{port}")
+    assert (1, True) == (alone.code, "2 rows, 2 sendable, 1 batch" in alone.out)
+    assert "campaign 3 cannot be looked at: " in alone.complaint
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--key-file", "nowhere"], "the key file cannot be read"),
+        (["--cluster", "a/b"], "--cluster or VOISO_CLUSTER"),
+    ],
+    ids=["key", "address"],
+)
+def test_a_plan_needs_no_settings_but_takes_none_that_are_wrong(
+    shell: Shell, tmp_path: Path, options: list[str], says: str
+) -> None:
+    shell.env.setenv("VOISO_API_KEY" if "--cluster" in options else "VOISO_CLUSTER", "a")
+    ended = shell("leads", "plan", write(tmp_path / "leads.csv", phones(2)), "--campaign", 3, *options)
+    assert (2, True) == (ended.code, says in ended.complaint)
+
+
+CP1252 = "phone,name\n441632960123,José\n".encode("cp1252")
+UTF16 = "phone\n441632960123\n".encode("utf-16-le")
+DAMAGE = {
+    "cells": (b"phone,name\n441632960123,Ada\n441632960124\n", "row 3: it has 1 cell, and the header 2"),
+    "cp1252": (
+        CP1252,
+        "row 2: it holds bytes that are not UTF-8, and seem to be cp1252: read it with --encoding",
+    ),
+    "bytes": (b"phone,name\n441632960123,\xff\x81\n", "row 2: it holds bytes that are not UTF-8: save it as CSV"),
+    "nul": (b"phone,name\n441632960123,\x00\n", "row 2: it holds a NUL byte: the file is damaged"),
+    "utf-16": (UTF16, "row 1: it holds a NUL byte, and seems to be UTF-16: read it with --encoding utf-16-le"),
+    "open quote": (b'phone,name\n441632960123,"Ada\n441632960124,Ben\n', "row 2: it begins a quote that is never"),
+    "stray quote": (b'phone,name\n441632960123,"A"da\n', "row 2: a quote stands where none may be"),
+    "json": (b'{"phone_number": "441632960123"}\n{"phone_number": \n', "row 2: the line is no JSON"),
+}
+
+
+@pytest.mark.parametrize(("content", "says"), DAMAGE.values(), ids=DAMAGE)
+def test_damage_below_the_first_row_is_told_alike_by_plan_dry_run_and_push(
+    sandbox_shell: Shell, voiso_sandbox: Sandbox, tmp_path: Path, content: bytes, says: str
+) -> None:
+    path = tmp_path / "leads.csv"
+    path.write_bytes(content)
+    told = set()
+    for command in (["push"], ["push", "--dry-run"], ["plan"], ["update"]):
+        ended = sandbox_shell("leads", *command, path, "--campaign", 3)
+        assert (2, "") == (ended.code, ended.out)
+        assert "4416329601" not in ended.err
+        told.add(ended.complaint)
+    assert 1 == len(told)
+    assert told.pop().startswith(f"voiso: leads.csv: {says}")
+    as_json = sandbox_shell("leads", "plan", path, "--campaign", 3, "--json")
+    assert [{"event": "error", "error": as_json.complaint[7:], "exit": 2}] == as_json.lines
+    assert 0 == posts(voiso_sandbox)
+
+
+def test_what_was_advised_for_an_encoding_works(sandbox_shell: Shell, tmp_path: Path) -> None:
+    path = tmp_path / "leads.csv"
+    for encoding in ("cp1252", "utf-16-le", "utf-16-be"):
+        path.write_bytes("phone,name\n441632960123,José\n".encode(encoding))
+        advice = sandbox_shell("leads", "plan", path, "--campaign", 3).complaint
+        options = re.findall(r"(--encoding) ([\w-]+)", advice)
+        assert [("--encoding", encoding)] == options
+        assert 0 == sandbox_shell("leads", "plan", path, "--campaign", 3, *options[0]).code
+
+
+def test_a_file_that_changes_while_it_is_planned_is_told_as_such(sandbox_shell: Shell, tmp_path: Path) -> None:
+    path = write(tmp_path / "leads.csv", phones(2000))
+    begin = SqliteOutbox.begin
+
+    async def changed(self: SqliteOutbox, **options: Any) -> Job:
+        write(path, phones(3))
+        return await begin(self, **options)
+
+    sandbox_shell.env.setattr(SqliteOutbox, "begin", changed)
+    ended = sandbox_shell("leads", "plan", path, "--campaign", 3)
+    assert (2, "") == (ended.code, ended.out)
+    assert "leads.csv: row 2: the file was changed while it was read" in ended.complaint
 
 
 def test_a_dry_run_names_each_row_that_cannot_be_sent(
@@ -244,7 +370,8 @@ def test_too_many_invalid_rows_stop_a_push_before_anything_is_sent(
     ended = sandbox_shell("leads", "push", path, "--campaign", 3, "--max-rejected", "25%", "--json")
     assert 4 == ended.code
     assert (
-        "75% of the rows come to nothing, more than the 25% of --max-rejected (6 of 8 invalid" in ended.complaint
+        "75% of the rows are invalid or rejected, more than the 25% of --max-rejected (6 of 8 invalid"
+        in ended.complaint
     )
     assert cause in ended.err
     books = report_of(ended)

@@ -193,12 +193,21 @@ def test_a_push_that_breaks_off_says_how_far_it_came(
     assert "the list is full" in ended.complaint
     assert "not sent   50" in ended.out
     assert [] == voiso_sandbox.talkdesk.campaigns[campaign].list_ids
+
+
+def test_a_push_of_a_damaged_file_sends_nothing_and_says_where_it_is_damaged(
+    td: Shell, campaign: str, voiso_sandbox: Sandbox, tmp_path: Path
+) -> None:
     broken = people(tmp_path / "broken.csv", 3, more='"+12015550009,Eva\n')
-    voiso_sandbox.talkdesk.rules = evolve(voiso_sandbox.talkdesk.rules, capacity=None)
-    ended = td("talkdesk", "push", broken, "--list", "More", "--json")
-    assert 1 == ended.code
-    assert "row 5" in ended.complaint
-    assert ended.lines[-1]["error"]
+    ended = td("talkdesk", "push", broken, "--list", "More", "--campaign", campaign, "--json")
+    assert 2 == ended.code
+    assert "voiso: broken.csv: row 5: it begins a quote that is never closed" == ended.complaint
+    assert [{"event": "error", "error": ended.complaint[7:], "exit": 2}] == ended.lines
+    assert 0 == posts(voiso_sandbox)
+    process = begin("talkdesk", "push", "-", "--list", "More", "--json", env=settings(voiso_sandbox))
+    piped = end(process, broken.read_text())
+    assert (1, True) == (piped.code, "standard input: row 5: it begins a quote" in piped.complaint)
+    assert "what was sent before that is in the report" in piped.lines[-1]["error"]
 
 
 def test_the_first_signal_lets_the_call_in_flight_end(

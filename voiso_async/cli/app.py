@@ -17,12 +17,15 @@ from voiso_async.cli.campaigns import campaigns
 from voiso_async.cli.common import Exit
 from voiso_async.cli.demo import demo
 from voiso_async.cli.doctor import doctor
+from voiso_async.cli.faults import FaultsError
 from voiso_async.cli.leads import leads
 from voiso_async.cli.sandbox import sandbox
-from voiso_async.cli.show import complain
+from voiso_async.cli.show import IN_PLACE, complain, discard, show_json
 from voiso_async.cli.signals import SIGNALLED, Signals
 from voiso_async.cli.talkdesk import talkdesk
+from voiso_async.cli.usage import usage_fault
 from voiso_async.cli.users import users
+from voiso_async.cli.words import cause_of, said
 from voiso_async.cli.worker import lanes, worker
 from voiso_async.errors import ConfigurationError, InputFileError, TransportError, VoisoError
 
@@ -51,9 +54,10 @@ app.command(sandbox)
 
 def main() -> NoReturn:
     """Run the command line and leave with its exit code."""
+    _open_all_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
+            stream.reconfigure(errors=IN_PLACE)
     code = run(sys.argv[1:])
     for thread in threading.enumerate():
         if thread is not threading.main_thread() and not thread.daemon:
@@ -64,29 +68,69 @@ def main() -> NoReturn:
     sys.exit(code)
 
 
+def _open_all_streams() -> None:
+    """Put nothing in the place of streams that the caller has closed: else the next file takes their number."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, "r" if number == 0 else "w", closefd=False))  # noqa: SIM115 - for good
+
+
 def run(tokens: Sequence[str]) -> int:
     """Run one command; the result is its exit code."""
     try:
-        return _parsed_and_run(tokens)
-    except CycloptsError as error:
-        complain(f"{' '.join(str(error).split())} Try: voiso --help")
-        return Exit.USAGE
-    except VoisoError as error:
-        complain(f"{error}{_certain(error)}")
-        return Exit.USAGE if isinstance(error, ConfigurationError | InputFileError) else Exit.ERROR
+        return _checked(tokens)
     except BrokenPipeError:  # the reader, such as head, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard(sys.stdout)
         return Exit.ERROR
     except KeyboardInterrupt:
         return SIGNALLED + signal.SIGINT
 
 
-def _parsed_and_run(tokens: Sequence[str]) -> int:
+def _checked(tokens: Sequence[str]) -> int:
+    json = "--json" in tokens
+    try:
+        return _parsed_and_run(tokens, json=json)
+    except CycloptsError as error:
+        chain = " ".join(("voiso", *(error.command_chain or ())))
+        return _told(Exit.USAGE, f"{usage_fault(error)} Try: {chain} --help", json=json)
+    except FaultsError as error:
+        return _told(Exit.USAGE, *map(said, error.faults), json=json)
+    except VoisoError as error:
+        cause = cause_of(error)
+        code = Exit.USAGE if isinstance(cause, ConfigurationError | InputFileError) else Exit.ERROR
+        return _told(code, f"{said(error)}{_certain(error)}", json=json)
+
+
+def _told(code: int, *faults: str, json: bool) -> int:
+    """Say what went wrong, for programs too."""
+    for fault in faults:
+        if json:
+            show_json({"event": "error", "error": fault, "exit": int(code)})
+        complain(fault)
+    return code
+
+
+def _parsed_and_run(tokens: Sequence[str], *, json: bool) -> int:
     command, bound, injected = app.parse_args(list(tokens), exit_on_error=False, print_error=False)
     if inspect.iscoroutinefunction(command):
-        return asyncio.run(_supervised(command, bound, injected))
+        try:
+            return asyncio.run(_supervised(command, bound, injected, json=json))
+        except ExceptionGroup as group:
+            fault = _innermost(group)
+        raise fault
     command(*bound.args, **bound.kwargs)
     return Exit.OK
+
+
+def _innermost(error: Exception) -> Exception:
+    """Take out of its groups the one error of tasks that ran side by side."""
+    while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
 
 
 def _certain(error: VoisoError) -> str:
@@ -98,12 +142,15 @@ def _certain(error: VoisoError) -> str:
     return "" if error.request.startswith("GET ") else "; whether the server acted is not known"
 
 
-async def _supervised(command: Callable[..., Any], bound: inspect.BoundArguments, injected: Iterable[str]) -> int:
+async def _supervised(
+    command: Callable[..., Any], bound: inspect.BoundArguments, injected: Iterable[str], *, json: bool
+) -> int:
     code = None
     with Signals() as signals, signals.stoppable():
         code = await command(*bound.args, **bound.kwargs, **dict.fromkeys(injected, signals))
     if signals.number is None:
         return code or Exit.OK
+    stopped = SIGNALLED + signals.number
     if code is None:
-        complain(" ".join(filter(None, ["stopped before it was done.", signals.advice])))
-    return SIGNALLED + signals.number
+        _told(stopped, " ".join(filter(None, ["stopped before it was done.", signals.advice])), json=json)
+    return stopped

@@ -8,7 +8,9 @@ from cyclopts import App, Parameter, validators
 from voiso_async.cli.common import FROM_ENVIRONMENT, Connection, Json, connected
 from voiso_async.cli.listing import Limit, show_campaigns, show_listing, show_users
 from voiso_async.cli.show import counted, note, show_json, show_record
+from voiso_async.cli.units import CampaignId, TextId, one_of
 from voiso_async.errors import VoisoError
+from voiso_async.models import CampaignStatus, CampaignStrategy
 from voiso_async.resources import AddedUsers
 
 __all__ = ["campaigns"]
@@ -20,7 +22,7 @@ AT_REST: dict[str, tuple[str, ...]] = {
 }
 """Where each state call leads, once the transitions are over (contract 5.5)."""
 
-CampaignId = Annotated[str, Parameter(help="Id of the campaign.")]
+Campaign = Annotated[CampaignId, Parameter(help="Id of the campaign.")]
 
 
 @Parameter(name="*")
@@ -43,8 +45,14 @@ campaigns: App = App(name="campaigns", help="Find campaigns, start and stop them
 async def list_campaigns(
     *,
     name: Annotated[str | None, Parameter(help="Only those with this name, or with it in their name.")] = None,
-    status: Annotated[str | None, Parameter(help="Only those in this state, such as active or paused.")] = None,
-    strategy: Annotated[str | None, Parameter(help="Only those that dial so: simple or predictive_ai.")] = None,
+    status: Annotated[
+        str | None,
+        Parameter(converter=one_of(CampaignStatus), help="Only those in this state, such as active or paused."),
+    ] = None,
+    strategy: Annotated[
+        str | None,
+        Parameter(converter=one_of(CampaignStrategy), help="Only those that dial so: simple or predictive_ai."),
+    ] = None,
     live: Annotated[bool | None, Parameter(negative="--no-live", help="Only live ones, or only others.")] = None,
     limit: Limit = None,
     json: Json = False,
@@ -58,7 +66,7 @@ async def list_campaigns(
 
 @campaigns.command
 async def get(
-    campaign_id: CampaignId,
+    campaign_id: Campaign,
     /,
     *,
     json: Json = False,
@@ -72,7 +80,7 @@ async def get(
 
 @campaigns.command
 async def start(
-    campaign_id: CampaignId,
+    campaign_id: Campaign,
     /,
     *,
     waiting: Waiting = NO_WAITING,
@@ -85,7 +93,7 @@ async def start(
 
 @campaigns.command
 async def pause(
-    campaign_id: CampaignId,
+    campaign_id: Campaign,
     /,
     *,
     waiting: Waiting = NO_WAITING,
@@ -98,7 +106,7 @@ async def pause(
 
 @campaigns.command
 async def stop(
-    campaign_id: CampaignId,
+    campaign_id: Campaign,
     /,
     *,
     waiting: Waiting = NO_WAITING,
@@ -111,7 +119,7 @@ async def stop(
 
 @campaigns.command
 async def users(
-    campaign_id: CampaignId,
+    campaign_id: Campaign,
     /,
     *,
     limit: Limit = None,
@@ -125,8 +133,8 @@ async def users(
 
 @campaigns.command
 async def add_users(
-    campaign_id: CampaignId,
-    user_ids: Annotated[list[str], Parameter(negative="", help="Ids of the users to add, in any number.")],
+    campaign_id: Campaign,
+    user_ids: Annotated[list[TextId], Parameter(negative="", help="Ids of the users to add, in any number.")],
     /,
     *,
     json: Json = False,
@@ -149,8 +157,8 @@ async def add_users(
 
 @campaigns.command
 async def remove_user(
-    campaign_id: CampaignId,
-    user_id: Annotated[str, Parameter(help="Id of the user to remove.")],
+    campaign_id: Campaign,
+    user_id: Annotated[TextId, Parameter(help="Id of the user to remove.")],
     /,
     *,
     json: Json = False,
@@ -165,7 +173,7 @@ async def remove_user(
         show_users([removed], json=json)
 
 
-async def _drive(action: str, campaign_id: str, waiting: Waiting, connection: Connection, *, json: bool) -> None:
+async def _drive(action: str, campaign_id: int, waiting: Waiting, connection: Connection, *, json: bool) -> None:
     async with connected(connection) as voiso:
         calls = {"start": voiso.campaigns.start, "pause": voiso.campaigns.pause, "stop": voiso.campaigns.stop}
         campaign = await calls[action](campaign_id)

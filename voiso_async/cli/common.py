@@ -13,6 +13,7 @@ import anyio
 from attrs import frozen
 from cyclopts import Group, Parameter
 
+from voiso_async.cli.faults import FaultsError, check_all
 from voiso_async.cli.show import note, quoted
 from voiso_async.client import VoisoClient
 from voiso_async.errors import ConfigurationError
@@ -20,11 +21,15 @@ from voiso_async.events import Event
 from voiso_async.outbox import Outbox
 from voiso_async.wire import base_url_of
 
-__all__ = ["FROM_ENVIRONMENT", "GROUPS", "Connection", "Exit", "Json", "connected"]
+__all__ = ["FROM_ENVIRONMENT", "GROUPS", "Connection", "Exit", "Json", "NotSetError", "connected"]
 
 LARGEST_KEY_FILE = 4096
 PIPE_PATIENCE = 60.0
 """Seconds in which somebody must write the key to a pipe: the command hears no Ctrl-C meanwhile."""
+
+
+class NotSetError(ConfigurationError):
+    """A setting is missing, so that the API cannot be reached; one that is wrong is another fault."""
 
 
 class Exit(IntEnum):
@@ -68,6 +73,22 @@ class Connection:
         options = {"--cluster": self.cluster, "--base-url": self.base_url, "--key-file": self.key_file}
         return "".join(f" {name} {quoted(value)}" for name, value in options.items() if value)
 
+    def check(self) -> None:
+        """Say which settings are missing or wrong."""
+        check_all(self.key, self.address)
+
+    def is_set(self) -> bool:
+        """Whether there is a key and an address; raise if one of them is wrong."""
+        try:
+            self.check()
+        except NotSetError:
+            return False
+        except FaultsError as error:
+            if not all(isinstance(fault, NotSetError) for fault in error.faults):
+                raise
+            return False
+        return True
+
     def address(self) -> str:
         """The root of every call, or say which setting is missing."""
         if self.cluster is not None and self.base_url is not None:
@@ -77,7 +98,7 @@ class Connection:
             base_url = os.environ.get("VOISO_BASE_URL") or None
             cluster = None if base_url else os.environ.get("VOISO_CLUSTER") or None
         if cluster is None and base_url is None:
-            raise ConfigurationError(
+            raise NotSetError(
                 "there is no address: set VOISO_CLUSTER or VOISO_BASE_URL, or give --cluster or --base-url"
             )
         return base_url_of(cluster, base_url)
@@ -99,7 +120,7 @@ class Connection:
             return key
         if named:
             return _key_in(Path(named))
-        raise ConfigurationError(
+        raise NotSetError(
             "there is no API key: set VOISO_API_KEY, or name a file with it by VOISO_API_KEY_FILE or --key-file"
         )
 

@@ -11,8 +11,8 @@ from voiso_async.cli.checkup import Check, api_checks, campaign_checks, environm
 from voiso_async.cli.common import FROM_ENVIRONMENT, Connection, Exit, Json, connected
 from voiso_async.cli.outboxes import STANDARD, Place
 from voiso_async.cli.show import printable, show, show_json
+from voiso_async.cli.units import CampaignId
 from voiso_async.errors import ConfigurationError
-from voiso_async.wire import positive_id
 
 __all__ = ["doctor"]
 
@@ -21,7 +21,7 @@ STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
 
 async def doctor(
     *,
-    campaign: Annotated[str | None, Parameter(help="Also look at this campaign.")] = None,
+    campaign: Annotated[CampaignId | None, Parameter(help="Also look at this campaign.")] = None,
     place: Place = STANDARD,
     json: Json = False,
     connection: Connection = FROM_ENVIRONMENT,
@@ -30,9 +30,8 @@ async def doctor(
 
     The exit code is 0 if nothing failed, else 1.
     """
-    number = None if campaign is None else positive_id(campaign)
     failed = False
-    async with aclosing(_checks(number, place, connection)) as checks:
+    async with aclosing(_checks(campaign, place, connection)) as checks:
         async for check in checks:
             failed = failed or check.state == "fail"
             if json:

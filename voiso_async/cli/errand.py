@@ -1,30 +1,27 @@
 """One file that is to go into one campaign, or into those that a column names."""
 
-from pathlib import Path
-from typing import Any
+from functools import partial
 
-import anyio
 from attrs import evolve, frozen
 
 from voiso_async.cli.common import Exit
-from voiso_async.cli.reading import STANDARD_INPUT, Reading, leads_of, source_of
+from voiso_async.cli.faults import check_all
+from voiso_async.cli.reading import Reading, check_rows, check_target, leads_of, source_of
 from voiso_async.cli.run import Load
-from voiso_async.cli.sending import Trip, nothing_in
+from voiso_async.cli.sending import Trip
 from voiso_async.cli.show import complain, counted, note, show_json
 from voiso_async.cli.standing import standing_of, wait_until_live
+from voiso_async.cli.words import not_there
 from voiso_async.client import VoisoClient
-from voiso_async.errors import ConfigurationError, OutboxError
+from voiso_async.errors import ConfigurationError, NotFoundError, OutboxError, VoisoError
 from voiso_async.files import LeadFile
 from voiso_async.ingest.jobs import Job, JobSource, JobState
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.ingest.row import Operation
 from voiso_async.outbox import Outbox
-from voiso_async.wire import positive_id
 
 __all__ = ["Errand"]
 
-CHECKED_BYTES = 16 * 1024 * 1024
-"""A file up to this size is read from end to end before anything is sent: that takes a fraction of a second."""
 MOST_JOBS = 1000
 
 
@@ -42,17 +39,14 @@ class Errand:
     without_suppress: bool
     reading: Reading
 
-    @classmethod
-    def of(
-        cls, *, campaign: str | None, campaign_column: str | None, wait_live: float | None, **rest: Any
-    ) -> "Errand":
-        """Check that it is clear where the leads go."""
-        if (campaign is None) == (campaign_column is None):
-            raise ConfigurationError("say where the leads go: --campaign 3, or --campaign-column NAME")
-        if campaign is None and wait_live is not None:
+    def check(self) -> None:
+        """Say all that can be seen to be wrong before the file is read."""
+        check_all(partial(self.reading.check, self.file), self._check_target)
+
+    def _check_target(self) -> None:
+        check_target(self.campaign, self.campaign_column)
+        if self.campaign is None and self.wait_live is not None:
             raise ConfigurationError("--wait-live needs --campaign")
-        number = None if campaign is None else positive_id(campaign)
-        return cls(campaign=number, campaign_column=campaign_column, wait_live=wait_live, **rest)
 
     @property
     def keyed(self) -> bool:
@@ -70,8 +64,8 @@ class Errand:
             if earlier is not None and earlier.state is JobState.DONE:
                 return await _over(trip, earlier, leads.name)
             async with trip.client() as voiso:
-                where = await self._where(voiso)
                 told = await self._check(leads)
+                where = await self._where(voiso)
                 if self.wait_live is not None and not await _is_live(trip, voiso, self.campaign, self.wait_live):
                     return Exit.STOPPED
                 job = earlier or await trip.outbox.begin(
@@ -122,18 +116,16 @@ class Errand:
         """Find out before anything is sent whether the campaign is there."""
         if self.campaign is None:
             return f"the campaigns of column {self.campaign_column!r}"
-        return str(await standing_of(voiso, self.campaign))
+        try:
+            return str(await standing_of(voiso, self.campaign))
+        except NotFoundError as error:
+            raise VoisoError(f"{not_there({self.campaign: None})}; nothing was sent") from error
 
     async def _check(self, leads: LeadFile) -> tuple[str, ...]:
         """Look at the file as far as that takes no time; give what was said about its shape."""
         if leads.columns.unused:
             note(f"columns without a meaning here: {', '.join(leads.columns.unused)}")
-        if self.file != STANDARD_INPUT and (
-            leads.format == "xlsx" or await anyio.to_thread.run_sync(_is_small, self.file)
-        ):
-            await leads.check()
-        if leads.rows == 0:
-            raise nothing_in(leads.name, leads.shape.elsewhere)
+        await check_rows(leads, self.file)
         return _remark(leads)
 
 
@@ -175,7 +167,3 @@ async def _is_live(trip: Trip, voiso: VoisoClient, campaign: int | None, seconds
         show_json({"event": "report", "job": None, "error": fault, "next": None})
     complain(fault)
     return False
-
-
-def _is_small(path: str) -> bool:
-    return Path(path).stat().st_size <= CHECKED_BYTES

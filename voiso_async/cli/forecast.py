@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from attrs import Factory, frozen
+from attrs import frozen
 from rich.table import Table
 from rich.text import Text
 
+from voiso_async.cli.looking import MOST_CAMPAIGNS, Seen
 from voiso_async.cli.meter import POLICY, seconds_for
 from voiso_async.cli.problems import Problems, as_json, row_of, show_problems
 from voiso_async.cli.show import counted, duration, printable, show, show_json
@@ -16,10 +17,7 @@ from voiso_async.ingest.jobs import Job
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.outbox import Outbox
 
-__all__ = ["MOST_CAMPAIGNS", "Forecast", "show_each_row", "show_forecast"]
-
-MOST_CAMPAIGNS = 20
-"""Campaigns that are looked at; of more, the rest is only counted."""
+__all__ = ["Forecast", "show_each_row", "show_forecast"]
 
 
 @frozen(kw_only=True)
@@ -35,7 +33,7 @@ class Forecast:
     notes: tuple[str, ...] = ()
     job: Job
     sendable: Mapping[int, int]
-    standings: Mapping[int, Standing] = Factory(dict)
+    seen: Seen
     server_time: float
 
     @property
@@ -51,17 +49,7 @@ class Forecast:
     def as_json(self) -> dict[str, Any]:
         """Give it as plain values."""
         report = self.job.report
-        campaigns = [
-            {
-                "id": campaign,
-                "sendable": rows,
-                "batches": -(-rows // POLICY.max_rows),
-                "seconds": round(seconds_for(rows, self.server_time), 1),
-                "status": self.standings[campaign].status if campaign in self.standings else None,
-                "live": self.standings[campaign].live if campaign in self.standings else None,
-            }
-            for campaign, rows in self.sendable.items()
-        ]
+        campaigns = [self._campaign_as_json(campaign, rows) for campaign, rows in self.sendable.items()]
         return {
             "event": "plan",
             "file": self.name,
@@ -80,6 +68,30 @@ class Forecast:
             "seconds": round(self.seconds, 1),
             "server_time": self.server_time,
             "campaigns": campaigns,
+            "error": "; ".join(self.seen.faults) or None,
+        }
+
+    def standing(self, campaign: int) -> Standing:
+        """How a campaign stands, as far as it was looked at."""
+        return self.seen.standings.get(campaign) or Standing(id=campaign)
+
+    def state(self, campaign: int) -> str:
+        """The same in a few words."""
+        if campaign in self.seen.missing:
+            return "does not exist"
+        return self.standing(campaign).state or ("" if self.seen.asked else "not looked at, without a key")
+
+    def _campaign_as_json(self, campaign: int, rows: int) -> dict[str, Any]:
+        found = True if campaign in self.seen.standings else None
+        standing = self.standing(campaign)
+        return {
+            "id": campaign,
+            "sendable": rows,
+            "batches": -(-rows // POLICY.max_rows),
+            "seconds": round(seconds_for(rows, self.server_time), 1),
+            "found": False if campaign in self.seen.missing else found,
+            "status": standing.status,
+            "live": standing.live,
         }
 
 
@@ -129,19 +141,19 @@ def _columns(forecast: Forecast) -> Table:
 def _campaigns(forecast: Forecast) -> Table:
     table = Table.grid(padding=(0, 2, 0, 0))
     for campaign, rows in list(forecast.sendable.items())[:MOST_CAMPAIGNS]:
-        standing = forecast.standings.get(campaign, Standing(id=campaign))
         time = duration(seconds_for(rows, forecast.server_time))
-        state = Text(standing.state, style="" if standing.dials else "yellow")
+        standing = forecast.standing(campaign)
+        good = standing.dials and campaign not in forecast.seen.missing
         table.add_row(
             Text(f"  {standing.title}"),
-            state,
-            f"{counted(rows)} leads",
+            Text(forecast.state(campaign), style="" if good else "yellow"),
+            counted(rows, "lead"),
             f"{time} at {forecast.server_time:g} s a call",
         )
     left = len(forecast.sendable) - MOST_CAMPAIGNS
     if left > 0:
-        table.add_row(f"  and {counted(left)} campaigns more", "", "", "")
+        table.add_row(f"  and {counted(left, 'campaign')} more", "", "", "")
     if len(forecast.sendable) > 1:
-        total = f"{counted(sum(forecast.sendable.values()))} leads"
+        total = counted(sum(forecast.sendable.values()), "lead")
         table.add_row("  all of them", "", total, f"{duration(forecast.seconds)} side by side")
     return table

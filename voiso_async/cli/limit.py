@@ -1,10 +1,10 @@
-"""The share of rows that come to nothing at which a push is stopped, and what may have gone wrong."""
+"""The share of invalid and rejected rows at which a push is stopped, and what may have gone wrong."""
 
 from attrs import frozen
 
 from voiso_async.cli.meter import answered
 from voiso_async.cli.problems import Problems
-from voiso_async.cli.show import counted
+from voiso_async.cli.show import counted, percent
 from voiso_async.ingest.jobs import Job, JobState
 from voiso_async.ingest.outcome import IngestReport, Outcome
 
@@ -26,7 +26,7 @@ CAUSES = {
 
 @frozen
 class Limit:
-    """At most this share of the rows may come to nothing."""
+    """At most this share of the rows may be invalid or rejected."""
 
     share: float
 
@@ -35,21 +35,22 @@ class Limit:
         return sum(job.report.counts.values()) >= JUDGED_AFTER or job.state is not JobState.LOADING
 
     def broken(self, job: Job) -> bool:
-        """Whether more rows than allowed come to nothing, by all that is known."""
+        """Whether more rows than allowed are invalid or rejected, by all that is known."""
         return self.judges(job) and bad_share(job.report) > self.share
 
     def verdict(self, job: Job) -> str:
         """Say that it is broken."""
         counts = job.report.counts
+        invalid, rejected = counted(counts[Outcome.INVALID]), counted(counts[Outcome.REJECTED])
         return (
-            f"{bad_share(job.report):.0%} of the rows come to nothing, more than the {self.share:.0%} of "
-            f"--max-rejected ({counted(counts[Outcome.INVALID])} of {counted(job.report.rows)} invalid, "
-            f"{counted(counts[Outcome.REJECTED])} of {counted(answered(counts))} rejected)"
+            f"{percent(bad_share(job.report))} of the rows are invalid or rejected, more than the "
+            f"{percent(self.share)} of --max-rejected ({invalid} of {counted(job.report.rows)} invalid, "
+            f"{rejected} of {counted(answered(counts))} rejected)"
         )
 
 
 def bad_share(report: IngestReport) -> float:
-    """Estimate the part of a file that comes to nothing.
+    """Estimate the part of a file that is invalid or rejected.
 
     Reading runs far ahead of sending, so invalid rows are compared with those that were read, and rejected ones
     with those that were answered.

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from attrs import define, frozen
 
+from voiso_async.cli.words import in_words
 from voiso_async.events import BatchAnswered, Event, LaneStopped
 from voiso_async.ingest.jobs import Backlog, Job, JobState
 from voiso_async.ingest.outcome import ANSWERED, IngestReport, Outcome
@@ -70,7 +71,7 @@ class Meter:
     def __call__(self, event: Event) -> None:
         """Take note of an answer."""
         if isinstance(event, LaneStopped):
-            self._tell(f"campaign {event.campaign} is given up: {event.reason}")
+            self._tell(f"campaign {event.campaign} is given up: {in_words(event.reason)}")
         if not isinstance(event, BatchAnswered):
             return
         pace = self._paces.setdefault(event.campaign, _Pace())

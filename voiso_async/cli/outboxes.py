@@ -54,6 +54,13 @@ class Place:
         named = self.outbox or os.environ.get("VOISO_OUTBOX")
         return Path(named) if named else _state_folder() / f"{_file_name(connection.address(), self.label)}.db"
 
+    def paths(self, connection: Connection) -> tuple[Path, ...]:
+        """The same, or nothing while the settings do not tell."""
+        try:
+            return (self.path(connection),)
+        except ConfigurationError:
+            return ()
+
 
 STANDARD = Place()
 

@@ -1,25 +1,25 @@
 """``voiso leads plan``: what a push would do, by the same path up to the socket."""
 
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 from attrs import frozen
 from cyclopts import Parameter, validators
 
-from voiso_async.cli.common import FROM_ENVIRONMENT, Connection, Exit, Json, connected
-from voiso_async.cli.forecast import MOST_CAMPAIGNS, Forecast, show_each_row, show_forecast
+from voiso_async.cli.common import FROM_ENVIRONMENT, Connection, Exit, Json
+from voiso_async.cli.faults import check_all
+from voiso_async.cli.forecast import Forecast, show_each_row, show_forecast
+from voiso_async.cli.looking import look_at
 from voiso_async.cli.problems import problems_of
-from voiso_async.cli.reading import AS_IT_IS, File, Reading, leads_of
-from voiso_async.cli.sending import nothing_in
-from voiso_async.cli.show import note, show_json
-from voiso_async.cli.standing import Standing, standing_of
-from voiso_async.errors import ConfigurationError, VoisoError
+from voiso_async.cli.reading import AS_IT_IS, File, Reading, check_target, leads_of, nothing_in
+from voiso_async.cli.show import complain, show_json
+from voiso_async.cli.units import CampaignId
 from voiso_async.files import LeadFile
 from voiso_async.ingest.jobs import Job
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.outbox import Outbox, SqliteOutbox
-from voiso_async.wire import positive_id
 
 __all__ = ["Plan", "plan", "planned"]
 
@@ -42,7 +42,7 @@ async def plan(
     file: File,
     /,
     *,
-    campaign: str | None = None,
+    campaign: CampaignId | None = None,
     campaign_column: str | None = None,
     server_time: Annotated[float, Parameter(validator=validators.Number(gte=0, lte=600))] = USUAL_SERVER_TIME,
     reading: Reading = AS_IT_IS,
@@ -51,8 +51,9 @@ async def plan(
 ) -> int:
     """Say what a push would do, and how long it would take; nothing is sent.
 
-    The file is read, checked and counted exactly as by voiso leads push. With a key at hand the campaign is looked
-    at. The exit code is 0 if every row can be sent, else 3.
+    The file is read, checked and counted exactly as by voiso leads push. If a key is set, the campaigns are looked
+    at. The exit code is 0 if every row can be sent, 3 if some cannot, 1 if a campaign does not exist or cannot be
+    looked at, 2 if the file cannot be read.
 
     Parameters
     ----------
@@ -65,11 +66,9 @@ async def plan(
     server_time
         Seconds the server takes for each call, for the forecast.
     """
-    if (campaign is None) == (campaign_column is None):
-        raise ConfigurationError("say where the leads would go: --campaign 3, or --campaign-column NAME")
-    number = None if campaign is None else positive_id(campaign)
+    check_all(partial(reading.check, file), partial(check_target, campaign, campaign_column))
     wanted = Plan(
-        file=file, campaign=number, campaign_column=campaign_column, reading=reading, server_time=server_time
+        file=file, campaign=campaign, campaign_column=campaign_column, reading=reading, server_time=server_time
     )
     return await planned(wanted, connection, json=json)
 
@@ -88,11 +87,17 @@ async def planned(plan: Plan, connection: Connection, *, json: bool) -> int:
                 raise nothing_in(leads.name, leads.shape.elsewhere)
             forecast = await _forecast(plan, leads, outbox, job, connection)
             await _tell(forecast, outbox, every_row=plan.every_row, json=json)
+    for fault in forecast.seen.faults:
+        complain(fault)
+    if forecast.seen.faults:
+        return Exit.ERROR
     return Exit.NOT_ALL if job.report.counts[Outcome.INVALID] else Exit.OK
 
 
 async def _forecast(plan: Plan, leads: LeadFile, outbox: Outbox, job: Job, connection: Connection) -> Forecast:
     sendable = {item.campaign: item.rows + item.lent for item in await outbox.backlog(job.id)}
+    if plan.campaign is not None:
+        sendable.setdefault(plan.campaign, 0)
     return Forecast(
         name=leads.name,
         format=leads.format,
@@ -103,28 +108,9 @@ async def _forecast(plan: Plan, leads: LeadFile, outbox: Outbox, job: Job, conne
         notes=leads.notes,
         job=job,
         sendable=sendable,
-        standings=await _looked(sorted(sendable)[:MOST_CAMPAIGNS], connection),
+        seen=await look_at(connection, sendable, counted_rows=plan.campaign is None),
         server_time=plan.server_time,
     )
-
-
-async def _looked(campaigns: list[int], connection: Connection) -> dict[int, Standing]:
-    """Look at the campaigns with GETs alone, if there is a key to do so."""
-    try:
-        connection.key()
-        connection.address()
-    except ConfigurationError:
-        return {}
-    standings: dict[int, Standing] = {}
-    async with connected(connection) as voiso:
-        for campaign in campaigns:
-            try:
-                standings[campaign] = await standing_of(voiso, campaign)
-            except VoisoError as error:
-                note(f"campaign {campaign} cannot be looked at: {error}")
-                if not standings:
-                    break
-    return standings
 
 
 async def _tell(forecast: Forecast, outbox: Outbox, *, every_row: bool, json: bool) -> None:

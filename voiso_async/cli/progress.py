@@ -11,13 +11,14 @@ from rich.table import Table
 from rich.text import Text
 
 from voiso_async.cli.meter import Moment
-from voiso_async.cli.show import counted, duration, error_console, note, of_the_fastest, show_json
+from voiso_async.cli.show import counted, duration, error_console, is_plain, note, of_the_fastest, show_json
 
 __all__ = ["Bar", "JsonLines", "PlainLines", "View", "view_for"]
 
 BAR_SECONDS = 0.2
 LINE_SECONDS = 5.0
 BAR_WIDTH = 28
+LEAST_BAR = 8
 
 
 class View(AbstractContextManager["View"], Protocol):
@@ -96,14 +97,19 @@ class Bar:
         self._live.__exit__(kind, error, trace)
 
     def draw(self, moment: Moment) -> None:
-        """Move the bar."""
-        line = Table.grid(padding=(0, 1))
-        bar = ProgressBar(total=moment.total, completed=moment.done, width=BAR_WIDTH, pulse=moment.total is None)
-        share = "" if not moment.total else f"{moment.done / moment.total:4.0%}"
-        line.add_row(Text(share, style="bold"), bar, Text(" · ".join([_rows(moment), *_left(moment)])))
-        pace = Text(f"     {' · '.join([*_pace(moment), *_doubts(moment), moment.state])}")
-        outcomes = Text(f"     {moment.report}", style="dim", no_wrap=True, overflow="ellipsis")
-        self._live.update(Group(line, pace, outcomes), refresh=True)
+        """Move the bar; a narrow terminal shows what fits on three lines of it."""
+        share = "" if not moment.total else f"{moment.done / moment.total:4.0%} "
+        where = f" {' · '.join([_rows(moment), *_left(moment)])}"
+        room = self._console.width - len(share) - len(where)
+        first = Table.grid()
+        if room >= LEAST_BAR:
+            width = min(BAR_WIDTH, room)
+            bar = ProgressBar(total=moment.total, completed=moment.done, width=width, pulse=moment.total is None)
+            first.add_row(_line(share, "bold"), bar, _line(where))
+        else:
+            first.add_row(_line(f"{share}{where}", "bold"))
+        pace = " · ".join([*_pace(moment), *_doubts(moment), moment.state])
+        self._live.update(Group(first, _line(f"     {pace}"), _line(f"     {moment.report}", "dim")), refresh=True)
 
     def tell(self, text: str) -> None:
         """Write the sentence above the bar."""
@@ -111,11 +117,15 @@ class Bar:
 
 
 def view_for(*, json: bool) -> View:
-    """Choose the view: a bar needs a terminal, and programs read JSON."""
+    """Choose the view: a bar needs a terminal that can redraw it, and programs read JSON."""
     if json:
         return JsonLines()
     console = error_console()
-    return Bar(console) if console.is_terminal else PlainLines()
+    return Bar(console) if console.is_terminal and not is_plain() else PlainLines()
+
+
+def _line(text: str, style: str = "") -> Text:
+    return Text(text, style=style, no_wrap=True, overflow="ellipsis")
 
 
 def _rows(moment: Moment) -> str:

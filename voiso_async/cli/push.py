@@ -1,18 +1,20 @@
 """``voiso leads push`` and ``update``: a file of leads into campaigns, through the outbox."""
 
+from functools import partial
 from typing import Annotated
 
 from cyclopts import Parameter
 
 from voiso_async.cli.common import FROM_ENVIRONMENT, Connection, Json
 from voiso_async.cli.errand import Errand
+from voiso_async.cli.faults import check_all
 from voiso_async.cli.outboxes import STANDARD, Place, opened
 from voiso_async.cli.plan import Plan, planned
 from voiso_async.cli.reading import AS_IT_IS, File, Reading
 from voiso_async.cli.run import Watch
 from voiso_async.cli.sending import PLAIN, Sending, Trip
 from voiso_async.cli.signals import Signals
-from voiso_async.cli.units import Seconds
+from voiso_async.cli.units import CampaignId, Seconds
 from voiso_async.errors import ConfigurationError
 from voiso_async.ingest.row import Operation
 
@@ -25,7 +27,7 @@ async def push(
     file: File,
     /,
     *,
-    campaign: str | None = None,
+    campaign: CampaignId | None = None,
     campaign_column: str | None = None,
     again: Annotated[bool, Parameter(negative="", show_default=False)] = False,
     without_suppress: Annotated[bool, Parameter(negative="", show_default=False)] = False,
@@ -67,7 +69,7 @@ async def push(
     expires_in
         Never send a lead that waited longer than this, such as 2h.
     """
-    errand = Errand.of(
+    errand = Errand(
         file=file,
         operation=Operation.ADD,
         campaign=campaign,
@@ -79,11 +81,8 @@ async def push(
         reading=reading,
     )
     if dry_run:
-        if sending.outputs:
-            raise ConfigurationError("--dry-run sends nothing and writes no --results and no --rejects")
-        plan = Plan(
-            file=file, campaign=errand.campaign, campaign_column=campaign_column, reading=reading, every_row=True
-        )
+        check_all(errand.check, partial(_check_dry, sending))
+        plan = Plan(file=file, campaign=campaign, campaign_column=campaign_column, reading=reading, every_row=True)
         return await planned(plan, connection, json=json)
     return await _run(errand, sending, place, connection, signals, json=json)
 
@@ -92,7 +91,7 @@ async def update(
     file: File,
     /,
     *,
-    campaign: str | None = None,
+    campaign: CampaignId | None = None,
     campaign_column: str | None = None,
     again: Annotated[bool, Parameter(negative="", show_default=False)] = False,
     without_suppress: Annotated[bool, Parameter(negative="", show_default=False)] = False,
@@ -123,7 +122,7 @@ async def update(
     expires_in
         Never send a change that waited longer than this, such as 2h.
     """
-    errand = Errand.of(
+    errand = Errand(
         file=file,
         operation=Operation.UPDATE,
         campaign=campaign,
@@ -137,11 +136,16 @@ async def update(
     return await _run(errand, sending, place, connection, signals, json=json)
 
 
+def _check_dry(sending: Sending) -> None:
+    if sending.outputs:
+        raise ConfigurationError("--dry-run sends nothing and writes no --results and no --rejects")
+
+
 async def _run(
     errand: Errand, sending: Sending, place: Place, connection: Connection, signals: Signals, *, json: bool
 ) -> int:
-    sending.check(place.path(connection))
-    connection.key()
+    paths = place.paths(connection)
+    check_all(errand.check, partial(sending.check, *paths), connection.check, lambda: place.label)
     watch = Watch(signals, json=json)
     async with opened(place, connection, make=True) as outbox:
         return await errand.run(Trip(watch, outbox, place, connection, sending, json=json))

@@ -1,25 +1,53 @@
 """How a file of leads is read: what the person said about its columns, numbers and form."""
 
-from collections.abc import AsyncIterator
+import errno
+import os
+import stat
+from collections.abc import AsyncIterator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
+import anyio
 from attrs import evolve, frozen
-from cyclopts import Parameter
+from cyclopts import Parameter, Token
 
 from voiso_async.cli.common import GROUPS
+from voiso_async.cli.faults import check_all
 from voiso_async.cli.show import note
 from voiso_async.errors import ConfigurationError, InputFileError, OutboxError
 from voiso_async.files import LeadFile, open_leads
-from voiso_async.files.disk import kept_path, path_of
+from voiso_async.files.disk import kept_path, name_of, path_of, unreadable
 from voiso_async.ingest.intake import FileRow, InvalidLead
 from voiso_async.ingest.jobs import Job, JobSource
 
-__all__ = ["AS_IT_IS", "STANDARD_INPUT", "File", "Reading", "leads_of", "read_again", "source_of"]
+__all__ = [
+    "AS_IT_IS",
+    "STANDARD_INPUT",
+    "File",
+    "Reading",
+    "check_rows",
+    "check_target",
+    "leads_of",
+    "nothing_in",
+    "read_again",
+    "source_of",
+]
 
 STANDARD_INPUT = "-"
 
-File = Annotated[str, Parameter(allow_leading_hyphen=True)]
+CHECKED_BYTES = 16 * 1024 * 1024
+"""A file up to this size is read from end to end before anything is sent: that takes a fraction of a second."""
+
+
+def _no_option(_: Any, tokens: Sequence[Token]) -> str:
+    name = tokens[0].value
+    if name.startswith("-") and name != STANDARD_INPUT:
+        raise ValueError(f"a file of this name is written ./{name}")
+    return name
+
+
+File = Annotated[str, Parameter(allow_leading_hyphen=True, converter=_no_option, n_tokens=1, accepts_keys=False)]
 """The argument that names a file."""
 
 
@@ -53,10 +81,28 @@ class Reading:
     suppress_lenient: Annotated[bool, Parameter(negative="", show_default=False)] = False
     """Pass over rows of those files that are not understood, and say how many; else nothing is sent."""
 
-    async def open(self, file: str, campaign_column: str | None = None) -> LeadFile:
-        """Open the file, or standard input, and read its header; tell what was read of other files."""
+    def check(self, file: str) -> None:
+        """Look at what can be seen without reading the files, and say all that is wrong."""
+        paths = [Path(file)] if file != STANDARD_INPUT else []
+        check_all(
+            *(partial(_check_readable, path) for path in (*paths, *self.suppress)),
+            partial(_mapping, self.map),
+            self._check_numbers,
+            self._check_lists,
+        )
+
+    def _check_numbers(self) -> None:
+        if self.region is not None and self.international:
+            raise ConfigurationError(
+                "give --region or --international, not both: numbers without + cannot be national and complete"
+            )
+
+    def _check_lists(self) -> None:
         if (self.suppress_column or self.suppress_lenient) and not self.suppress:
             raise ConfigurationError("--suppress-column and --suppress-lenient need --suppress")
+
+    async def open(self, file: str, campaign_column: str | None = None) -> LeadFile:
+        """Open the file, or standard input, and read its header; tell what was read of other files."""
         leads = await open_leads(
             0 if file == STANDARD_INPUT else file,
             mapping=_mapping(self.map),
@@ -83,6 +129,22 @@ AS_IT_IS = Reading()
 def _tell(leads: LeadFile) -> None:
     for remark in leads.notes:
         note(remark)
+
+
+def check_target(campaign: int | None, campaign_column: str | None) -> None:
+    """Check that it is clear where the leads go."""
+    if (campaign is None) == (campaign_column is None):
+        raise ConfigurationError("say where the leads go: --campaign 3, or --campaign-column NAME")
+
+
+async def check_rows(leads: LeadFile, file: str) -> None:
+    """Look at all rows before anything is sent, if that takes no time."""
+    if file == STANDARD_INPUT:
+        return
+    if leads.format == "xlsx" or await anyio.to_thread.run_sync(_is_small, file):
+        await leads.check()
+    if leads.rows == 0:
+        raise nothing_in(leads.name, leads.shape.elsewhere)
 
 
 async def source_of(file: LeadFile, given: str, campaign: int | None, *, keyed: bool) -> JobSource:
@@ -130,6 +192,32 @@ async def read_again(job: Job) -> LeadFile:
         await file.aclose()
         fault = f"{file.name} is not what it was when the job began"
     raise OutboxError(f"{fault}; --loaded sends what was read", reason="input_changed")
+
+
+def _check_readable(path: Path) -> None:
+    """Look whether a file can be read, without opening it: a pipe can be opened once."""
+    fault: OSError | None = None
+    try:
+        if stat.S_ISDIR(path.stat().st_mode):
+            fault = OSError(errno.EISDIR, "")
+        elif not os.access(path, os.R_OK):
+            fault = OSError(errno.EACCES, "")
+    except OSError as error:
+        fault = error
+    except ValueError:
+        return  # its name cannot be; opening it says so
+    if fault is not None:
+        said = unreadable(fault)
+        raise InputFileError(f"{name_of(path)}: {said.message}", reason=said.reason)
+
+
+def nothing_in(name: str, elsewhere: str = "") -> InputFileError:
+    """Say that a file has no leads, and what it has elsewhere."""
+    return InputFileError(f"{name}: it has no rows: nothing to send{elsewhere}", reason="empty")
+
+
+def _is_small(path: str) -> bool:
+    return Path(path).stat().st_size <= CHECKED_BYTES
 
 
 def _mapping(given: tuple[str, ...]) -> dict[str, str]:

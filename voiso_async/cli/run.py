@@ -12,6 +12,7 @@ from voiso_async.cli.limit import Limit
 from voiso_async.cli.meter import Meter, answered
 from voiso_async.cli.progress import View, view_for
 from voiso_async.cli.signals import Signals
+from voiso_async.cli.words import said
 from voiso_async.client import VoisoClient
 from voiso_async.errors import (
     AuthenticationError,
@@ -72,6 +73,7 @@ class Run:
     error: str | None = field(init=False, default=None)
     stop: str | None = field(init=False, default=None)
     _scope: anyio.CancelScope = field(init=False, factory=anyio.CancelScope)
+    _seen: bool = field(init=False, default=True)
 
     async def go(self) -> None:
         """Load and send until all is done, the time is over, the limit is broken or the first signal comes.
@@ -109,7 +111,7 @@ class Run:
                 await self.voiso.leads.drain(self.job.id)
                 await self.outbox.changed(LOOK_SECONDS)
             if isinstance(fault := loading.exception(), SourceError):
-                self.watch.view.tell(f"{_in_short(fault)}; sending what was read before that")
+                self.watch.view.tell(f"{said(fault)}; sending what was read before that")
             elif fault is not None:
                 raise fault
             await self.voiso.leads.drain(self.job.id)
@@ -137,7 +139,7 @@ class Run:
         return await self._judged()
 
     async def _judged(self) -> bool:
-        """Look at the job; whether it is to be stopped for its rows that come to nothing."""
+        """Look at the job; whether it is to be stopped for its bad rows."""
         self.job = await self.outbox.job(self.job.id)
         stopped = self.watch.signals.number is not None or self.stop is not None
         if self.limit is not None and not stopped and self.limit.broken(self.job):
@@ -152,7 +154,7 @@ class Run:
                 await anyio.sleep(min(LOOK_SECONDS, self.watch.view.every))
                 if await self._judged():
                     self._scope.cancel()
-                if time.monotonic() - drawn >= self.watch.view.every:
+                if self._seen and time.monotonic() - drawn >= self.watch.view.every:
                     drawn = time.monotonic()
                     await self._draw()
         except VoisoError:
@@ -161,11 +163,14 @@ class Run:
     async def _draw(self) -> None:
         waiting = await self.outbox.backlog(self.job.id)
         total = None if self.load is None else self.load.rows
-        self.watch.view.draw(self.watch.meter.look(self.job, waiting, self.voiso.lanes(), total))
+        try:
+            self.watch.view.draw(self.watch.meter.look(self.job, waiting, self.voiso.lanes(), total))
+        except (BrokenPipeError, VoisoError):
+            self._seen = False  # nobody reads it any more: the leads are sent all the same
 
     async def _give_up(self, error: VoisoError) -> None:
         """Tell a campaign that was given up, whose rows wait, from an error of this side."""
-        text = _in_short(error)
+        text = said(error)
         if isinstance(error, OutboxError) and error.reason == "in_use":
             text = f"{text}; voiso leads status {self.job.id} --watch shows how it goes"
         if isinstance(error.__cause__, InputFileError):
@@ -189,8 +194,3 @@ class Run:
 
 _OURS = (OutboxError, ClientClosedError, AuthenticationError, PermissionDeniedError)
 """Errors that no waiting mends."""
-
-
-def _in_short(error: BaseException) -> str:
-    """Say in the words of this command what the library says in its own."""
-    return str(error.__cause__ if isinstance(error.__cause__, InputFileError) else error)

@@ -13,18 +13,19 @@ from voiso_async.cli.limit import Limit, likely_cause
 from voiso_async.cli.outboxes import Place
 from voiso_async.cli.outputs import check_form, check_outputs, form_of_rejects
 from voiso_async.cli.problems import problems_of
+from voiso_async.cli.reading import nothing_in
 from voiso_async.cli.report import Ending, print_report
 from voiso_async.cli.results import save_rejects, save_results
 from voiso_async.cli.run import Load, Run, Watch
 from voiso_async.cli.show import complain, counted, note, show_json
 from voiso_async.cli.units import Seconds, Threshold
 from voiso_async.client import VoisoClient
-from voiso_async.errors import ConfigurationError, InputFileError
+from voiso_async.errors import ConfigurationError
 from voiso_async.ingest.jobs import Job, JobState
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.outbox import Outbox
 
-__all__ = ["PLAIN", "Sending", "Trip", "nothing_in"]
+__all__ = ["PLAIN", "Sending", "Trip"]
 
 
 @Parameter(name="*", group=GROUPS["Sending"])
@@ -35,7 +36,7 @@ class Sending:
     timeout: Seconds | None = None
     """Stop after this time, such as 90 or 10m; what waits stays in the outbox."""
     max_rejected: Threshold | None = None
-    """Stop when more than this share of the rows comes to nothing, such as 25%; judged after 2000 rows."""
+    """Stop when more than this share of the rows is invalid or rejected, such as 25%; judged after 2000 rows."""
     results: Path | None = None
     """New file for the outcome of each row, at the end: .csv or .jsonl."""
     rejects: Path | None = None
@@ -46,9 +47,9 @@ class Sending:
         """The files to be written."""
         return tuple(path for path in (self.results, self.rejects) if path is not None)
 
-    def check(self, outbox: Path) -> None:
+    def check(self, *inputs: Path) -> None:
         """Refuse before anything is sent what could not be written at the end."""
-        check_outputs(self.outputs, inputs=(outbox,))
+        check_outputs(self.outputs, inputs=inputs)
 
     def check_rejects(self, header: Sequence[str]) -> None:
         """Refuse, once the columns are known, a name of the rejects that promises another form."""
@@ -167,8 +168,3 @@ class Trip:
         except ConfigurationError as error:
             return evolve(ending, error=ending.error or error.message)
         return ending
-
-
-def nothing_in(name: str, elsewhere: str = "") -> InputFileError:
-    """Say that a file has no leads, and what it has elsewhere."""
-    return InputFileError(f"{name}: it has no rows: nothing to send{elsewhere}", reason="empty")

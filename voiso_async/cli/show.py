@@ -1,25 +1,33 @@
 """What a person or a program reads: tables, records and JSON on stdout, everything else on stderr."""
 
+import codecs
 import json
 import os
 import shlex
+import shutil
 import sys
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, TextIO
 
 from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from voiso_async.convert import unstructure
+from voiso_async.errors import VoisoError
 
 __all__ = [
+    "IN_PLACE",
     "complain",
     "counted",
+    "discard",
     "duration",
     "error_console",
+    "is_plain",
     "note",
     "of_the_fastest",
+    "percent",
     "printable",
     "quoted",
     "show",
@@ -28,8 +36,14 @@ __all__ = [
     "show_table",
 ]
 
+IN_PLACE = "voiso.in_place"
+"""The error handler that writes what a terminal has no sign for in other signs."""
+PLAINER = {"·": "-", "→": "->", "←": "<-", "…": "...", "—": "-", "━": "-", "“": '"', "”": '"'}
+
 UNBOUNDED = 10_000
 """Columns of a file or a pipe: there is nobody to wrap lines for."""
+
+PLAIN_TERMINALS = {"", "dumb", "unknown"}
 
 STYLES = {
     "active": "green",
@@ -43,8 +57,9 @@ STYLES = {
 
 def show_json(value: Any) -> None:
     """Print one JSON value on one line of stdout; records become plain data."""
-    sys.stdout.write(json.dumps(unstructure(value), ensure_ascii=False) + "\n")
-    sys.stdout.flush()
+    plain = "utf" not in (sys.stdout.encoding or "").lower()
+    with _output():
+        sys.stdout.write(json.dumps(unstructure(value), ensure_ascii=plain) + "\n")
 
 
 def show_table(header: Sequence[str], rows: Sequence[Sequence[Any]], *, right: Sequence[str] = ()) -> None:
@@ -68,22 +83,59 @@ def show_record(record: Any) -> None:
 
 def show(*parts: RenderableType) -> None:
     """Print parts below each other on stdout, without blanks at the ends of lines."""
-    console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else UNBOUNDED)
-    with console.capture() as captured:
-        console.print(*parts, sep="\n")
-    sys.stdout.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
-    sys.stdout.flush()
+    console = _console(sys.stdout, markup=False)
+    with _output():
+        with console.capture() as captured:
+            console.print(*parts, sep="\n")
+        sys.stdout.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
+
+
+@contextmanager
+def _output() -> Iterator[None]:
+    """Write to stdout; ``BrokenPipeError`` passes, and means that the reader has seen enough."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        fault = os.strerror(error.errno or 0).lower()
+    else:
+        return
+    discard(sys.stdout)
+    raise VoisoError(f"standard output cannot be written: {fault}")
+
+
+def discard(stream: TextIO) -> None:
+    """Send what is still to be written to a stream nowhere: it would fail once more at the end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def error_console() -> Console:
     """A console for stderr."""
-    return Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else UNBOUNDED)
+    return _console(sys.stderr, stderr=True)
+
+
+def is_plain() -> bool:
+    """Whether the terminal, if there is one, has no colours and cannot redraw a line, as with TERM=dumb."""
+    return os.environ.get("TERM", "") in PLAIN_TERMINALS and os.name != "nt"
+
+
+def _console(stream: TextIO, **options: Any) -> Console:
+    width = None if stream.isatty() else UNBOUNDED
+    if not is_plain():
+        return Console(highlight=False, width=width, **options)
+    width = width or shutil.get_terminal_size().columns  # rich would take such a terminal to be 80 wide
+    return Console(highlight=False, width=width, color_system=None, **options)
 
 
 def note(text: str) -> None:
-    """Tell the person something on stderr."""
-    sys.stderr.write(printable(text) + "\n")
-    sys.stderr.flush()
+    """Tell the person something on stderr; if nobody can read it, the command goes on."""
+    try:
+        sys.stderr.write(printable(text) + "\n")
+        sys.stderr.flush()
+    except OSError:
+        discard(sys.stderr)
 
 
 def complain(problem: object) -> None:
@@ -111,6 +163,11 @@ def of_the_fastest(share: float) -> str:
     return f"{share:.0%} of the fastest Voiso allows"
 
 
+def percent(share: float) -> str:
+    """Write a share for people: ``25%``, ``1.2%``."""
+    return f"{share:.1%}".replace(".0%", "%")
+
+
 def printable(text: str) -> str:
     """Take out what could steer a terminal or break a line; the text may come from anywhere."""
     return "".join(char if char.isprintable() else " " for char in text)
@@ -125,6 +182,15 @@ def quoted(word: object) -> str:
         chr(byte) if 32 <= byte < 127 and byte not in b"'\\" else f"\\x{byte:02x}" for byte in os.fsencode(text)
     )
     return f"$'{''.join(shown)}'"
+
+
+def _in_place(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return "".join(PLAINER.get(char, "?") for char in error.object[error.start : error.end]), error.end
+
+
+codecs.register_error(IN_PLACE, _in_place)
 
 
 def _cell(value: Any) -> Text:

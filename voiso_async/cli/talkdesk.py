@@ -11,9 +11,12 @@ from voiso_async.cli.show import counted, note, show_json, show_table
 from voiso_async.cli.talkdesk_account import OF_ENVIRONMENT, Account, CampaignId, account_client
 from voiso_async.cli.talkdesk_bring import bring_users
 from voiso_async.cli.talkdesk_push import push
-from voiso_async.talkdesk import CampaignUser, TalkdeskCampaign, TalkdeskUser
+from voiso_async.cli.units import one_of
+from voiso_async.talkdesk import CampaignUser, TalkdeskCampaign, TalkdeskStatus, TalkdeskUser
 
 __all__ = ["talkdesk"]
+
+STATES = [status.value.lower() for status in TalkdeskStatus]
 
 talkdesk: App = App(
     name="talkdesk",
@@ -30,7 +33,11 @@ async def list_campaigns(
     *,
     search: Annotated[str | None, Parameter(help="Only those with this in their name.")] = None,
     status: Annotated[
-        str | None, Parameter(help="Only those in this state: incomplete, ready, running, paused.")
+        str | None,
+        Parameter(
+            converter=one_of(STATES),
+            help="Only those in this state, such as running or paused.",
+        ),
     ] = None,
     limit: Limit = None,
     json: Json = False,

@@ -11,11 +11,12 @@ from attrs import frozen
 from cyclopts import Parameter
 
 from voiso_async.cli.common import GROUPS, Connection
+from voiso_async.cli.units import TextId
 from voiso_async.talkdesk import TalkdeskClient
 
 __all__ = ["OF_ENVIRONMENT", "Account", "CampaignId", "account_client"]
 
-CampaignId = Annotated[str, Parameter(help="Id of the Talkdesk campaign.")]
+CampaignId = Annotated[TextId, Parameter(help="Id of the Talkdesk campaign.")]
 
 
 @Parameter(name="*", group=GROUPS["Connection"])
@@ -61,9 +62,9 @@ def _held(path: Path | None, file_variable: str, variable: str) -> str | None:
 
 
 @asynccontextmanager
-async def account_client(account: Account) -> AsyncIterator[TalkdeskClient]:
+async def account_client(account: Account | TalkdeskClient) -> AsyncIterator[TalkdeskClient]:
     """Open a client, and close it whatever happens."""
-    client = account.client()
+    client = account if isinstance(account, TalkdeskClient) else account.client()
     try:
         yield client
     finally:

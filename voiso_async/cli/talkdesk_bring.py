@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from voiso_async.cli import units
 from voiso_async.cli.common import FROM_ENVIRONMENT, Connection, Exit, Json, connected
 from voiso_async.cli.show import counted, note, show_json, show_table
 from voiso_async.cli.talkdesk_account import OF_ENVIRONMENT, Account, CampaignId, account_client
@@ -29,7 +30,7 @@ async def bring_users(
     campaign_id: CampaignId,
     /,
     *,
-    campaign: Annotated[str, Parameter(help="Id of the Voiso campaign.")],
+    campaign: Annotated[units.CampaignId, Parameter(help="Id of the Voiso campaign.")],
     remove: Annotated[bool, Parameter(negative="", show_default=False)] = False,
     apply: Annotated[bool, Parameter(negative="", show_default=False)] = False,
     json: Json = False,

@@ -1,6 +1,7 @@
 """``voiso talkdesk push``: a file of people to call into a record list, and the list into a campaign."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from functools import partial
 from typing import Annotated, Any
 
 import anyio
@@ -10,12 +11,15 @@ from rich.table import Table
 from rich.text import Text
 
 from voiso_async.cli.common import Exit, Json
+from voiso_async.cli.faults import check_all
 from voiso_async.cli.problems import Group, Problems, as_json, show_problems
-from voiso_async.cli.reading import AS_IT_IS, File, Reading
+from voiso_async.cli.reading import AS_IT_IS, File, Reading, check_rows
 from voiso_async.cli.show import complain, counted, note, printable, show, show_json
 from voiso_async.cli.signals import Signals
 from voiso_async.cli.talkdesk_account import OF_ENVIRONMENT, Account, account_client
-from voiso_async.errors import ConfigurationError, InputFileError, VoisoError
+from voiso_async.cli.units import TextId
+from voiso_async.cli.words import said
+from voiso_async.errors import ConfigurationError, DeadlineExceededError, InputFileError, VoisoError
 from voiso_async.files import LeadFile
 from voiso_async.files.names import NAMES, squeezed
 from voiso_async.ingest.intake import FileRow, InvalidLead
@@ -45,8 +49,8 @@ async def push(
     /,
     *,
     list_name: Annotated[str | None, Parameter(name="--list")] = None,
-    list_id: str | None = None,
-    campaign: str | None = None,
+    list_id: TextId | None = None,
+    campaign: TextId | None = None,
     timeout: Annotated[float | None, Parameter(validator=validators.Number(gt=0))] = None,  # noqa: ASYNC109
     reading: Reading = AS_IT_IS,
     json: Json = False,
@@ -75,9 +79,9 @@ async def push(
     timeout
         Seconds after which to stop.
     """
-    if (list_name is None) == (list_id is None):
-        raise ConfigurationError("give --list with a name, or --list-id")
-    async with await reading.open(file) as leads, account_client(account) as client:
+    *_, made = check_all(partial(reading.check, file), partial(_check_list, list_name, list_id), account.client)
+    async with await reading.open(file) as leads, account_client(made) as client:
+        await check_rows(leads, file)
         if campaign is not None:
             await client.campaigns.get(campaign)
         target = await _target(client, list_name, list_id)
@@ -88,12 +92,17 @@ async def push(
             await client.campaigns.add_record_lists(campaign, [target.id])
             note("the campaign dials this list")
     report = addition.report
-    problem = None if error is None else _in_short(error)
+    problem = None if error is None else _in_short(error, timeout)
     _print(report, run, target, problem, json=json)
     if problem is not None:
         complain(problem)
         return Exit.ERROR
     return Exit.OK if report.ok else Exit.NOT_ALL
+
+
+def _check_list(name: str | None, list_id: str | None) -> None:
+    if (name is None) == (list_id is None):
+        raise ConfigurationError("give --list with a name, or --list-id")
 
 
 async def _target(client: TalkdeskClient, name: str | None, list_id: str | None) -> RecordList:
@@ -172,10 +181,12 @@ def _record(row: FileRow, first: int | None, last: int | None) -> Any:
     return {field: value for field, value in record.items() if value is not None}
 
 
-def _in_short(error: VoisoError) -> str:
+def _in_short(error: VoisoError, timeout: float | None) -> str:
+    if isinstance(error, DeadlineExceededError):
+        return f"the {timeout:g} s of --timeout were over before every row was sent"
     if isinstance(error.__cause__, InputFileError):
-        return f"{error.__cause__}; what was sent before that is in the report"
-    return str(error)
+        return f"{said(error)}; what was sent before that is in the report"
+    return said(error)
 
 
 def _print(report: IngestReport, run: _Run, target: RecordList, error: str | None, *, json: bool) -> None:

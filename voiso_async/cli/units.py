@@ -1,13 +1,26 @@
-"""Times and shares as people write them: ``90``, ``10m``, ``2h30m``, ``25%``."""
+"""Times, shares, ids and choices as people write them: ``90``, ``10m``, ``2h30m``, ``25%``, ``3``, ``paused``."""
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Annotated, Any
 
-from cyclopts import Parameter, Token
+from cyclopts import CoercionError, Parameter, Token
 
-__all__ = ["Duration", "Seconds", "Share", "Threshold", "seconds_of", "share_of"]
+from voiso_async.errors import ConfigurationError
+from voiso_async.wire import id_text, positive_id
+
+__all__ = [
+    "CampaignId",
+    "Duration",
+    "Seconds",
+    "Share",
+    "TextId",
+    "Threshold",
+    "one_of",
+    "seconds_of",
+    "share_of",
+]
 
 PARTS = {"d": 86_400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
 TIME = re.compile(r"(?:(\d+(?:\.\d+)?)d)?(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?")
@@ -41,6 +54,34 @@ def share_of(text: str) -> Share:
     return Share(float(found[1]) / 100)
 
 
+def one_of(names: Iterable[str]) -> Callable[[Any, Sequence[Token]], str]:
+    """Make a converter that takes one of these names, however its words are joined."""
+    known = {str(name): str(name) for name in names}
+
+    def chosen(_: Any, tokens: Sequence[Token]) -> str:
+        text = tokens[0].value
+        if (name := known.get(text.strip().lower().replace("-", "_").replace(" ", "_"))) is None:
+            raise ValueError(f"there is no {text[:40]!r}; choose from {', '.join(known)}")
+        return name
+
+    return chosen
+
+
+def _campaign(_: Any, tokens: Sequence[Token]) -> int:
+    try:
+        return positive_id(tokens[0].value)
+    except ConfigurationError:
+        raise ValueError("the id of a campaign is a whole number above 0, such as 3") from None
+
+
+def _text_id(_: Any, tokens: Sequence[Token]) -> str:
+    try:
+        return id_text(tokens[0].value, "id")
+    except ConfigurationError:
+        fault = CoercionError("an id has letters, digits, '-' and '_' only, such as 3")
+    raise fault
+
+
 def _seconds(_: Any, tokens: Sequence[Token]) -> Duration:
     return seconds_of(tokens[0].value)
 
@@ -53,3 +94,7 @@ Seconds = Annotated[Duration, Parameter(converter=_seconds, n_tokens=1, accepts_
 """An option that takes a time."""
 Threshold = Annotated[Share, Parameter(converter=_share, n_tokens=1, accepts_keys=False)]
 """An option that takes a percentage."""
+CampaignId = Annotated[int, Parameter(converter=_campaign, n_tokens=1, accepts_keys=False)]
+"""The id of a Voiso campaign."""
+TextId = Annotated[str, Parameter(converter=_text_id, n_tokens=1, accepts_keys=False)]
+"""Any other id."""

@@ -11,6 +11,7 @@ from voiso_async.cli.meter import NOTES
 from voiso_async.cli.outboxes import STANDARD, Place, opened
 from voiso_async.cli.show import counted, duration, note, printable, show_json, show_table
 from voiso_async.cli.signals import Signals
+from voiso_async.cli.words import in_words
 from voiso_async.convert import unstructure
 from voiso_async.errors import OutboxError
 from voiso_async.events import BatchAnswered, Event, LaneStopped
@@ -39,7 +40,7 @@ class Log:
             text = f"campaign {event.campaign}: {counted(event.rows, 'lead')} in {event.seconds:.1f} s{after}"
         elif isinstance(event, LaneStopped):
             figures = {"event": "given_up", **unstructure(event)}
-            text = f"campaign {event.campaign} is given up, and tried again in 5 minutes: {event.reason}"
+            text = f"campaign {event.campaign} is given up, and tried again in 5 minutes: {in_words(event.reason)}"
         else:
             return
         self._tell(figures, text)
