@@ -23,7 +23,10 @@ ORIGIN = "https://voiso.example:443"
 
 @define
 class Post:
-    """One POST on the wire: what it carried, when, what was applied, and what the client was told."""
+    """One POST on the wire: what it carried, when, what was applied, and what the client was told.
+
+    ``heard`` is when, if that was later than it ended.
+    """
 
     campaign: int
     operation: str
@@ -34,6 +37,11 @@ class Post:
     told: str = ""
     listed: dict[str, list[str]] = Factory(dict)
     status: int = 0
+    heard: float = -1.0
+
+    def over(self, at: float) -> bool:
+        """Whether it had come to its end by then, and its client had heard so."""
+        return 0 <= self.ended <= at and self.heard <= at
 
     @property
     def refused_as_a_whole(self) -> bool:
@@ -221,13 +229,13 @@ def check_told(
 ) -> None:
     """What was said when it was said: NOT_SENT holds for good, and UNKNOWN is a row in flight or in doubt by then.
 
-    To be asked when everything is over, since a row that was NOT_SENT must not leave later.
+    To be asked as late as can be, since a row that was NOT_SENT must not leave later.
     """
     for outcome in told.report.outcomes or told.report.problems:
         posts = [post for post in server.history if carries(post, outcome)]
         match outcome.outcome:
             case Outcome.NOT_SENT:
-                assert all(post.ended <= told.at for post in posts), "it left after it had been called NOT_SENT"
+                assert all(post.over(told.at) for post in posts), "it left after it had been called NOT_SENT"
                 assert {"unsent", "refused"} >= {post.told for post in posts}
             case Outcome.UNKNOWN:
                 assert any(_leaves_open(post, outcome, told.at) for post in posts), "it is provably not applied"
@@ -248,7 +256,7 @@ def _leaves_open(post: Post, outcome: LeadOutcome, at: float) -> bool:
     if post.began > at:
         return False
     wordless = post.told == "answered" and not any(outcome.phone in numbers for numbers in post.listed.values())
-    return post.ended >= at or post.told == "lost" or wordless
+    return not post.over(at) or at in {post.ended, post.heard} or post.told == "lost" or wordless
 
 
 def _check_pacing(posts: list[Post], cooldown: float) -> None:

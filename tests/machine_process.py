@@ -150,6 +150,7 @@ class Process:
         post.told, post.listed = "lost", {}
         await self.awake.wait()
         post.told, post.listed = told, listed
+        post.heard = asyncio.get_running_loop().time()
         self.heard_late(post)
 
     # How it ends
