@@ -184,10 +184,12 @@ class Checks:
         return not any(phone in later.listed.get(name, ()) for later in since for name in ("created", "rejected"))
 
     def _strike_late(self) -> None:
+        """What came too late told nothing of rows that have gone again or were parked meanwhile."""
+        parked = {row.name for row in look(self._path) if row.parked} if self._late else set()
         for post in self._late:
             since = self._server.history[self._server.history.index(post) + 1 :]
             again = {name for other in since for name in _names(other)}
-            _strike(post, {lead["phone_number"] for lead in post.leads if lead["name"] in again})
+            _strike(post, {lead["phone_number"] for lead in post.leads if lead["name"] in again | parked})
 
 
 ALWAYS = (
