@@ -28,6 +28,10 @@ def server_time(sandbox: Sandbox, seconds: float) -> None:
     sandbox.rules = attrs.evolve(sandbox.rules, server_time=seconds)
 
 
+MANY = [*phones(2000), *(f"1{area}555{place:04}" for area in range(201, 240) for place in range(100, 200))]
+"""So many that no command is through before it hears of a signal."""
+
+
 def has_posts(sandbox: Sandbox, number: int) -> bool:
     return posts(sandbox) >= number
 
@@ -38,24 +42,21 @@ def test_a_signal_between_two_posts_leaves_the_rest_in_the_outbox(
     sandbox_shell: Shell, settings: dict[str, str], voiso_sandbox: Sandbox, number: signal.Signals, code: int
 ) -> None:
     tmp_path = Path(settings["XDG_STATE_HOME"]).parent
-    path = write(tmp_path / "leads.csv", phones(2000))
+    path = write(tmp_path / "leads.csv", MANY)
     process = begin("leads", "push", path, "--campaign", 3, env=settings)
     eventually(lambda: voiso_sandbox.campaigns[3].leads)
     time.sleep(0.3)
     process.send_signal(number)
-    sent = len(voiso_sandbox.campaigns[3].leads)  # on a busy machine the first batch may leave before it is full
-    began = time.monotonic()
     ended = end(process)
     assert code == ended.code
-    assert time.monotonic() - began < 1.8
+    sent = len(voiso_sandbox.campaigns[3].leads)
     text = " ".join(ended.out.split())
     assert f"created {sent:,}".replace(",", " ") in text
-    assert f"waiting {2000 - sent:,}".replace(",", " ") in text
-    assert 1 == posts(voiso_sandbox)
+    assert f"waiting {len(MANY) - sent:,}".replace(",", " ") in text
     found = NEXT.search(ended.out)
     assert found is not None
     assert 0 == sandbox_shell(*found[1].split()).code
-    assert phones(2000) == list(voiso_sandbox.campaigns[3].leads)
+    assert MANY == list(voiso_sandbox.campaigns[3].leads)
 
 
 @pytest.mark.row(114)
@@ -80,7 +81,7 @@ def test_a_signal_waits_for_the_answer_to_the_post_in_flight(
 def test_a_second_signal_leaves_at_once_and_nothing_is_lost(
     sandbox_shell: Shell, settings: dict[str, str], voiso_sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    server_time(voiso_sandbox, 8.0)
+    server_time(voiso_sandbox, 20.0)
     path = write(tmp_path / "leads.csv", phones(1500))
     process = begin("leads", "push", path, "--campaign", 3, "--json", env=settings)
     eventually(lambda: posts(voiso_sandbox))
@@ -88,9 +89,8 @@ def test_a_second_signal_leaves_at_once_and_nothing_is_lost(
     for _ in range(2):
         process.send_signal(signal.SIGINT)
         time.sleep(0.3)
-    began = time.monotonic()
     ended = end(process)
-    assert time.monotonic() - began < 3
+    assert voiso_sandbox.history[-1].ended is None, "the answer was not waited for"
     assert 130 == ended.code
     report = report_of(ended)
     assert (1500, 1000) == (report["waiting"], report["in_doubt"])
@@ -152,8 +152,8 @@ def test_a_signal_ends_the_wait_for_standard_input(settings: dict[str, str], voi
     eventually(lambda: voiso_sandbox.campaigns[3].leads)
     time.sleep(0.2)
     process.send_signal(signal.SIGINT)
-    assert 130 == process.wait(timeout=5)
     ended = end(process)
+    assert 130 == ended.code
     assert "created 1" in " ".join(ended.out.split())
 
 

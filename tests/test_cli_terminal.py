@@ -1,6 +1,7 @@
 """What a person sees on a terminal while leads are pushed."""
 
 import json
+import re
 import shlex
 import shutil
 import subprocess
@@ -24,7 +25,7 @@ class Terminal:
 
     def tmux(self, *arguments: str) -> str:
         command = ["tmux", "-L", self.name, "-f", "/dev/null", *arguments]
-        return subprocess.run(command, capture_output=True, text=True, timeout=10, check=False).stdout  # noqa: S603
+        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False).stdout  # noqa: S603
 
     def run(self, *arguments: object, env: dict[str, str]) -> None:
         settings = [f"{name}={value}" for name, value in env.items()]
@@ -56,8 +57,14 @@ def test_three_batches_at_the_real_pace_move_a_bar(
     ]
     path = write_leads(tmp_path / "leads.csv", rows)
     terminal.run("leads", "push", path, "--campaign", 3, env=settings_for(voiso_sandbox, tmp_path / "state"))
-    eventually(lambda: "40% ━" in terminal.screen())
-    bar, pace, outcomes = [line for line in terminal.screen().splitlines() if line.strip()][-3:]
+    seen: list[str] = []
+
+    def has_a_bar() -> bool:
+        seen.append(terminal.screen())
+        return "40% ━" in seen[-1]
+
+    eventually(has_a_bar)
+    bar, pace, outcomes = [line for line in seen[-1].splitlines() if line.strip()][-3:]
     assert "1 000 of 2 500 · " in bar
     assert bar.rstrip().endswith(" s left")
     assert "/s · " in pace
@@ -67,7 +74,9 @@ def test_three_batches_at_the_real_pace_move_a_bar(
     screen = terminal.screen()
     assert "━" not in screen
     assert "  created  2 500  are new in the campaign\n" in screen
-    assert "  3 POSTs in 4." in screen
+    took = re.search(r"  3 POSTs in (\d+\.\d) s", screen)
+    assert took is not None
+    assert float(took[1]) >= 4.0
     assert "Voiso allows" not in screen, "fewer than three full batches say little of the pace"
     assert "ended 0\n" in screen
     assert 0 == voiso_sandbox.too_early
