@@ -102,7 +102,7 @@ def test_a_file_that_was_pushed_is_not_sent_again(
     sandbox_shell.env.setenv("VOISO_OUTBOX", str(next((tmp_path / "state" / "voiso").glob("*.db"))))
     again = sandbox_shell("leads", "push", path, "--campaign", 3)
     assert (3, 3, 1) == (first.code, again.code, posts(voiso_sandbox))
-    assert "nothing was sent; --again pushes it anew" in again.err
+    assert "nothing was sent; --again pushes it again" in again.err
     assert "created  3" in again.out
     assert 1 == posts(voiso_sandbox)
 
@@ -335,8 +335,14 @@ def test_a_file_that_somebody_else_is_reading_is_left_to_them(
         go_on.set()
         reader.join()
     assert (1, 0) == (ended.code, posts(voiso_sandbox))
-    assert "somebody else is loading this job" in ended.complaint
-    assert f"voiso leads status {report_of(ended)['job']} --watch shows how it goes" in ended.complaint
+    report = report_of(ended)
+    assert f"job {report['job']} is being loaded by process {os.getpid()} since " in ended.complaint
+    assert f"voiso leads status {report['job']} --watch --outbox {outbox_path}" == report["next"]
+    assert ("loading", False, [os.getpid()]) == (
+        report["state"],
+        report["loaded"],
+        [worker["pid"] for worker in report["workers"]],
+    )
     assert 0 == sandbox_shell("leads", "push", path, "--campaign", 3, "--outbox", outbox_path).code
 
 
@@ -352,8 +358,29 @@ def test_leads_of_a_slow_pipe_are_sent_as_they_come_and_their_job_is_not_read_ag
     job = json.loads(process.stdout.readline())["job"]
     eventually(lambda: voiso_sandbox.campaigns[3].leads)
     ended = sandbox_shell("leads", "resume", job)
-    assert (1, "") == (ended.code, ended.out)
-    assert "its leads came through a pipe that is gone; --loaded sends what was read" in ended.complaint
+    assert 1 == ended.code
+    assert f"job {job} is being sent by process {process.pid} since " in ended.complaint
     process.stdin.write("441632960002\n")
     assert 0 == end(process).code
     assert ["441632960001", "441632960002"] == list(voiso_sandbox.campaigns[3].leads)
+
+
+def test_leads_of_a_pipe_that_is_gone_are_sent_as_far_as_they_were_read(
+    sandbox_shell: Shell, voiso_sandbox: Sandbox, tmp_path: Path
+) -> None:
+    settings = settings_for(voiso_sandbox, tmp_path / "state")
+    process = begin("leads", "push", "-", "--campaign", 3, env=settings, quick=True)
+    assert process.stdin is not None
+    process.stdin.write("phone\n441632960001\n")
+    process.stdin.flush()
+    eventually(lambda: voiso_sandbox.campaigns[3].leads)
+    process.kill()
+    end(process)
+    ended = sandbox_shell("leads", "resume", "--last")
+    assert (1, "") == (ended.code, ended.out)
+    assert "its leads came through a pipe that is gone; --loaded sends what was read" in ended.complaint
+    shown = report_of(
+        sandbox_shell("leads", "status", sandbox_shell("leads", "status", "--json").lines[0]["job"], "--json")
+    )
+    assert ("killed", f"voiso leads resume {shown['job']} --loaded") == (shown["state"], shown["next"])
+    assert 0 == sandbox_shell(*shown["next"].split()[1:]).code

@@ -3,7 +3,10 @@
 import asyncio
 import csv
 import json
+import platform
+import signal
 import stat
+import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -33,6 +36,9 @@ from voiso_async.outbox import Job, JobState, SqliteOutbox
 from voiso_async.sandbox import Sandbox, Status
 
 __all__ = ["sandbox_shell", "shell"]  # fixtures
+
+NEVER = 3600.0
+"""A server that takes so long has not answered before the end of a test."""
 
 
 def pushed(shell: Shell, path: Path, *options: object) -> str:
@@ -201,9 +207,9 @@ def test_jobs_are_listed_with_how_they_stand(sandbox_shell: Shell, tmp_path: Pat
     header, first, second = listed.out.splitlines()
     assert ["JOB", "NAME", "CAMPAIGNS", "STATE", "ROWS", "WAITING", "BEGUN", "OUTCOMES"] == header.split()
     assert [done, "leads.csv", "3", "done", "2", "0"] == first.split()[:6]
-    assert [waiting.id, "service", "4", "open", "1", "200", "1", "200"] == second.split()[:8]
+    assert [waiting.id, "service", "4", "waiting", "1", "200", "1", "200"] == second.split()[:8]
     as_json = sandbox_shell("leads", "status", "--json", "--outbox", path).lines
-    assert [("done", 0, True), ("open", 1200, False)] == [
+    assert [("done", 0, True), ("waiting", 1200, False)] == [
         (job["state"], job["waiting"], job["ok"]) for job in as_json
     ]
     lanes = sandbox_shell("lanes", "--json", "--outbox", path).lines
@@ -211,25 +217,99 @@ def test_jobs_are_listed_with_how_they_stand(sandbox_shell: Shell, tmp_path: Pat
     assert "4    1 200         0       0" in sandbox_shell("lanes", "--outbox", path).out
 
 
-def test_a_job_is_shown_and_watched_while_another_process_works_on_it(
+def test_a_job_that_another_process_sends_is_shown_and_left_to_it(
     sandbox_shell: Shell, voiso_sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    voiso_sandbox.rules = attrs.evolve(voiso_sandbox.rules, server_time=1.0)
+    voiso_sandbox.rules = attrs.evolve(voiso_sandbox.rules, server_time=NEVER)
     path = write_leads(tmp_path / "leads.csv", phones(2000))
     settings = settings_for(voiso_sandbox, tmp_path / "state")
     process = begin("leads", "push", path, "--campaign", 3, "--json", env=settings, quick=True)
     assert process.stdout is not None
     job = json.loads(process.stdout.readline())["job"]
     eventually(lambda: posts(voiso_sandbox))
-    shown = sandbox_shell("leads", "status", job, "--json")
-    report = report_of(shown)
-    assert (0, "open", True) == (shown.code, report["state"], report["waiting"] > 0)
-    assert [True] == [lane["sending"] for lane in sandbox_shell("lanes", "--json").lines]
-    elsewhere = sandbox_shell("leads", "purge", job, "--force")
-    assert 1 == elsewhere.code
-    watched = sandbox_shell("leads", "status", job, "--watch", "--json")
-    assert ("done", 2000) == (report_of(watched)["state"], report_of(watched)["counts"]["created"])
-    assert 0 == end(process).code
+    report = report_of(sandbox_shell("leads", "status", job, "--json"))
+    [worker] = report["workers"]
+    assert (process.pid, platform.node(), "sending", False) == (
+        *(worker["pid"], worker["host"], worker["activity"], worker["everything"]),
+    )
+    assert ("sending", f"voiso leads status {job} --watch") == (report["state"], report["next"])
+    [lane] = sandbox_shell("lanes", "--json").lines
+    assert (True, [worker]) == (lane["sending"], lane["workers"])
+    text = sandbox_shell("leads", "status", job).out
+    assert f"job {job}, leads.csv: sending by process {process.pid} since " in text
+    assert "resume" not in text
+    listed = sandbox_shell("leads", "status").out.splitlines()[1].split()
+    assert [job, "leads.csv", "3", "sending", str(process.pid)] == listed[:5]
+    for command in (["resume", job], ["resume", "--last"], ["settle", job], ["push", path, "--campaign", 3]):
+        elsewhere = sandbox_shell("leads", *command, "--json")
+        assert (1, 1) == (elsewhere.code, posts(voiso_sandbox))
+        assert f"job {job} is being sent by process {process.pid} since " in elsewhere.complaint
+        assert ("sending", report["next"]) == (report_of(elsewhere)["state"], report_of(elsewhere)["next"])
+    assert 1 == sandbox_shell("leads", "purge", job, "--force").code
+    process.kill()
+    end(process)
+
+
+def begun_and_watched(
+    sandbox: Sandbox, settings: dict[str, str]
+) -> "tuple[str, subprocess.Popen[str], subprocess.Popen[str]]":
+    """A job whose leads come by a pipe, the process that sends it, and one that watches it."""
+    process = begin("leads", "push", "-", "--campaign", 3, "--json", env=settings, quick=True)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write("phone\n441632960001\n")
+    process.stdin.flush()
+    job = json.loads(process.stdout.readline())["job"]
+    eventually(lambda: sandbox.campaigns[3].leads)
+    watching = begin("leads", "status", job, "--watch", "--json", env=settings)
+    assert watching.stdout is not None
+    assert "progress" == json.loads(watching.stdout.readline())["event"]
+    return job, process, watching
+
+
+def test_who_watches_a_job_is_told_when_it_is_done(
+    sandbox_shell: Shell, voiso_sandbox: Sandbox, tmp_path: Path
+) -> None:
+    settings = settings_for(voiso_sandbox, tmp_path / "state")
+    _, process, watching = begun_and_watched(voiso_sandbox, settings)
+    assert 0 == end(process, "441632960002\n").code
+    watched = end(watching)
+    assert (0, "done", 2) == (watched.code, report_of(watched)["state"], report_of(watched)["counts"]["created"])
+
+
+@pytest.mark.parametrize(("number", "state"), [(signal.SIGTERM, "stopped"), (signal.SIGKILL, "killed")])
+def test_a_job_says_how_its_process_left_it_and_who_watches_it_is_told(
+    sandbox_shell: Shell, voiso_sandbox: Sandbox, tmp_path: Path, number: signal.Signals, state: str
+) -> None:
+    job, process, watching = begun_and_watched(voiso_sandbox, settings_for(voiso_sandbox, tmp_path / "state"))
+    process.send_signal(number)
+    end(process)
+    report = report_of(end(watching))
+    assert (state, [], f"voiso leads resume {job} --loaded") == (
+        report["state"],
+        report["workers"],
+        report["next"],
+    )
+    assert f"job {job}, standard input: {state}\n" in sandbox_shell("leads", "status", job).out
+    assert state == report_of(sandbox_shell("leads", "status", job, "--watch", "--json"))["state"]
+    assert "done" == report_of(sandbox_shell("leads", "resume", job, "--loaded", "--json"))["state"]
+
+
+def test_a_worker_sends_what_a_push_has_left_and_the_last_job_is_one_that_nobody_has_in_hand(
+    sandbox_shell: Shell, voiso_sandbox: Sandbox, tmp_path: Path
+) -> None:
+    voiso_sandbox.faults.add(Status(404), method="POST")
+    path = write_leads(tmp_path / "leads.csv", phones(3))
+    job = report_of(sandbox_shell("leads", "push", path, "--campaign", 3, "--json"))["job"]
+    voiso_sandbox.rules = attrs.evolve(voiso_sandbox.rules, server_time=1.0)
+    worker = begin("worker", env=settings_for(voiso_sandbox, tmp_path / "state"), quick=True)
+    eventually(lambda: posts(voiso_sandbox) > 1)
+    shown = report_of(sandbox_shell("leads", "status", job, "--json"))
+    assert ("sending", True) == (shown["state"], shown["workers"][0]["everything"])
+    resumed = sandbox_shell("leads", "resume", job)
+    assert (0, True) == (resumed.code, f"also being sent by process {worker.pid} since " in resumed.err)
+    worker.send_signal(signal.SIGTERM)
+    assert 0 == end(worker).code
 
 
 def test_a_jobs_pace_is_told_in_plain_words(capsys: pytest.CaptureFixture[str]) -> None:

@@ -127,7 +127,7 @@ def test_a_refusal_of_everything_prints_the_books_and_what_to_do(
     assert 1 == ended.code
     assert "-> 403: Forbidden" in ended.complaint
     assert "  waiting  2  are still to be sent\n" in ended.out
-    assert "Go on: voiso leads resume " in ended.out
+    assert "Once the API key may write to the campaign, go on: voiso leads resume " in ended.out
 
 
 def test_a_campaign_that_is_given_up_can_go_on(
@@ -137,9 +137,10 @@ def test_a_campaign_that_is_given_up_can_go_on(
     path = write_leads(tmp_path / "leads.csv", phones(2))
     ended = sandbox_shell("leads", "push", path, "--campaign", 3, "--json")
     report = report_of(ended)
-    assert (4, 2, "open") == (ended.code, report["waiting"], report["state"])
+    assert (4, 2, "stopped") == (ended.code, report["waiting"], report["state"])
     assert "-> 404" in report["error"]
-    assert 0 == sandbox_shell(*report["next"].split()[1:]).code
+    assert f"voiso leads withdraw {report['job']}" == report["next"]
+    assert 0 == sandbox_shell("leads", "resume", report["job"]).code
     assert phones(2) == list(voiso_sandbox.campaigns[3].leads)
 
 
@@ -185,7 +186,7 @@ def test_rows_that_are_not_in_the_campaign_are_exit_code_3(
     assert "or give --region such as GB, or --international if they have it already\n" in ended.out
     assert "rejected in row 9\n" in ended.out
     assert "priority: out of range in row 10\n" in ended.out
-    assert "Try these rows once more: voiso leads retry " in ended.out
+    assert "Write these rows to a file, to be corrected: voiso leads results " in ended.out
     assert not any(phone in ended.out + ended.err for phone in rows if phone)
 
 
@@ -328,7 +329,8 @@ def test_a_fault_in_the_middle_of_a_pipe_ends_with_the_books(voiso_sandbox: Sand
     assert 1 == ended.code
     assert "standard input: row 1003: it begins a quote that is never closed; what was read" in ended.complaint
     report = report_of(ended)
-    assert ("loading", 0) == (report["state"], report["waiting"])
+    assert ("stopped", False, 0) == (report["state"], report["loaded"], report["waiting"])
+    assert f"voiso leads resume {report['job']} --loaded" == report["next"]
     assert report["rows"] >= 1000
     assert report["counts"]["created"] == len(voiso_sandbox.campaigns[3].leads) == report["rows"]
     assert "SourceError" not in report["error"]

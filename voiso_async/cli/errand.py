@@ -4,6 +4,7 @@ from functools import partial
 
 from attrs import evolve, frozen
 
+from voiso_async.cli.advice import go_on
 from voiso_async.cli.common import Exit
 from voiso_async.cli.faults import check_all
 from voiso_async.cli.reading import Reading, check_rows, check_target, leads_of, source_of
@@ -60,9 +61,11 @@ class Errand:
             source = await source_of(leads, self.file, self.campaign, keyed=self.keyed)
             if not (self.reading.suppress or self.without_suppress):
                 await _refuse_without_list(trip.outbox, leads.name, source)
-            earlier = None if self.again else await self._earlier(trip.outbox, leads, source)
+            earlier = None if self.again else await self._earlier(trip, leads, source)
             if earlier is not None and earlier.state is JobState.DONE:
                 return await _over(trip, earlier, leads.name)
+            if earlier is not None and (code := await trip.left_to_others(earlier, leads.name)) is not None:
+                return code
             async with trip.client() as voiso:
                 told = await self._check(leads)
                 where = await self._where(voiso)
@@ -89,18 +92,19 @@ class Errand:
         trip = evolve(trip, extra={"file": leads.name, "campaign": self.campaign})
         return await trip.send(voiso, job, f"{leads.name} → {where}", load=load, phone=phone)
 
-    async def _earlier(self, outbox: Outbox, leads: LeadFile, source: JobSource) -> Job | None:
+    async def _earlier(self, trip: Trip, leads: LeadFile, source: JobSource) -> Job | None:
         """Find the job that this very file has already; a file that was changed has lost its job."""
         if source.fingerprint is None:
             return None
-        for job in await outbox.jobs(fingerprint=source.fingerprint, limit=MOST_JOBS):
+        for job in await trip.outbox.jobs(fingerprint=source.fingerprint, limit=MOST_JOBS):
             if self._same_errand(job, source):
                 return job
-        for job in await outbox.jobs(name=leads.name, limit=MOST_JOBS):
+        for job in await trip.outbox.jobs(name=leads.name, limit=MOST_JOBS):
             if job.state is JobState.LOADING and self._same_errand(job, source, changed=True):
                 raise OutboxError(
                     f"{leads.name}, or how it is read, was changed while job {job.id} was still reading it: "
-                    f"--again pushes it as it is now; voiso leads resume {job.id} --loaded sends what was read",
+                    "--again pushes it as it is now. To end that job with what was read: "
+                    f"{go_on(job, trip.words, unreadable=True)}",
                     reason="input_changed",
                 )
         return None
@@ -154,7 +158,7 @@ async def _refuse_without_list(outbox: Outbox, name: str, source: JobSource) -> 
 async def _over(trip: Trip, job: Job, name: str) -> int:
     """Say how a job ended that has nothing left to send."""
     day = f"{job.finished or job.created:%Y-%m-%d %H:%M} UTC"
-    note(f"{name} was pushed before, as job {job.id}, and done at {day}: nothing was sent; --again pushes it anew")
+    note(f"{name} was pushed before, as job {job.id}, done at {day}: nothing was sent; --again pushes it again")
     return await trip.finish(trip.ending(job, f"{name}, job {job.id}"))
 
 

@@ -17,14 +17,20 @@ from voiso_async.cli.report import Ending, job_as_json, print_report
 from voiso_async.cli.results import header_of, outcomes_of, save_rejects, save_results
 from voiso_async.cli.show import counted, note, show_json, show_table
 from voiso_async.cli.units import Seconds
+from voiso_async.cli.workers import at_work, busy_with
 from voiso_async.errors import ConfigurationError, OutboxError
-from voiso_async.ingest.jobs import Job, JobState
+from voiso_async.ingest.jobs import Job, JobActivity, JobState
 from voiso_async.outbox import Outbox
 
 __all__ = ["JobId", "last_open", "purge", "results", "status", "withdraw"]
 
 MOST_LISTED = 100
 LOOK_SECONDS = 0.5
+HEADER = (
+    *("JOB", "NAME", "CAMPAIGNS", "STATE", "PROCESS"),
+    *("ROWS", "WAITING", "IN DOUBT", "BEGUN", "OUTCOMES"),
+)
+OVER = {JobActivity.DONE, JobActivity.STOPPED, JobActivity.KILLED}
 
 JobId = Annotated[str, Parameter(help="Id of the job, as push and status print it.")]
 
@@ -34,7 +40,8 @@ async def status(
     /,
     *,
     watch: Annotated[
-        bool, Parameter(negative="", show_default=False, help="Show a job until it is done.")
+        bool,
+        Parameter(negative="", show_default=False, help="Show a job until it is done, or nobody works on it."),
     ] = False,
     place: Place = STANDARD,
     json: Json = False,
@@ -50,7 +57,8 @@ async def status(
                 return Exit.OK
             found = await _watched(outbox, job, json=json) if watch else await outbox.job(job)
             words = f"{place.words}{connection.words}"
-            title = f"job {found.id}, {found.name or 'without a name'}: {found.state.value}"
+            state = " ".join(filter(None, (found.activity.value, at_work(found))))
+            title = f"job {found.id}, {found.name or 'without a name'}: {state}"
             await print_report(outbox, Ending(job=found, title=title, words=words), json=json)
     except OutboxError as error:
         if job is not None or error.reason != "missing":
@@ -147,19 +155,19 @@ async def purge(
 
 
 async def last_open(outbox: Outbox) -> Job:
-    """Give the newest job that has something left to do."""
-    for job in await outbox.jobs(limit=MOST_LISTED):
-        if job.state is not JobState.DONE:
-            return job
+    """Give the newest job that has something left to do, one that nobody has in hand first."""
+    jobs = [job for job in await outbox.jobs(limit=MOST_LISTED) if job.state is not JobState.DONE]
+    for job in sorted(jobs, key=lambda job: busy_with(job) is not None):
+        return job
     raise OutboxError("every job is done: there is nothing to go on with", reason="nothing")
 
 
 async def _watched(outbox: Outbox, job_id: str, *, json: bool) -> Job:
-    """Show a job until it is done."""
+    """Show a job until it is done, or nobody works on it any more."""
     view = view_for(json=json)
     meter = Meter(view.tell)
     with view:
-        while (job := await outbox.job(job_id)).state is not JobState.DONE:
+        while (job := await outbox.job(job_id)).activity not in OVER:
             rate = job.report.leads_per_second
             left = job.waiting / rate if rate and job.state is JobState.OPEN else None
             view.draw(evolve(meter.look(job, (), (), None), rate=rate, left=left))
@@ -173,8 +181,7 @@ def _list(jobs: list[Job], *, json: bool) -> None:
             show_json(job_as_json(job))
         return
     if jobs:
-        header = ("JOB", "NAME", "CAMPAIGNS", "STATE", "ROWS", "WAITING", "IN DOUBT", "BEGUN", "OUTCOMES")
-        show_table(header, [_line(job) for job in jobs], right=("ROWS", "WAITING", "IN DOUBT"))
+        show_table(HEADER, [_line(job) for job in jobs], right=HEADER[5:8])
     note(counted(len(jobs), "job"))
 
 
@@ -182,7 +189,8 @@ def _line(job: Job) -> tuple[Any, ...]:
     shown = ", ".join(map(str, job.campaigns[:3])) + (", …" if len(job.campaigns) > 3 else "")
     name = f"{job.name} ({job.operation.value})" if job.operation.value == "update" else job.name
     return (
-        *(job.id, name or None, shown or None, job.state.value),
+        *(job.id, name or None, shown or None, job.activity.value),
+        ", ".join(str(worker.pid) for worker in job.workers) or None,
         *(counted(job.report.rows), counted(job.waiting), counted(job.doubted) if job.doubted else None),
         *(f"{job.created:%Y-%m-%d %H:%M}", str(job.report)),
     )

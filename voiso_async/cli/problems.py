@@ -103,7 +103,7 @@ def show_problems(problems: Problems) -> Table:
         rest = sum(group.count for group in problems.groups[MOST_GROUPS:])
         table.add_row(f"  {counted(rest)}", "for other reasons")
     if problems.left_out:
-        table.add_row(f"  {counted(problems.left_out)}", "more, which were not looked at: voiso leads results")
+        table.add_row(f"  {counted(problems.left_out)}", "more, which were not looked at")
     return table
 
 

@@ -6,15 +6,17 @@ from attrs import Factory, frozen
 from rich.table import Table
 from rich.text import Text
 
+from voiso_async.cli import workers
+from voiso_async.cli.advice import Advice, Left, advice_on
 from voiso_async.cli.common import Exit
 from voiso_async.cli.problems import PROBLEMS, Problems, as_json, problems_of, show_problems
 from voiso_async.cli.show import counted, duration, of_the_fastest, printable, show, show_json
 from voiso_async.cli.tally import counts_of
 from voiso_async.ingest.jobs import Job, JobState
-from voiso_async.ingest.outcome import IngestReport, Outcome
+from voiso_async.ingest.outcome import IngestReport
 from voiso_async.outbox import Outbox
 
-__all__ = ["Ending", "job_as_json", "next_command", "print_report", "show_report"]
+__all__ = ["Ending", "job_as_json", "print_report", "show_report"]
 
 MOST_PROBLEM_LINES = 10_000
 
@@ -34,6 +36,7 @@ class Ending:
     words: str = ""
     passing: bool = False
     unread: int | None = None
+    left: Left = Factory(Left)
     extra: dict[str, Any] = Factory(dict)
 
     @property
@@ -47,38 +50,19 @@ class Ending:
             return Exit.STOPPED
         return Exit.OK if self.job.report.ok else Exit.NOT_ALL
 
-    @property
-    def next(self) -> str | None:
-        """The command that goes on from here."""
-        return None if self.passing else next_command(self.job, self.words)
-
-
-def next_command(job: Job, words: str = "") -> str | None:
-    """Name the command that goes on with a job, if there is something to go on with."""
-    counts = job.report.counts
-    if job.state is not JobState.DONE:
-        return f"voiso leads resume {job.id}{words}"
-    if counts[Outcome.UNKNOWN]:
-        return f"voiso leads settle {job.id}{words}"
-    again = [outcome.value for outcome in (Outcome.REJECTED, Outcome.UNREPORTED) if counts[outcome]]
-    if again:
-        return f"voiso leads retry {job.id} --outcome {','.join(again)}{words}"
-    if counts[Outcome.INVALID]:
-        return f"voiso leads results {job.id} --rejects --out rejects.csv{words}"
-    return None
-
 
 async def print_report(outbox: Outbox, ending: Ending, *, json: bool) -> None:
     """Print how a job stands, and why rows are not in the campaign; as JSON the report is the last line."""
     total = sum(ending.job.report.counts[outcome] for outcome in PROBLEMS)
+    advice = None if ending.passing else await advice_on(outbox, ending.job, ending.words, ending.left)
     if json:
         await _print_problems(outbox, ending.job.id, total)
-        show_json(_as_json(ending))
+        show_json(_as_json(ending, advice))
         return
-    show_report(ending, await problems_of(outbox, ending.job.id, total))
+    show_report(ending, await problems_of(outbox, ending.job.id, total), advice)
 
 
-def show_report(ending: Ending, problems: Problems) -> None:
+def show_report(ending: Ending, problems: Problems, advice: Advice | None = None) -> None:
     """Print the counts, the pace, the reasons, and what to do next."""
     job = ending.job
     show(Text(printable(ending.title), style="bold"), _counts(job, ending.unread))
@@ -86,8 +70,8 @@ def show_report(ending: Ending, problems: Problems) -> None:
         show("", _pace(job.report))
     if problems.groups:
         show(Text("\nRows to look at", style="bold"), show_problems(problems))
-    if ending.next:
-        show("", f"{_purpose(job)}: {ending.next}")
+    if advice is not None:
+        show("", str(advice))
 
 
 def job_as_json(job: Job) -> dict[str, Any]:
@@ -96,10 +80,15 @@ def job_as_json(job: Job) -> dict[str, Any]:
     return {
         "job": job.id,
         "name": job.name,
-        "state": job.state.value,
+        "state": job.activity.value,
+        "loaded": job.state is not JobState.LOADING,
+        "workers": [workers.as_json(worker) for worker in job.workers],
         "operation": job.operation.value,
         "campaigns": list(job.campaigns),
         **{name: None if time is None else time.isoformat(timespec="seconds") for name, time in times.items()},
+        "retry_of": job.retry_of,
+        "requeued": job.requeued,
+        "withdrawn": job.withdrawn,
         "waiting": job.waiting,
         "in_doubt": job.doubted,
         **job.report.as_dict(),
@@ -107,8 +96,9 @@ def job_as_json(job: Job) -> dict[str, Any]:
     }
 
 
-def _as_json(ending: Ending) -> dict[str, Any]:
-    end = {"error": ending.error or ending.stop, "next": ending.next}
+def _as_json(ending: Ending, advice: Advice | None) -> dict[str, Any]:
+    told = {"advice": advice and advice.text, "next": advice and advice.command}
+    end = {"error": ending.error or ending.stop, **told}
     return {"event": "report", **job_as_json(ending.job), **ending.extra, **end}
 
 
@@ -121,16 +111,6 @@ async def _print_problems(outbox: Outbox, job_id: str, total: int) -> None:
         left -= 1
         if not left:
             return
-
-
-def _purpose(job: Job) -> str:
-    if job.state is not JobState.DONE:
-        return "Go on"
-    if job.report.counts[Outcome.UNKNOWN]:
-        return "Send those without an answer once more"
-    if job.report.counts[Outcome.REJECTED] or job.report.counts[Outcome.UNREPORTED]:
-        return "Try these rows once more"
-    return "Write these rows to a file"
 
 
 def _counts(job: Job, unread: int | None) -> Table:

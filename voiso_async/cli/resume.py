@@ -52,6 +52,8 @@ async def resume(
         found = await last_open(outbox) if job is None else await outbox.job(job)
         sending.check_rejects(header_of(found))
         trip = Trip(Watch(signals, json=json), outbox, place, connection, sending, json=json)
+        if (code := await trip.left_to_others(found, _title(found))) is not None:
+            return code
         return await _resumed(trip, found, loaded=loaded)
 
 
@@ -99,9 +101,11 @@ async def settle(
     async with opened(place, connection) as outbox:
         found = await outbox.job(job)
         sending.check_rejects(header_of(found))
+        trip = Trip(Watch(signals, json=json), outbox, place, connection, sending, json=json)
+        if (code := await trip.left_to_others(found, _title(found))) is not None:
+            return code
         count = await outbox.settle(job) if found.report.counts[Outcome.UNKNOWN] else 0
         note(f"{counted(count, 'row')} of job {found.id} {'goes' if count == 1 else 'go'} once more")
-        trip = Trip(Watch(signals, json=json), outbox, place, connection, sending, json=json)
         return await _sent(trip, await outbox.job(job))
 
 
@@ -118,11 +122,15 @@ async def _resumed(trip: Trip, job: Job, *, loaded: bool) -> int:
             return await _sent(trip, job, load)
     if job.state is JobState.DONE:
         note(f"job {job.id} is done: nothing was sent")
-        return await trip.finish(trip.ending(job, f"job {job.id}, {job.name}"))
+        return await trip.finish(trip.ending(job, _title(job)))
     return await _sent(trip, job, loaded=loaded)
 
 
 async def _sent(trip: Trip, job: Job, load: Load | None = None, *, loaded: bool = False) -> int:
     trip.announce(job, job.name or "leads")
     async with trip.client() as voiso:
-        return await trip.send(voiso, job, f"job {job.id}, {job.name}", load=load, loaded=loaded)
+        return await trip.send(voiso, job, _title(job), load=load, loaded=loaded)
+
+
+def _title(job: Job) -> str:
+    return f"job {job.id}, {job.name or 'without a name'}"

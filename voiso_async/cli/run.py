@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any
 
 import anyio
@@ -59,7 +60,7 @@ class Run:
     """A run of one job: after ``go`` it says how it ended.
 
     ``loaded`` ends a job whose file is read no more. ``error`` is what went wrong, ``stop`` why it was stopped
-    before its end: then what waits can go on.
+    before its end: then what waits can go on; ``unreadable`` that its file cannot be read any further.
     """
 
     watch: Watch
@@ -72,6 +73,7 @@ class Run:
     loaded: bool = field(kw_only=True, default=False)
     error: str | None = field(init=False, default=None)
     stop: str | None = field(init=False, default=None)
+    unreadable: bool = field(init=False, default=False)
     _scope: anyio.CancelScope = field(init=False, factory=anyio.CancelScope)
     _seen: bool = field(init=False, default=True)
 
@@ -90,6 +92,8 @@ class Run:
                 await self._finish()
                 group.cancel_scope.cancel()
             with anyio.CancelScope(shield=True):
+                with suppress(VoisoError):  # whatever hinders the outbox was met before
+                    await self.outbox.end_work(self.job.id)
                 await self._judged()
 
     async def _work(self) -> None:
@@ -103,6 +107,7 @@ class Run:
 
     async def _send(self) -> None:
         """Send what is there while more is being read: the first POST does not wait for the last row."""
+        await self.outbox.begin_work(self.job.id)
         loading = asyncio.create_task(self._load())
         try:
             if await self._judged_first(loading):
@@ -171,9 +176,8 @@ class Run:
     async def _give_up(self, error: VoisoError) -> None:
         """Tell a campaign that was given up, whose rows wait, from an error of this side."""
         text = said(error)
-        if isinstance(error, OutboxError) and error.reason == "in_use":
-            text = f"{text}; voiso leads status {self.job.id} --watch shows how it goes"
         if isinstance(error.__cause__, InputFileError):
+            self.unreadable = True
             self.error = f"{text}; what was read before that was sent"
         elif isinstance(error, _OURS) or not (await self.outbox.job(self.job.id)).waiting:
             self.error = text

@@ -8,6 +8,7 @@ from typing import Any
 from attrs import evolve, field, frozen
 from cyclopts import Parameter
 
+from voiso_async.cli.advice import Left, go_on, results_command
 from voiso_async.cli.common import GROUPS, Connection, connected
 from voiso_async.cli.limit import Limit, likely_cause
 from voiso_async.cli.outboxes import Place
@@ -19,6 +20,7 @@ from voiso_async.cli.results import save_rejects, save_results
 from voiso_async.cli.run import Load, Run, Watch
 from voiso_async.cli.show import complain, counted, note, show_json
 from voiso_async.cli.units import Seconds, Threshold
+from voiso_async.cli.workers import at_work, busy_with
 from voiso_async.client import VoisoClient
 from voiso_async.errors import ConfigurationError
 from voiso_async.ingest.jobs import Job, JobState
@@ -81,14 +83,14 @@ class Trip:
         return connected(self.connection, self.watch.meter, self.outbox)
 
     @property
-    def _words(self) -> str:
+    def words(self) -> str:
         """The options that a command which goes on needs as well."""
         return f"{self.place.words}{self.connection.words}"
 
     def announce(self, job: Job, what: str, where: str = "") -> None:
         """Name the job before anything is sent: whatever ends this command, another can go on with it."""
         if not self.passing:
-            self.watch.signals.advice = f"Nothing is lost. Go on: voiso leads resume {job.id}{self._words}"
+            self.watch.signals.advice = f"Nothing is lost. Go on: {go_on(job, self.words)}"
         if self.json:
             show_json({"event": "job", "job": job.id, "rows": job.report.rows, "waiting": job.waiting})
             return
@@ -124,11 +126,21 @@ class Trip:
             await self.outbox.purge(job.id, force=True)
             raise nothing_in(job.name)
         unread = None if load is None or load.rows is None else load.rows - run.job.report.rows
-        ending = self.ending(run.job, title, error=run.error, stop=run.stop, unread=unread)
+        limited = limit is not None and run.stop is not None and limit.broken(run.job)
+        left = Left(failed=run.error is not None, unreadable=run.unreadable, limited=limited)
+        ending = self.ending(run.job, title, error=run.error, stop=run.stop, unread=unread, left=left)
         code = await self.finish(ending)
-        if limit is not None and run.stop is not None and limit.broken(run.job):
+        if limited:
             await self._explain(run.job, phone)
         return code
+
+    async def left_to_others(self, job: Job, title: str) -> int | None:
+        """Leave a job alone that another process has in hand; then give the exit code."""
+        if fault := busy_with(job):
+            return await self.finish(self.ending(job, title, error=fault))
+        if job.workers:
+            note(f"job {job.id} is also being sent {at_work(job)}")
+        return None
 
     async def finish(self, ending: Ending) -> int:
         """Write the files that were asked for, then print how a job was left; give the exit code."""
@@ -139,7 +151,7 @@ class Trip:
 
     def ending(self, job: Job, title: str, **how: Any) -> Ending:
         """Say how a job was left."""
-        return Ending(job=job, title=title, words=self._words, passing=self.passing, extra=dict(self.extra), **how)
+        return Ending(job=job, title=title, words=self.words, passing=self.passing, extra=dict(self.extra), **how)
 
     async def tell(self, ending: Ending) -> None:
         """Print how a job was left."""
@@ -158,13 +170,18 @@ class Trip:
         job, sending = ending.job, self.sending
         if job.state is not JobState.DONE:
             if sending.outputs:
-                note(f"no file was written, as rows wait; voiso leads results {job.id} writes how they stand")
+                command = results_command(job, sending.outputs[0], self.words)
+                note(f"no file was written, as rows wait. To write how they stand: {command}")
             return ending
+        path = sending.results
         try:
-            if sending.results is not None:
-                await save_results(self.outbox, job, sending.results)
-            if sending.rejects is not None:
-                await save_rejects(self.outbox, job, sending.rejects)
+            if path is not None:
+                await save_results(self.outbox, job, path)
+            path = sending.rejects
+            if path is not None:
+                await save_rejects(self.outbox, job, path)
         except ConfigurationError as error:
-            return evolve(ending, error=ending.error or error.message)
-        return ending
+            options = ("--rejects",) if path == sending.rejects else ()
+            left = evolve(ending.left, unwritten=options)
+            return evolve(ending, error=ending.error or error.message, left=left)
+        return evolve(ending, left=evolve(ending.left, rejects=sending.rejects))

@@ -12,6 +12,7 @@ from voiso_async.cli.outboxes import STANDARD, Place, opened
 from voiso_async.cli.show import counted, duration, note, printable, show_json, show_table
 from voiso_async.cli.signals import Signals
 from voiso_async.cli.words import in_words
+from voiso_async.cli.workers import as_json
 from voiso_async.convert import unstructure
 from voiso_async.errors import OutboxError
 from voiso_async.events import BatchAnswered, Event, LaneStopped
@@ -122,11 +123,13 @@ async def lanes(
                     "opens_in": round(campaign.opens_in, 1),
                     "oldest_age": round(campaign.oldest_age, 1),
                     "suspended": campaign.suspended,
+                    "status": campaign.status,
+                    "workers": [as_json(worker) for worker in campaign.workers],
                 }
             )
         return Exit.OK
     if campaigns:
-        header = ("CAMPAIGN", "WAITING", "IN DOUBT", "PARKED", "OLDEST", "NEXT CALL", "GIVEN UP")
+        header = ("CAMPAIGN", "WAITING", "IN DOUBT", "PARKED", "OLDEST", "NEXT CALL", "PROCESS", "GIVEN UP")
         show_table(header, [_line(c) for c in campaigns], right=("CAMPAIGN", "WAITING", "IN DOUBT", "PARKED"))
     note(counted(len(campaigns), "campaign"))
     return Exit.OK
@@ -144,6 +147,7 @@ def _line(campaign: CampaignStatus) -> tuple[Any, ...]:
         *(str(campaign.campaign), counted(campaign.waiting), counted(campaign.doubted), counted(campaign.parked)),
         duration(campaign.oldest_age) if campaign.waiting else None,
         call,
+        ", ".join(str(worker.pid) for worker in campaign.workers) or None,
         None if campaign.suspended is None else printable(campaign.suspended),
     )
 

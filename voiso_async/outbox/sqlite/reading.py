@@ -114,7 +114,9 @@ def _job(ledger: Ledger, fields: list[Any], lines: list[Any], tallies: list[Any]
             reasons[reason] += n
     waiting = sum(line[1] for line in lines)
     state = JobState.LOADING if loading == LOADING else JobState.OPEN if waiting else JobState.DONE
-    activity, workers = _activity(ledger, state, work, loader, begun=bool(attempts))
+    activity, workers = _activity(
+        ledger, state, work, loader, begun=bool(attempts or (rows and loading == LOADING))
+    )
     elapsed = max(0.0, ended - began) if began is not None and ended is not None else 0.0
     report = IngestReport(
         rows=rows,
@@ -178,8 +180,7 @@ def _activity(
         return (JobActivity.SENDING if work.alive else JobActivity.LOADING), workers
     if work.died or (loader is not None and reader is None):
         return JobActivity.KILLED, ()
-    stopped = begun or work.died is not None or state is JobState.LOADING
-    return (JobActivity.STOPPED if stopped else JobActivity.WAITING), ()
+    return (JobActivity.STOPPED if begun or work.died is not None else JobActivity.WAITING), ()
 
 
 def _time(seconds: float) -> datetime:
