@@ -55,6 +55,8 @@ app.command(sandbox)
 def main() -> NoReturn:
     """Run the command line and leave with its exit code."""
     _open_all_streams()
+    if os.name == "posix" and not os.environ.get("TERM"):  # nobody knows what the terminal can do
+        os.environ["TERM"] = "dumb"
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors=IN_PLACE)

@@ -10,7 +10,7 @@ from rich.text import Text
 from voiso_async.cli.looking import MOST_CAMPAIGNS, Seen
 from voiso_async.cli.meter import POLICY, seconds_for
 from voiso_async.cli.problems import Problems, as_json, row_of, show_problems
-from voiso_async.cli.show import counted, duration, printable, show, show_json
+from voiso_async.cli.show import counted, duration, grid, printable, show, show_json
 from voiso_async.cli.standing import Standing
 from voiso_async.files.shape import Shape
 from voiso_async.ingest.jobs import Job
@@ -128,7 +128,7 @@ def show_forecast(forecast: Forecast, problems: Problems) -> None:
 
 
 def _columns(forecast: Forecast) -> Table:
-    table = Table.grid(padding=(0, 2, 0, 0))
+    table = grid("nt")
     found = ", ".join(f"{field} ← {column}" for field, column in forecast.recognised.items())
     table.add_row("  columns", Text(printable(f"{found} ({forecast.layout})")))
     if forecast.unused:
@@ -139,7 +139,7 @@ def _columns(forecast: Forecast) -> Table:
 
 
 def _campaigns(forecast: Forecast) -> Table:
-    table = Table.grid(padding=(0, 2, 0, 0))
+    table = grid("tttt")
     for campaign, rows in list(forecast.sendable.items())[:MOST_CAMPAIGNS]:
         time = duration(seconds_for(rows, forecast.server_time))
         standing = forecast.standing(campaign)

@@ -126,20 +126,25 @@ async def withdraw(
 
 
 async def purge(
-    job: Annotated[str | None, Parameter(help="Id of one job; else all that are done.")] = None,
+    job: Annotated[str | None, Parameter(help="Id of the job to remove; or give --older-than.")] = None,
     /,
     *,
     older_than: Annotated[
-        Seconds | None, Parameter(help="Only jobs done longer ago than this, such as 30d.")
+        Seconds | None, Parameter(help="Every job that was done longer ago than this, such as 30d.")
     ] = None,
     force: Annotated[
-        bool, Parameter(negative="", show_default=False, help="Also jobs with rows that wait or are in doubt.")
+        bool,
+        Parameter(
+            negative="",
+            show_default=False,
+            help="Jobs with rows that wait or are in doubt go too; with --older-than, those begun longer ago.",
+        ),
     ] = False,
     place: Place = STANDARD,
     json: Json = False,
     connection: Connection = FROM_ENVIRONMENT,
 ) -> int:
-    """Remove jobs with all their leads from the outbox."""
+    """Remove jobs with all their leads from the outbox: one by its id, or all that were done long ago."""
     if job is None and older_than is None:
         raise ConfigurationError("say which: a job's id, or --older-than 30d")
     if job is not None and older_than is not None:

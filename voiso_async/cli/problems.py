@@ -8,7 +8,7 @@ from attrs import define, field
 from rich.table import Table
 from rich.text import Text
 
-from voiso_async.cli.show import counted, printable
+from voiso_async.cli.show import counted, grid, printable
 from voiso_async.ingest.jobs import JobOutcome
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.outbox import Outbox
@@ -91,8 +91,7 @@ async def problems_of(outbox: Outbox, job_id: str, total: int) -> Problems:
 
 def show_problems(problems: Problems) -> Table:
     """Lay the reasons out: how many, why, which rows, and below it what to do."""
-    table = Table.grid(padding=(0, 2, 0, 0))
-    table.add_column(justify="right")
+    table = grid("#t")
     for group in problems.groups[:MOST_GROUPS]:
         text = Text(group.title, style="yellow")
         text.append(f" in {group.places}", style="default")

@@ -10,7 +10,7 @@ from voiso_async.cli import workers
 from voiso_async.cli.advice import Advice, Left, advice_on
 from voiso_async.cli.common import Exit
 from voiso_async.cli.problems import PROBLEMS, Problems, as_json, problems_of, show_problems
-from voiso_async.cli.show import counted, duration, of_the_fastest, printable, show, show_json
+from voiso_async.cli.show import counted, duration, grid, of_the_fastest, printable, show, show_json
 from voiso_async.cli.tally import counts_of
 from voiso_async.ingest.jobs import Job, JobState
 from voiso_async.ingest.outcome import IngestReport
@@ -114,10 +114,7 @@ async def _print_problems(outbox: Outbox, job_id: str, total: int) -> None:
 
 
 def _counts(job: Job, unread: int | None) -> Table:
-    table = Table.grid(padding=(0, 2, 0, 0))
-    table.add_column()
-    table.add_column(justify="right")
-    table.add_column()
+    table = grid("n#t")
     for line in counts_of(job):
         style = "green" if line.good else "yellow"
         table.add_row(Text(f"  {line.name}", style=style), counted(line.number), Text(line.meaning, style="dim"))

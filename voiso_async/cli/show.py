@@ -24,6 +24,7 @@ __all__ = [
     "discard",
     "duration",
     "error_console",
+    "grid",
     "is_plain",
     "note",
     "of_the_fastest",
@@ -40,10 +41,11 @@ IN_PLACE = "voiso.in_place"
 """The error handler that writes what a terminal has no sign for in other signs."""
 PLAINER = {"·": "-", "→": "->", "←": "<-", "…": "...", "—": "-", "━": "-", "“": '"', "”": '"'}
 
+LEAST_TEXT = 8
 UNBOUNDED = 10_000
 """Columns of a file or a pipe: there is nobody to wrap lines for."""
 
-PLAIN_TERMINALS = {"", "dumb", "unknown"}
+PLAIN_TERMINALS = {"dumb", "unknown"}
 
 STYLES = {
     "active": "green",
@@ -63,30 +65,66 @@ def show_json(value: Any) -> None:
 
 
 def show_table(header: Sequence[str], rows: Sequence[Sequence[Any]], *, right: Sequence[str] = ()) -> None:
-    """Print rows below each other, without empty columns; those named in ``right`` are aligned to the right."""
+    """Print rows below each other, without empty columns; those named in ``right`` are aligned to the right.
+
+    Where a terminal is too narrow for the columns, each row is a block of lines.
+    """
     kept = [place for place, name in enumerate(header) if any(row[place] is not None for row in rows)]
+    cells = [[_cell(row[place]) for place in kept] for row in rows]
+    names = [header[place] for place in kept]
+    if sum(map(_least_width, names, zip(*cells, strict=True), [name in right for name in names])) > _width():
+        for row in cells:
+            _show_block(names, row)
+        return
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for place in kept:
-        table.add_column(header[place], justify="right" if header[place] in right else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(_cell(row[place]) for place in kept))
+    for name in names:
+        number = name in right
+        table.add_column(name, justify="right" if number else "left", no_wrap=number, overflow="fold")
+    for row in cells:
+        table.add_row(*row)
     show(table)
+
+
+def _least_width(name: str, cells: Sequence[Text], number: bool) -> int:  # noqa: FBT001 - for map()
+    """How wide a column must be to be read: a number stays whole, and a word may be folded a few times."""
+    longest = max(map(len, (name, *map(str, cells))))
+    return 2 + (longest if number else min(longest, LEAST_TEXT))
+
+
+def _show_block(names: Sequence[str], cells: Sequence[Text]) -> None:
+    block = grid("nt")
+    for name, cell in zip(names, cells, strict=True):
+        if cell:
+            block.add_row(Text(name, style="bold"), cell)
+    show(block, "")
 
 
 def show_record(record: Any) -> None:
     """Print one record, a field a line."""
-    table = Table.grid(padding=(0, 2, 0, 0))
+    table = grid("nt")
     for name, value in unstructure(record).items():
         table.add_row(Text(printable(name), style="bold"), _cell(value))
     show(table)
 
 
+def grid(columns: str) -> Table:
+    """Make a table without lines: ``n`` is a column of names, ``#`` of numbers, ``t`` of texts that fold."""
+    table = Table.grid(padding=(0, 2, 0, 0))
+    for column in columns:
+        table.add_column(justify="right" if column == "#" else "left", no_wrap=column != "t", overflow="fold")
+    return table
+
+
 def show(*parts: RenderableType) -> None:
-    """Print parts below each other on stdout, without blanks at the ends of lines."""
+    """Print parts below each other on stdout, without blanks at the ends of lines.
+
+    Plain text is left to the terminal to wrap: a command in it can then be copied as a whole.
+    """
     console = _console(sys.stdout, markup=False)
     with _output():
         with console.capture() as captured:
-            console.print(*parts, sep="\n")
+            for part in parts:
+                console.print(part, soft_wrap=isinstance(part, str))
         sys.stdout.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
 
 
@@ -118,15 +156,19 @@ def error_console() -> Console:
 
 def is_plain() -> bool:
     """Whether the terminal, if there is one, has no colours and cannot redraw a line, as with TERM=dumb."""
-    return os.environ.get("TERM", "") in PLAIN_TERMINALS and os.name != "nt"
+    return os.environ.get("TERM") in PLAIN_TERMINALS
 
 
 def _console(stream: TextIO, **options: Any) -> Console:
-    width = None if stream.isatty() else UNBOUNDED
-    if not is_plain():
-        return Console(highlight=False, width=width, **options)
-    width = width or shutil.get_terminal_size().columns  # rich would take such a terminal to be 80 wide
-    return Console(highlight=False, width=width, color_system=None, **options)
+    if not stream.isatty():
+        options["width"] = UNBOUNDED
+    elif is_plain():  # rich would take it to be 80 wide
+        options["width"], options["height"] = shutil.get_terminal_size()
+    return Console(highlight=False, **options)
+
+
+def _width() -> int:
+    return _console(sys.stdout).width
 
 
 def note(text: str) -> None:

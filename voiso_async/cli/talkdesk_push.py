@@ -14,7 +14,7 @@ from voiso_async.cli.common import Exit, Json
 from voiso_async.cli.faults import check_all
 from voiso_async.cli.problems import Group, Problems, as_json, show_problems
 from voiso_async.cli.reading import AS_IT_IS, File, Reading, check_rows
-from voiso_async.cli.show import complain, counted, note, printable, show, show_json
+from voiso_async.cli.show import complain, counted, grid, note, printable, show, show_json
 from voiso_async.cli.signals import Signals
 from voiso_async.cli.talkdesk_account import OF_ENVIRONMENT, Account, account_client
 from voiso_async.cli.units import TextId
@@ -223,9 +223,7 @@ def _grouped(problems: Sequence[JobOutcome]) -> Problems:
 
 
 def _counts(report: IngestReport) -> Table:
-    table = Table.grid(padding=(0, 2, 0, 0))
-    table.add_column()
-    table.add_column(justify="right")
+    table = grid("n#t")
     for outcome, count in report.counts.items():
         if count:
             style = "green" if outcome.ok else "yellow"

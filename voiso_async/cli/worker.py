@@ -148,7 +148,7 @@ def _line(campaign: CampaignStatus) -> tuple[Any, ...]:
         duration(campaign.oldest_age) if campaign.waiting else None,
         call,
         ", ".join(str(worker.pid) for worker in campaign.workers) or None,
-        None if campaign.suspended is None else printable(campaign.suspended),
+        None if campaign.suspended is None else printable(in_words(campaign.suspended)),
     )
 
 
