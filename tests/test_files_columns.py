@@ -163,7 +163,7 @@ async def test_two_columns_of_one_name_that_no_field_uses_are_no_fault(tmp_path:
     assert [{"phone_number": PHONE, "name": "Ada"}] == await leads_in(path)
 
 
-@pytest.mark.parametrize("hidden", list("\u200b\u200c\u200d\u2060\ufeff\u00ad\u200e\u00a0"))
+@pytest.mark.parametrize("hidden", list("\u200b\u200c\u200d\u2060\ufeff\u00ad\u200e\u00a0\u3164\u2800\x7f"))
 @pytest.mark.parametrize("place", [0, 2, 5])
 async def test_an_unseen_character_in_a_name_is_passed_over(tmp_path: Path, hidden: str, place: int) -> None:
     path = tmp_path / "leads.csv"
@@ -182,6 +182,8 @@ async def test_an_unseen_character_in_a_name_is_passed_over(tmp_path: Path, hidd
         ("Contact,First Name,Last Name", ",Ann,Example", "Ann Example"),
         ("Customer Name,Vorname,Nachname", "Beispiel GmbH,Ann,", "Ann"),
         ("Full Name,First Name,Last Name", ",Ann,Example", "Ann Example"),
+        ("Contact Name,First Name,Last Name", "Example Ltd,Ann,Example", "Ann Example"),
+        ("Account Name,Contact", "Example Ltd,Ann Example", "Ann Example"),
         ("Full Name,First Name,Last Name", "Dr Ann Example,Ann,Example", "Dr Ann Example"),
         ("Account Name,Note", "Example Ltd,x", "Example Ltd"),
     ],

@@ -10,7 +10,7 @@ import openpyxl  # type: ignore[import-untyped]
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from lead_files import leads_in, reasons_in
+from lead_files import hostile_book, leads_in, reasons_in, sheet_of
 
 from voiso_async import ConfigurationError, InputFileError
 from voiso_async.files import open_leads
@@ -212,6 +212,79 @@ async def test_a_line_above_the_header_is_pointed_at(tmp_path: Path, above: str)
     assert not re.search(r"\d{7}", str(caught.value))
 
 
+@pytest.mark.parametrize("title", ["Phone", "Telefon", "=441632960999", "+441632960999"])
+@pytest.mark.parametrize("width", [1, 2])
+async def test_a_title_that_could_be_a_header_or_a_number_is_neither(
+    tmp_path: Path, title: str, width: int
+) -> None:
+    book = openpyxl.Workbook()
+    rows: list[list[Any]] = [
+        [title, "Report"][:width],
+        ["Customer ID", "Name", "Phone"],
+        [312441632960, "Ann", f"+{PHONE}"],
+    ]
+    for row in rows:
+        book.active.append(row)
+    book.save(tmp_path / "leads.xlsx")
+    lines = [",".join([*map(str, row), "", ""][:3]) for row in rows]
+    (tmp_path / "leads.csv").write_text("\n".join(lines))
+    for name in ("leads.xlsx", "leads.csv"):
+        with pytest.raises(InputFileError, match="row 2 looks like the names of the columns"):
+            await reasons_in(tmp_path / name)
+
+
+@pytest.mark.parametrize("row", [1, 2])
+async def test_a_source_named_like_the_phone_is_no_header(tmp_path: Path, row: int) -> None:
+    path = tmp_path / "list.csv"
+    path.write_text(
+        "\n".join(f"44163296000{number},Ada,{'Phone' if number == row else 'Web'}" for number in (1, 2))
+    )
+    assert ["441632960001", "441632960002"] == [lead["phone_number"] for lead in await leads_in(path)]
+    path.write_text(f"Phone,Name,Source\nn/a,Ada,Phone\n{PHONE},Ben,Phone\n")
+    assert ["letters", None] == await reasons_in(path)
+
+
+@pytest.mark.parametrize("other", ["https://crm.example.net/c/9", "Ada,Web"])
+async def test_ids_are_no_national_numbers_of_a_plan_of_many_lengths(tmp_path: Path, other: str) -> None:
+    path = tmp_path / "list.csv"
+    path.write_text("\n".join(f"{number},{other}" for number in range(30123456, 30123476)))
+    with pytest.raises(InputFileError) as caught:
+        await open_leads(path, region="DE")
+    assert "no_header" == caught.value.reason
+    path.write_text("\n".join(f"0{number},{other}" for number in range(30123456, 30123476)))
+    assert [None] * 20 == await reasons_in(path, region="DE")
+
+
+@pytest.mark.parametrize(
+    ("number", "expected"),
+    [
+        ("4.41633E+11", "rounded"),
+        ("4.416329601E+11", "rounded"),
+        ("4.416330E+11", "rounded"),
+        ("441633000000", "rounded"),
+        ("12025550000", "rounded"),
+        ("4.4163296012300000E+11", None),
+        ("4.41632960123E11", None),
+        ("4.41632960100E+11", None),
+        ("441632960000", None),
+    ],
+)
+async def test_a_number_cell_has_all_its_digits_or_is_refused(
+    tmp_path: Path, number: str, expected: str | None
+) -> None:
+    cell = f"<v>{number}</v></c></row>"
+    first = f'<row r="1"><c r="A1">{cell}<row r="2"><c r="A2"><v>{PHONE}</v></c></row>'
+    named = f'<row r="1"><c r="A1" t="inlineStr"><is><t>phone</t></is></c></row><row r="2"><c r="A2">{cell}'
+    path = hostile_book(tmp_path / "a.xlsx", {"xl/worksheets/sheet1.xml": sheet_of(named)})
+    assert [expected] == await reasons_in(path)
+    path = hostile_book(tmp_path / "b.xlsx", {"xl/worksheets/sheet1.xml": sheet_of(first)})
+    if expected is None:
+        assert [None, None] == await reasons_in(path)
+        return
+    with pytest.raises(InputFileError):
+        await open_leads(path)
+
+
 @pytest.mark.parametrize("above", [dt.date(2026, 11, 26), "Report", 1250.5, "7"])
 async def test_a_narrow_line_above_the_header_is_pointed_at(tmp_path: Path, above: Any) -> None:
     book = openpyxl.Workbook()
@@ -290,6 +363,12 @@ def test_what_exports_wrap_around_a_number_is_taken_off(cell: Any, expected: str
         ("4425550123", "US", "14425550123"),
         ("3912345678", "IT", "393912345678"),
         ("0612345678", "IT", "390612345678"),
+        ("0033612345678", "SG", "unclear_country_code"),
+        ("00918123456789", "CO", "unclear_country_code"),
+        ("905123456789", "BR", "unclear_country_code"),
+        ("18002345678", "CO", "unclear_country_code"),
+        ("13912345678", "CN", "8613912345678"),
+        ("9123456789", "IN", "919123456789"),
     ],
 )
 def test_a_country_code_is_never_doubled(cell: str, region: str, expected: str) -> None:

@@ -149,26 +149,86 @@ def test_only_plans_without_a_leading_zero_are_held_to_it() -> None:
         "+441632960123\n+441632960124",
         "441632960123 441632960124",
         "+441632960123 +441632960124",
+        "030 12345 030 12346",
+        "+44 1632 960123-4",
+        "+44 1632 960123 \u2013 4",
+        "+1 202-555-0123-4",
+        "202-555-0123 - 0124",
+        "2025550123-4",
+        "555-0100 - 0101",
+        "+49 30 123456 - 123457",
+        "(2) 441632960123",
+        "1) 441632960123",
+        "2. +441632960123",
     ],
 )
 def test_several_numbers_are_never_joined(written: str) -> None:
     assert PhoneFault.SEVERAL is canonical(written)
 
 
-@pytest.mark.parametrize("written", ["441,632,960,126", "441.632.960.126", "441'632'960'126", "1,632,960"])
+@pytest.mark.parametrize(
+    "written",
+    [
+        *("441,632,960,126", "441.632.960.126", "441'632'960'126", "441\u2019632\u2019960\u2019126", "1,632,960"),
+        *("44,16,32,96,01,26", "4,4163,2960,126", "441,632,960,126.00", "441.632.960.126,00", "+441,632,960,126"),
+    ],
+)
 def test_an_amount_is_no_number(written: str) -> None:
     assert PhoneFault.THOUSANDS is canonical(written)
 
 
-@pytest.mark.parametrize("written", ["+34.912.345.678", "555.123.4567", "+1.202.555.0123", "+49 1520 1234567"])
+@pytest.mark.parametrize(
+    "written", ["441632960123.000", "441632960123.1", "441 632 960 123.00", "441632960123.4567"]
+)
+def test_decimals_are_none_of_the_digits(written: str) -> None:
+    assert PhoneFault.DECIMAL is canonical(written)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        *("26.11.2026", "26. 11. 2026", "26-11-2026", "11/26/2026", "2026-11-26", "2026/11/26", "26.11.26"),
+        *("2026-11-26 10.30", "2026-11-26T1030", "26.11.2026 1030"),
+    ],
+)
+def test_a_date_is_no_number(written: str) -> None:
+    assert PhoneFault.DATE is canonical(written)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        *("+34.912.345.678", "555.123.4567", "+1.202.555.0123", "+49 1520 1234567", "+49 30 12345678-90"),
+        *("+7 (495) 123-45-67", "(7) 495 123-45-67", "(1) 202 555 0123", "+375 29 123-45-67", "+1 800 555 - 0199"),
+        *("+86 138-1234-5678", "+44 - 1632 - 960123", "+44 20 7946 0958", "22.11.20.26", "12-34-56-78"),
+    ],
+)
 def test_groups_of_digits_are_how_people_write(written: str) -> None:
     assert re.sub(r"\D", "", written) == canonical(written)
 
 
-@pytest.mark.parametrize("written", [441633000000.0, 1.20156e10, 4.42e11])
+@pytest.mark.parametrize("written", [441633000000.0, 1.20156e10, 4.42e11, 1.202555e10, 2025550000.0])
 def test_a_float_that_was_rounded_is_refused(written: float) -> None:
     assert PhoneFault.ROUNDED is canonical(written)
     assert str(int(written)) == canonical(int(written)), "a whole number was never rounded"
+
+
+def test_a_float_with_all_its_digits_is_a_number() -> None:
+    assert "441632960000" == canonical(441632960000.0)
+
+
+@given(
+    st.integers(10**9, 10**12 - 1),
+    st.sampled_from(["-", " - ", ", ", "/", " or ", "\n"]),
+    st.integers(10**9, 10**10),
+)
+def test_two_numbers_are_never_merged(one: int, between: str, other: int) -> None:
+    assert isinstance(canonical(f"+{one}{between}{other}"), PhoneFault)
+
+
+@given(st.sampled_from(["+44", "44", "(44)", "0049", "+39"]), st.text("0123456789 -", min_size=6, max_size=11))
+def test_no_zero_in_brackets_is_ever_dialled(code: str, rest: str) -> None:
+    assert isinstance(canonical(f"{code} (0){rest}"), PhoneFault)
 
 
 @given(st.text("0123456789+-() ./,'", max_size=40))

@@ -9,6 +9,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from enum import Enum
+from itertools import pairwise
 from typing import Any
 
 __all__ = [
@@ -39,22 +40,51 @@ CANONICAL = re.compile(_DIGITS)
 _AFTER_PLUS = re.compile(rf"(?!{_TRUNK_ZERO})[1-9][0-9]{{6,14}}")
 _CANONICALS = re.compile(rf"(?:{_DIGITS}\n)*")
 SHORTEST, LONGEST = 7, 15
+LONGEST_NATIONAL = 10
+"""A number without ``+`` and with no more digits than this may well lack its country code."""
 LONGEST_TEXT = 64
-ROUND_ZEROS = 4
-"""Zeros at the end of a number of a spreadsheet or a float that say that its digits were dropped."""
+SCIENTIFIC_DIGITS = 7
+"""Digits that programs keep at most where they write a number with an exponent, unless they are told otherwise."""
+_ROUND = re.compile(rf"[0-9]{{1,{SCIENTIFIC_DIGITS}}}0000|[0-9]+00000")
 
 SEPARATORS = " -.()\u00a0\u2007\u2009\u202f\u2010\u2011\u2012\u2013\u2014\u2015\u2212"
 _DROP_SEPARATORS = str.maketrans("", "", SEPARATORS)
 _BLANKS_AND_DASHES = re.compile(r"[\s\u2010-\u2015\u2212]+")
-_PLAIN = re.compile(r"\+?(?:[0-9][ -]?){1,13}")  # the usual separators, and too few digits for two numbers
+# The usual separators, and too few digits for two numbers, or for one with more behind a dash.
+_PLAIN = re.compile(r"\+?(?:(?:[0-9][ -]?){1,10}|(?:[0-9] ?){1,13}|1[ -]?[0-9]{3}[ -][0-9]{3}[ -][0-9]{4})")
 _EXPONENT = re.compile(r"[+-]?[0-9]+([.,][0-9]*)?[eE][+-]?[0-9]+")
-_DECIMAL = re.compile(r"\+?[0-9]{7,}[.,][0-9]{1,2}")
-_THOUSANDS = re.compile(
-    r"\+?[0-9]{1,3}(?:,[0-9]{3}){2,}|\+?[0-9]{1,3}(?:['\u2019][0-9]{3}){2,}|[0-9]{1,3}(?:\.[0-9]{3}){2,}"
+_DECIMAL = re.compile(
+    r"\+?(?:[0-9]{7,}[.,](?:[0-9]{1,2}|0+)|[0-9]{9,}[.,][0-9]{1,6}"
+    r"|[0-9][0-9 \u00a0\u2009\u202f]{5,}[0-9][.,][0-9]{1,2})"
 )
-_EXTENSION = re.compile(r".*[0-9)]\s*(;?ext|extn|extension|x|#|,+)[\s.:=]*[0-9]+", re.IGNORECASE | re.DOTALL)
-_ZERO_IN_BRACKETS = re.compile(r".*[0-9].*?[(\[{]\s*0\s*[)\]}].*", re.DOTALL)
+_THOUSANDS = re.compile(
+    r"\+?[0-9]{1,4}(?:[,'\u2019\u02bc\u00b4`][0-9]{2,5}){2,}(?:\.[0-9]*)?|[0-9]{1,3}(?:\.[0-9]{3}){2,}(?:,[0-9]*)?"
+    r"|\+?[0-9]{1,3}(?:\.[0-9]{3}){2,},[0-9]*"
+)
+_DAY, _MONTH = "(?:0?[1-9]|[12][0-9]|3[01])", "(?:0?[1-9]|1[0-2])"
+_DATE = re.compile(
+    rf"[0-9]{{4}}([-./]){_MONTH}\1{_DAY}(?:[ T].*)?"
+    rf"|(?:{_DAY}([-./]) ?{_MONTH}\2|{_MONTH}([-./]) ?{_DAY}\3) ?"
+    r"(?:[0-9]{4}(?:[ ,].*)?|[0-9]{2}(?:[ ,].*:.*)?)",
+    re.DOTALL,
+)
+_EXTENSION = re.compile(
+    r".*[0-9)]\s*(?:;?ext|extn|extension|x|#)[\s.:=]*[0-9]+|(?:[^0-9,]*[0-9]){7}[^,]*,+\s*[0-9]{1,6}",
+    re.IGNORECASE | re.DOTALL,
+)
+_ZERO_IN_BRACKETS = re.compile(r".*[0-9].*?[(\[{<\uff08]\s*0\s*[)\]}>\uff09].*", re.DOTALL)
 _NOTE_IN_BRACKETS = re.compile(r".*[0-9].*\([^()]*[0-9][^()]*\)", re.DOTALL)
+# "1)", "2." and "(3)" count the numbers of a cell; (1) and (7) before ten digits are country codes.
+_COUNTED = re.compile(r"(?!\([17]\)(?:[^0-9]*[0-9]){10}[^0-9]*$)(?:[0-9]{1,2}(?:\)|\.\s)|\([1-9]\)).*", re.DOTALL)
+_BEHIND_DASH = re.compile(r"(.*[0-9)])(\s*)[-\u2010-\u2015\u2212](\s*)([0-9]+)", re.DOTALL)
+# A number of North America, whole or without its area code, and digits behind it that are none of it.
+_LOCAL_AND_MORE = re.compile(
+    r"\(?[2-9][0-9]{2}[). -]*[2-9][0-9]{2}[. -]?[0-9]{4}\s*[-\u2010-\u2015\u2212]\s*[0-9]{1,4}"
+    r"|[0-9]{3}[. -]?[0-9]{4}\s+[-\u2010-\u2015\u2212]\s+[0-9]{1,4}"
+)
+LONGEST_BEHIND_DASH = 4
+_DIRECT_DIAL = ("43", "49")
+"""Country codes of plans in which what stands behind the last dash belongs to the number."""
 _JOINED = re.compile(r"[/;,|&\r\n]|\b(?:or|and|oder|und|ou|et|o|y|e)\b", re.IGNORECASE)
 _NOT_DIGITS = re.compile(r"[^0-9]+")
 
@@ -72,6 +102,7 @@ class PhoneFault(Enum):
     SEVERAL = "several_numbers"
     THOUSANDS = "thousands_separators"
     ROUNDED = "rounded"
+    DATE = "date"
     PLUS_INSIDE = "plus_inside"
     OTHER_DIGITS = "other_digits"
     HIDDEN_CHARACTER = "hidden_character"
@@ -97,6 +128,7 @@ _HINTS = {
     PhoneFault.SEVERAL: "it may be several numbers: write one, with nothing beside it",
     PhoneFault.THOUSANDS: "it is written as an amount, with thousands separators: format the column as text",
     PhoneFault.ROUNDED: "a spreadsheet may have rounded the number: check its last digits and write it as text",
+    PhoneFault.DATE: "it is a date: a spreadsheet made it one, or it stands in the wrong column; write it as text",
     PhoneFault.PLUS_INSIDE: "a + may stand only at the beginning",
     PhoneFault.OTHER_DIGITS: "write the digits as 0 to 9",
     PhoneFault.HIDDEN_CHARACTER: "invisible characters stand in the number: type it again",
@@ -167,7 +199,7 @@ def _from_text(text: str | PhoneFault) -> str | PhoneFault:
 
 def is_round(digits: str) -> bool:
     """Tell whether a number that a spreadsheet or a float held has lost its last digits."""
-    return len(digits) >= SHORTEST and digits.endswith("0" * ROUND_ZEROS)
+    return len(digits) >= SHORTEST and _ROUND.fullmatch(digits) is not None
 
 
 def has_country_code(digits: str) -> bool:
@@ -182,6 +214,8 @@ def is_zero_in_brackets(text: str) -> bool:
 
 def _damage(text: str) -> PhoneFault | None:
     """Find what dropping the separators would hide."""
+    if _DATE.fullmatch(text):
+        return PhoneFault.DATE
     if _PLAIN.fullmatch(text):
         return None
     if text[0] in "-.":
@@ -189,7 +223,7 @@ def _damage(text: str) -> PhoneFault | None:
     for pattern, fault in _DAMAGES:
         if pattern.fullmatch(text):
             return fault
-    if _are_several(text):
+    if _are_several(text) or _goes_on_behind_dash(text):
         return PhoneFault.SEVERAL
     return PhoneFault.EXTENSION if _EXTENSION.fullmatch(text) else None
 
@@ -200,6 +234,8 @@ _DAMAGES = (
     (_THOUSANDS, PhoneFault.THOUSANDS),
     (_ZERO_IN_BRACKETS, PhoneFault.TRUNK_ZERO),
     (_NOTE_IN_BRACKETS, PhoneFault.SEVERAL),
+    (_COUNTED, PhoneFault.SEVERAL),
+    (_LOCAL_AND_MORE, PhoneFault.SEVERAL),
 )
 
 
@@ -210,16 +246,29 @@ def _are_several(text: str) -> bool:
         return False
     if any(sum(map(_is_long, split)) > 1 for split in (_JOINED.split(text), text.split("+"))):
         return True
-    if len(whole) > LONGEST:
-        return sum(map(_is_long, _BLANKS_AND_DASHES.split(text))) > 1
-    if text.lstrip("(")[:1] in {"+", "0"}:  # with a country code or a trunk zero, so many digits may be one number
-        return False
-    before = 0
-    for part in re.split("[^0-9]+", text)[:-1]:  # a separator with a whole number on each side
+    if len(whole) > LONGEST and sum(map(_is_long, _BLANKS_AND_DASHES.split(text))) > 1:
+        return True
+    # With a country code or a trunk zero so many digits may be one number, unless another trunk zero follows.
+    one = text.lstrip("(")[:1] in {"+", "0"}
+    parts = _NOT_DIGITS.split(text)
+    before, count = 0, sum(map(len, parts))
+    for part, following in pairwise(parts):  # a separator with a whole number on each side
         before += len(part)
-        if SHORTEST <= before <= len(whole) - SHORTEST:
+        if SHORTEST <= before <= count - SHORTEST and (not one or following[:1] == "0"):
             return True
     return False
+
+
+def _goes_on_behind_dash(text: str) -> bool:
+    """Tell whether a number that is complete has a dash behind it and more digits, as in ``+44 1632 960123-4``."""
+    found = _BEHIND_DASH.fullmatch(text)
+    if found is None:
+        return False
+    before, blank, also_blank, behind = found.groups()
+    digits = _NOT_DIGITS.sub("", before).lstrip("0")
+    if blank and also_blank:
+        return len(digits) > LONGEST_NATIONAL - 1
+    return len(digits) > LONGEST_NATIONAL and len(behind) <= LONGEST_BEHIND_DASH and digits[:2] not in _DIRECT_DIAL
 
 
 def _is_long(text: str) -> bool:

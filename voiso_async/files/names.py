@@ -23,9 +23,9 @@ NAMES: Mapping[str, Sequence[str]] = {
         *("numeroditelefono", "telefoonnummer", "telefoon", "mobielnummer", "telefonkomorkowy", "numertelefonu"),
     ),
     "name": (
-        *("name", "fullname", "contactname", "leadname", "displayname", "customername", "accountname"),
-        *("personname", "contact", "kontakt", "kontaktname", "vollername", "vollstandigername"),
-        *("nomcomplet", "nombrecompleto", "nomecompleto", "volledigenaam"),
+        *("name", "fullname", "contactname", "leadname", "displayname", "personname"),
+        *("vollername", "vollstandigername", "nomcomplet", "nombrecompleto", "nomecompleto", "volledigenaam"),
+        *("kontaktname", "contact", "kontakt", "customername", "accountname"),
     ),
     "first_name": (
         *("firstname", "first", "givenname", "forename", "personfirstname", "contactfirstname", "leadfirstname"),
@@ -62,7 +62,7 @@ NAMES: Mapping[str, Sequence[str]] = {
 RESULT_COLUMNS: tuple[str, ...] = ("voiso_outcome", "voiso_reason", "voiso_row")
 """What a file of refused rows has beside its own columns; reading such a file again passes them over."""
 
-OTHERS_NAMES = frozenset({"accountname", "contact", "customername", "kontakt"})
+OTHERS_NAMES = frozenset({"accountname", "contact", "contactname", "customername", "kontakt", "kontaktname"})
 """Names of columns that hold a person's name where nothing else does; else a company's, or somebody else's."""
 
 _UNSEEN = {
@@ -72,12 +72,12 @@ _UNSEEN = {
     "Cc",
     "Cf",
 }  # accents, and what a copied header brings unseen: joiners, marks, controls
-_DROPPED = str.maketrans("", "", "_-.:()/#'\u2019\ufeff")
+_DROPPED = str.maketrans("", "", "_-.:()/#'\u2019\ufeff\u1160\u115f\u2800\ufffc")
 
 
 def squeezed(name: str) -> str:
     """Bring a column's name to what is compared: no case, accents, blanks, dashes or invisible characters."""
-    if not name.isascii():
+    if not (name.isascii() and name.isprintable()):
         plain = unicodedata.normalize("NFKD", name)
         name = "".join(char for char in plain if unicodedata.category(char) not in _UNSEEN)
     return "".join(name.casefold().split()).translate(_DROPPED)

@@ -148,7 +148,7 @@ class NumberList:
         layout = self._layout(first)
         if not layout.is_data:
             kinds = zip(first, layout.kinds, strict=True)
-            part.columns = tuple(title for title, kind in kinds if kind in {PHONE, LIKELY} and title.strip())
+            part.columns = tuple(str(title) for title, kind in kinds if kind in {PHONE, LIKELY} and title.strip())
         outside = 0
         for row, cells in chain([(rows.row, rows.header)] if layout.is_data else [], rows):
             texts = [unguarded(cell) for cell in cells] if "'" in "".join(cells) else cells

@@ -7,25 +7,25 @@ from attrs import frozen
 
 from voiso_async.files.cells import Cell
 from voiso_async.files.numbering import Numbering, NumberingError
-from voiso_async.phone import PhoneFault, canonical, has_country_code, is_round, is_zero_in_brackets
+from voiso_async.phone import (
+    LONGEST_NATIONAL,
+    PhoneFault,
+    canonical,
+    has_country_code,
+    is_round,
+    is_zero_in_brackets,
+)
 
 __all__ = ["BadCell", "PhoneRule", "is_error", "looks_like_phone", "marked"]
-
-LONGEST_NATIONAL = 10
-"""A number without ``+`` and with no more digits than this may well lack its country code."""
 
 _QUOTED = re.compile(
     r'="(\+?[0-9][0-9 ().\-\u00a0]*)"'
 )  # how exports keep a spreadsheet from reading a number: exact
 _MARKED = re.compile(r".*\((date|rounded)\)", re.DOTALL)  # what ``marked`` writes
 _SCHEME = re.compile(
-    r"(?:tel|phone|p):\s*(.*)", re.IGNORECASE | re.DOTALL
+    r"(?:tel|phone|callto|p):\s*(?://)?(.*)", re.IGNORECASE | re.DOTALL
 )  # a link, and advertising exports: exact
 _WHOLE = re.compile(r"([0-9]{7,15})\.0")  # how data frames write a whole number: exact
-_DATE = re.compile(
-    r"[0-9]{4}([-./])[0-9]{1,2}\1[0-9]{1,2}([ T].*)?|[0-9]{1,2}([-./])[0-9]{1,2}\3(?:[0-9]{4}|[0-9]{2})( .*)?",
-    re.DOTALL,
-)
 _ERROR = re.compile(r"#(N/A|REF!|VALUE!|DIV/0!|NAME\?|NULL!|NUM!|SPILL!|CALC!|GETTING_DATA|ERROR!|#{2,})")
 _NUMBERLIKE = {
     PhoneFault.LEADING_ZERO,
@@ -40,7 +40,7 @@ _NATIONAL = {PhoneFault.LEADING_ZERO, PhoneFault.TOO_SHORT, PhoneFault.TRUNK_ZER
 HINTS = {
     "formula": "it is a formula, whose result may be old: paste the column as values",
     "spreadsheet_error": "a spreadsheet put an error in place of the value: mend the formula behind it",
-    "date": "a spreadsheet made a date of it, or it stands in the wrong column: export the column as text",
+    "date": PhoneFault.DATE.hint,
     "scientific_notation": PhoneFault.EXPONENT.hint,
     "rounded": PhoneFault.ROUNDED.hint,
     "trunk_zero": PhoneFault.TRUNK_ZERO.hint,
@@ -95,7 +95,11 @@ class PhoneRule:
     def is_certain(self, cell: str) -> bool:
         """Tell whether a cell is a complete number, and no id or amount that looks like one."""
         phone = self.read(cell)
-        return isinstance(phone, str) and (self.numbering is not None or "+" in cell or has_country_code(phone))
+        if not isinstance(phone, str):
+            return False
+        if self.numbering is None:
+            return "+" in cell or has_country_code(phone)
+        return "+" in cell or cell.strip()[:1] in {"0", "("} or self.numbering.is_closed(phone)
 
     def _by_plan(self, plan: Numbering, text: str, phone: str | PhoneFault) -> str | BadCell:
         if isinstance(phone, PhoneFault) and (phone not in _NATIONAL or is_zero_in_brackets(text)):
@@ -147,7 +151,7 @@ def _damage_of(text: str) -> str | None:
     if is_error(text):
         return "spreadsheet_error"
     marked = _MARKED.fullmatch(text)
-    return marked[1] if marked else "date" if _DATE.fullmatch(text) else None
+    return marked[1] if marked else None
 
 
 def _named(fault: PhoneFault) -> BadCell:

@@ -5,7 +5,7 @@ import codecs
 import io
 import re
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from importlib.util import find_spec, module_from_spec
 from typing import Any
 
@@ -81,7 +81,7 @@ class CsvRows(Iterator[tuple[int, list[str]]]):
     def __next__(self) -> tuple[int, list[str]]:
         cells = next(self._filled)
         if len(cells) != self._exact:
-            cells = self._fitted(cells)
+            cells = self.fitted(cells)
         return self.row, cells
 
     def uncut(self) -> Iterator[tuple[int, list[str]]]:
@@ -108,8 +108,8 @@ class CsvRows(Iterator[tuple[int, list[str]]]):
             fault = "encoding"
         raise self._explained(fault)
 
-    def _fitted(self, cells: list[str]) -> list[str]:
-        """Bring a row to the header's width where that loses nothing and moves nothing."""
+    def fitted(self, cells: Sequence[str]) -> list[str]:
+        """Bring the row read last to the header's width where that loses nothing and moves nothing."""
         width = len(self.header)
         if len(cells) >= self.shape.named and not "".join(cells[width:]).strip():
             if "".join(cells[self.shape.named : width]).strip():

@@ -1,6 +1,7 @@
 """The rows of one sheet of an Excel workbook, one by one and never more."""
 
 import io
+import re
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -27,6 +28,7 @@ WIDEST, DEEPEST = 16_384, 1_048_576
 EXACT_DIGITS = 15
 """Digits of a number that a spreadsheet keeps."""
 TRUE = {"1", "true"}
+_EXPONENT = re.compile("[eE].*")
 DAY = 86_400
 EPOCH, EPOCH_1904 = datetime(1899, 12, 30), datetime(1904, 1, 1)  # noqa: DTZ001 - a sheet's dates have no zone
 
@@ -56,7 +58,7 @@ class SheetRows(Iterator[tuple[int, Sequence[str]]]):
         self._steps = walk(archive.blocks(book.sheet), self._cells)
         self.header: Sequence[str] = self._first_row()
         self.shape.hidden_columns = tuple(
-            name for place, name in enumerate(self.header, start=1) if name and self._cells.is_hidden(place)
+            str(name) for place, name in enumerate(self.header, start=1) if name and self._cells.is_hidden(place)
         )
         last = self._cells.last
         self.total: int | None = None if last is None else max(0, last - self.row)
@@ -75,6 +77,13 @@ class SheetRows(Iterator[tuple[int, Sequence[str]]]):
         while (found := self._next_row()) is not None:
             yield self.row, [found.get(column, "") for column in range(max(found) + 1)]
 
+    def fitted(self, cells: Sequence[str]) -> Sequence[str]:
+        """Bring the row read last to the header's width; cells to the right of it are noted."""
+        width = len(self.header)
+        if len(cells) > width:
+            self.shape.note_unnamed(self.row)
+        return [*cells[:width], *[""] * (width - len(cells))]
+
     def detach(self) -> None:
         """Let the stream go, so that it can be read again."""
         self._steps = iter(())
@@ -92,7 +101,7 @@ class SheetRows(Iterator[tuple[int, Sequence[str]]]):
                 row=self.row,
                 reason="too_wide",
             )
-        return [str(first.get(column, "")) for column in range(width)]
+        return [first.get(column, "") for column in range(width)]
 
     def _next_row(self) -> dict[int, str] | None:
         rows = self._cells.rows
@@ -243,7 +252,9 @@ def _number(text: str) -> str:
     with suppress(ValueError, OverflowError):
         number = float(text)
         if number.is_integer() and abs(number) < 10**EXACT_DIGITS:
-            return _number(str(int(number)))
+            digits = str(int(number))
+            spelled = sum(map(str.isdigit, _EXPONENT.sub("", text)))
+            return Cell(digits, "rounded") if spelled < len(digits) - 1 else _number(digits)
     return text
 
 

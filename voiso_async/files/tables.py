@@ -1,7 +1,7 @@
 """One way to read three kinds of files: rows in, leads out, with what their columns turned out to mean."""
 
 import io
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import chain, islice
 from typing import Any, Protocol
@@ -44,6 +44,10 @@ class TableRows(Iterator[tuple[int, Sequence[str]]], Protocol):
         """Give the next rows with all their cells, also those to the right of the header."""
         ...
 
+    def fitted(self, cells: Sequence[str]) -> Sequence[str]:
+        """Bring the row read last to the header's width, or say why that cannot be."""
+        ...
+
     def detach(self) -> None:
         """Let the stream go, so that it can be read again."""
         ...
@@ -58,14 +62,15 @@ class Table:
     def __init__(self, rows: TableRows, wishes: Wishes, maker: LeadMaker) -> None:
         self._rows = rows
         self._maker = maker
-        first = [unguarded(name) for name in rows.header]
+        first = _plain(rows.header)
         top = rows.row
+        self._wishes = wishes
         self._sample: list[tuple[int, Sequence[str]]] = []
         self.columns: Columns
         self.header: tuple[str, ...]
-        self.columns, self.header = self._read_header(top, first, wishes)
+        self.columns, self.header = self._read_header(top, first)
         self.titles: int = 0 if self._sample else 1
-        self._lines = chain(self._sample, rows)
+        self._lines = chain(self._sample or self._above_numbers(), rows)
 
     @property
     def row(self) -> int:
@@ -100,50 +105,79 @@ class Table:
         """Let the stream go, so that it can be read again."""
         self._rows.detach()
 
-    def _read_header(self, top: int, first: Sequence[str], wishes: Wishes) -> _Header:
+    def _read_header(self, top: int, first: Sequence[str]) -> _Header:
         try:
-            if names_the_phone(first, wishes) or not holds_phone(first):
-                return self._by_names(first, wishes)
-            return self._by_layout(top, first, wishes)
+            if self._is_header(first) or not holds_phone(first):
+                return self._by_names(first)
+            return self._by_layout(top, first)
         except InputFileError as fault:
             found = fault
         raise InputFileError(
             f"{found.message}{self.shape.elsewhere}", row=found.row, column=found.column, reason=found.reason
         )
 
-    def _by_names(self, first: Sequence[str], wishes: Wishes) -> _Header:
+    def _is_header(self, cells: Sequence[str]) -> bool:
+        """Tell whether a row names the column of the phone number, and is no lead whose source is "Phone"."""
+        return names_the_phone(cells, self._wishes) and not self._maker.phones.is_certain(cells[0])
+
+    def _by_names(self, first: Sequence[str]) -> _Header:
         """Read a header; where the phone number has no name in it, say so if a later row is the header."""
         try:
-            return Columns.of(first, wishes), tuple(first)
+            return Columns.of(first, self._wishes), tuple(map(str, first))
         except InputFileError as fault:
             found = fault
         if found.reason in {"no_phone_column", "no_such_column"}:
-            _refuse_later_header(self._ahead(), wishes)
+            for row, cells in self._ahead():
+                if self._is_header(cells):
+                    raise _header_below(row)
         raise found
 
-    def _by_layout(self, top: int, first: Sequence[str], wishes: Wishes) -> _Header:
+    def _by_layout(self, top: int, first: Sequence[str]) -> _Header:
         """Read a list without a header, if every one of its first rows is a lead of such a list."""
         self.shape.named = len(first)
-        self._sample = [(top, self._rows.header), *islice(self._rows, SAMPLE)]
-        rows = [(top, first), *((row, [unguarded(cell) for cell in cells]) for row, cells in self._sample[1:])]
-        _refuse_later_header(rows, wishes)
+        self._sample = [(top, self._rows.header)]
+        rows = [(top, first)]
+        for row, cells in islice(self._rows.uncut(), SAMPLE):
+            if self._is_header(_plain(cells)):
+                raise _header_below(row)
+            fitted = self._rows.fitted(cells)
+            self._sample.append((row, fitted))
+            rows.append((row, _plain(fitted)))
         names = headerless(rows, self._maker.phones.is_certain)
-        return Columns.of(names, wishes, layout=f"no header: Voiso's {', '.join(names)}"), names
+        return Columns.of(names, self._wishes, layout=f"no header: Voiso's {', '.join(names)}"), names
 
     def _ahead(self) -> Iterator[tuple[int, Sequence[str]]]:
         """Look at the next rows of a file that will not be read, as far as they are sound."""
         with suppress(InputFileError):
             yield from islice(self._rows.uncut(), SAMPLE)
 
+    def _above_numbers(self) -> Iterator[tuple[int, Sequence[str]]]:
+        """Give the rows down to the first number: none may name the columns better than the first row did.
 
-def _refuse_later_header(rows: Iterable[tuple[int, Sequence[str]]], wishes: Wishes) -> None:
-    for row, cells in rows:
-        if names_the_phone(cells, wishes):
-            raise InputFileError(
-                f"row {row} looks like the names of the columns: delete the rows above it",
-                row=row,
-                reason="header_below",
-            )
+        A title such as "Phone" above the header would have another column dialled.
+        """
+        named = _filled(self.header)
+        for row, cells in islice(self._rows.uncut(), SAMPLE):
+            if _filled(cells) > named and self._is_header(_plain(cells)):
+                raise _header_below(row)
+            fitted = self._rows.fitted(cells)
+            yield row, fitted
+            if isinstance(self._maker.phones.read(self.columns.phone(_plain(fitted))), str):
+                return
+
+
+def _plain(cells: Sequence[str]) -> list[str]:
+    return [unguarded(cell) for cell in cells]
+
+
+def _filled(cells: Sequence[str]) -> int:
+    return sum(1 for cell in cells if cell.strip())
+
+
+def _header_below(row: int) -> InputFileError:
+    return InputFileError(
+        f"row {row} looks like the names of the columns: delete the rows above it", row=row, reason="header_below"
+    )
 
 
 class Objects:
