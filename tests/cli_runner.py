@@ -20,13 +20,17 @@ from voiso_async.testing import COOLDOWN
 
 COMMAND = (sys.executable, "-m", "voiso_async.cli")
 CANARY_KEY = "canary-key-5f1c"
-QUICK = f"""
-import functools, sys, voiso_async.client as client
-client.LanePolicy = functools.partial(client.LanePolicy, cooldown={COOLDOWN}, settle={COOLDOWN})
+PACED = """
+import functools, sys, voiso_async.client as client, voiso_async.cli.run as run
+client.LanePolicy = functools.partial(client.LanePolicy, cooldown={pace}, settle={pace})
+run.GRACE_SECONDS = {grace}
 from voiso_async.cli import main
 main()
 """
-"""The command at the pace of the sandbox of these tests; the shell itself has no such option."""
+"""The command at another pace, and with another patience after a signal; the shell itself has no such options."""
+GRACE = 30.0
+LONG = 150.0
+"""A pace at which no second POST leaves, and a patience that none needs, before the end of a test."""
 SETTINGS = (
     *("VOISO_API_KEY", "VOISO_API_KEY_FILE", "VOISO_BASE_URL", "VOISO_CLUSTER"),
     *("VOISO_OUTBOX", "VOISO_ACCOUNT", "XDG_STATE_HOME"),
@@ -85,12 +89,18 @@ def settings_for(sandbox: Sandbox, state: Path) -> dict[str, str]:
 
 
 def begin(
-    *arguments: object, env: Mapping[str, str], quick: bool = False, **options: Any
+    *arguments: object,
+    env: Mapping[str, str],
+    quick: bool = False,
+    pace: float = COOLDOWN,
+    grace: float = GRACE,
+    **options: Any,
 ) -> "subprocess.Popen[str]":
     """Start the command in a process of its own; a quick one keeps the pace of the sandbox of these tests."""
     inherited = {name: value for name, value in os.environ.items() if name not in SETTINGS}
     streams = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    command = (sys.executable, "-c", QUICK) if quick else COMMAND
+    quick = quick or (pace, grace) != (COOLDOWN, GRACE)
+    command = (sys.executable, "-c", PACED.format(pace=pace, grace=grace)) if quick else COMMAND
     return subprocess.Popen(  # noqa: S603 - our own command
         [*command, *map(str, arguments)], text=True, env={**inherited, **env}, **{**streams, **options}
     )

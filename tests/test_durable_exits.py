@@ -44,7 +44,7 @@ class Zygote:
 
     async def _line(self) -> bytes:
         assert self._process.stdout is not None
-        return await asyncio.wait_for(self._process.stdout.readline(), 50)
+        return await asyncio.wait_for(self._process.stdout.readline(), 60)
 
 
 @pytest.fixture
@@ -111,7 +111,7 @@ async def test_a_frozen_process_is_overtaken_and_tells_nothing(tmp_path: Path, z
         os.kill(frozen, signal.SIGSTOP)
         try:
             async with SqliteOutbox(path) as outbox, client(sandbox, outbox) as voiso:
-                report = await asyncio.wait_for(voiso.leads.drain(), 30)
+                report = await asyncio.wait_for(voiso.leads.drain(), 60)
                 assert ROWS == report.counts[Outcome.CONFIRMED]
         finally:
             os.kill(frozen, signal.SIGCONT)

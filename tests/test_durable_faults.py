@@ -78,7 +78,7 @@ async def test_every_statement_may_fail(tmp_path: Path, saboteur: Saboteur, code
         path = tmp_path / f"{at}.db"
         async with scripted() as sandbox:
             try:
-                await asyncio.wait_for(life(sandbox, path), 30)
+                await asyncio.wait_for(life(sandbox, path), 60)
             except OutboxError:
                 failed += 1
             through, saboteur.at = saboteur.seen < at, 0
@@ -98,7 +98,7 @@ async def test_a_drain_after_a_failed_closing_goes_on(path: Path, saboteur: Sabo
         with pytest.raises(OutboxError, match="full"):
             await voiso.leads.drain()
         saboteur.word = None
-        report = await asyncio.wait_for(voiso.leads.drain(), 20)
+        report = await asyncio.wait_for(voiso.leads.drain(), 60)
         assert 5 == report.counts[Outcome.CONFIRMED]
         await everything(outbox)
 
@@ -116,7 +116,7 @@ async def test_a_release_that_failed_is_made_up_for(path: Path, saboteur: Sabote
             await asyncio.wait({draining})
         saboteur.word = None
         async with client(sandbox, outbox) as voiso:
-            await asyncio.wait_for(voiso.leads.drain(), 20)
+            await asyncio.wait_for(voiso.leads.drain(), 60)
         assert 5 == len(await everything(outbox))
 
 

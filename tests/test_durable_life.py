@@ -65,7 +65,7 @@ async def test_updates_of_one_job_wait_for_those_of_another(sandbox: Sandbox, ou
         (added, *_) = reversed(await outbox.jobs())
         await voiso.leads.drain(added.id)
         assert 5 == (await outbox.job(first.id)).waiting
-        second = await asyncio.wait_for(voiso.leads.push(3, named(5, "two"), operation=Operation.UPDATE), 20)
+        second = await asyncio.wait_for(voiso.leads.push(3, named(5, "two"), operation=Operation.UPDATE), 60)
     assert {Outcome.UPDATED: 5} == await counts(outbox, first.id) == await counts(outbox, second.id)
     assert {"two"} == {lead["name"] for lead in sandbox.campaigns[3].leads.values()}
 
@@ -87,16 +87,16 @@ async def test_what_may_not_be_sent_twice_is_parked_after_a_crash_too(
     job = await outbox.put(3, numbers(5))
     await cut_short(sandbox, outbox)
     async with client(sandbox, outbox, REPORT) as voiso:
-        await asyncio.wait_for(voiso.leads.drain(), 20)
+        await asyncio.wait_for(voiso.leads.drain(), 60)
     assert {Outcome.UNKNOWN: 5} == await counts(outbox, job.id)
     assert 1 == len(sandbox.history)
     assert 5 == await outbox.settle(job.id)
     await cut_short(sandbox, outbox)
     async with client(sandbox, outbox, REPORT) as voiso:
-        await asyncio.wait_for(voiso.leads.drain(), 20)
+        await asyncio.wait_for(voiso.leads.drain(), 60)
         assert {Outcome.UNKNOWN: 5} == await counts(outbox, job.id)
         assert 5 == await outbox.settle(job.id)
-        await asyncio.wait_for(voiso.leads.drain(), 20)
+        await asyncio.wait_for(voiso.leads.drain(), 60)
     assert {Outcome.CONFIRMED: 5} == await counts(outbox, job.id)
     assert {exchange.body for exchange in sandbox.history} == {sandbox.history[0].body}
     assert 3 == len(sandbox.history)
@@ -109,13 +109,13 @@ async def test_a_batch_that_was_asked_for_keeps_its_place_while_the_server_is_bu
     job = await outbox.put(3, numbers(5))
     await cut_short(sandbox, outbox)
     async with client(sandbox, outbox, REPORT) as voiso:
-        await asyncio.wait_for(voiso.leads.drain(), 20)
+        await asyncio.wait_for(voiso.leads.drain(), 60)
         await outbox.settle(job.id)
         sandbox.faults.add(Busy(), method="POST")
         sandbox.faults.add(Status(401), method="POST")
         with pytest.raises(AuthenticationError):
             await voiso.leads.drain()
-        await asyncio.wait_for(voiso.leads.drain(), 20)
+        await asyncio.wait_for(voiso.leads.drain(), 60)
     assert {Outcome.CONFIRMED: 5} == await counts(outbox, job.id)
 
 
@@ -132,7 +132,7 @@ async def test_rows_in_a_lanes_hands_are_not_sent_once_their_time_is_over(
         await eventually(lambda: bool(sandbox.history))
         if early == "withdrawn":
             await outbox.withdraw(job.id)
-        await asyncio.wait_for(draining, 20)
+        await asyncio.wait_for(draining, 60)
     assert {Outcome.NOT_SENT: 3} == await counts(outbox, job.id)
     assert {early: 3} == dict((await outbox.job(job.id)).report.reasons)
     assert {Outcome.CREATED: 3} == await counts(outbox, other.id)

@@ -69,11 +69,11 @@ class Schedule:
                 tasks.append(asyncio.create_task(self.cut(self.one(outbox, chance.choice(clients)))))
                 await asyncio.sleep(chance.uniform(0, 0.05))
             for voiso in clients:
-                await asyncio.wait_for(voiso.aclose(chance.choice([0, 0, 0.1])), 20)
-            _, hanging = await asyncio.wait(tasks, timeout=20)
+                await asyncio.wait_for(voiso.aclose(chance.choice([0, 0, 0.1])), 60)
+            _, hanging = await asyncio.wait(tasks, timeout=60)
             assert not hanging
             await asyncio.gather(*tasks)
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while any(item.lent for item in await outbox.backlog()):
                     await outbox.changed(0.05)
 
@@ -100,7 +100,7 @@ class Schedule:
                 task = asyncio.ensure_future(deed)
                 await asyncio.wait({task}, timeout=moment)
                 task.cancel()
-                await asyncio.wait({task}, timeout=20)
+                await asyncio.wait({task}, timeout=60)
                 assert task.done(), "it hangs"
                 if not task.cancelled():
                     task.result()
@@ -129,7 +129,7 @@ async def test_any_schedule_ends_with_one_true_outcome_for_each_row(tmp_path: Pa
         sandbox.faults.clear()
         async with SqliteOutbox(tmp_path / "leads.db") as outbox:
             async with client(sandbox, outbox, POLICY) as voiso:
-                await asyncio.wait_for(voiso.leads.drain(), 40)
+                await asyncio.wait_for(voiso.leads.drain(), 60)
             words = await everything(outbox)
         told = {phone for exchange in sandbox.history if exchange.status == 200 for phone in exchange.applied}
         for word in words:

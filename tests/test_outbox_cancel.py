@@ -1,7 +1,6 @@
 """Cancelled at any moment: what was lent comes back, what was answered is written down, nothing hangs."""
 
 import asyncio
-import time
 from pathlib import Path
 
 import pytest
@@ -30,7 +29,7 @@ async def cancelled(task: "asyncio.Task[object]", moment: float, *, times: int =
     for _ in range(times):
         task.cancel()
         await asyncio.sleep(0)
-    await asyncio.wait({task}, timeout=20)
+    await asyncio.wait({task}, timeout=60)
     assert task.done(), "it hangs"
     return task.cancelled()
 
@@ -48,7 +47,7 @@ async def test_a_claim_whose_caller_has_gone_is_given_back(path: Path) -> None:
                 await (await task).close(results((await task).rows, Outcome.NOT_SENT), None)
         assert gone > 2
         assert [(50, 0)] == [(item.rows, item.lent) for item in await outbox.backlog()]
-        turn = await asyncio.wait_for(send(door), 10)
+        turn = await asyncio.wait_for(send(door), 60)
         assert (False, 50, {0}) == (turn.repeats, len(turn.rows), {row.doubts for row in turn.rows})
         await balanced(outbox)
 
@@ -134,11 +133,9 @@ async def test_everything_else_may_be_cancelled_too(path: Path) -> None:
         await balanced(outbox)
         await cancelled(asyncio.create_task(outbox.purge(job.id)), 0.01)
     async with SqliteOutbox(path) as outbox:
-        began = time.monotonic()
-        while (await outbox.jobs()) and time.monotonic() - began < 20:
+        while await outbox.jobs():  # a purge that was begun is finished
             with pytest.raises(OutboxError):
                 await outbox.job("none")
-        assert [] == await outbox.jobs(), "a purge that was begun is finished"
 
 
 async def test_closing_the_outbox_may_be_cancelled(path: Path) -> None:

@@ -50,7 +50,7 @@ class Zygote:
 
     async def _line(self) -> bytes:
         assert self._process.stdout is not None
-        return await asyncio.wait_for(self._process.stdout.readline(), 50)
+        return await asyncio.wait_for(self._process.stdout.readline(), 60)
 
 
 @asynccontextmanager

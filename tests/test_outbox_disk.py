@@ -117,7 +117,7 @@ async def test_a_closing_that_failed_is_noticed_by_the_next_claim(path: Path) ->
         turn = await door.open(3, wish)
         with no_more_room():
             await reason_of(turn.close(results(turn.rows), 0.0))
-        again = await asyncio.wait_for(door.open(3, lambda: wish(2)), 20)
+        again = await asyncio.wait_for(door.open(3, lambda: wish(2)), 60)
         assert (True, 2) == (again.repeats, len(again.rows))
 
 

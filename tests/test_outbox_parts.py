@@ -189,7 +189,7 @@ async def test_a_bell_wakes_from_another_thread_and_forgets_who_left() -> None:
     await asyncio.sleep(0)
     left.cancel()
     threading.Thread(target=bell.ring).start()
-    await asyncio.wait_for(waiting, 10)
+    await asyncio.wait_for(waiting, 60)
     bell.hush()
     await bell.wait(0.0)
 

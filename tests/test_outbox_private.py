@@ -134,7 +134,7 @@ async def test_after_the_close_nothing_works_and_a_second_close_is_silent(path: 
         assert "closed" == caught.value.reason
     async with SqliteOutbox(path) as other:
         assert [(3, 3)] == [(status.waiting, status.doubted) for status in await other.campaigns()]
-        assert 0 < (await other.campaigns())[0].opens_in <= 0.31, "the turn that was open counts as lost"
+        assert 0 <= (await other.campaigns())[0].opens_in <= 0.31, "the turn that was open counts as lost"
 
 
 @pytest.mark.parametrize("length", [10, 239, 247])

@@ -101,4 +101,4 @@ async def test_a_source_is_read_no_further_once_its_loading_has_failed_or_was_ca
                 loading.cancel()
                 with pytest.raises((asyncio.CancelledError, OutboxError)):
                     await loading
-            await asyncio.wait_for(reading.wait(), 10)
+            await asyncio.wait_for(reading.wait(), 60)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-DEADLOCK_SECONDS = 5.0
+DEADLOCK_SECONDS = 60.0
 
 
 class _JumpingSelector(selectors.DefaultSelector):
