@@ -60,7 +60,7 @@ def test_the_demo_from_beginning_to_end(tmp_path: Path) -> None:
     ended = end(begin("demo", "--leads", 200, "--server-time", 0, "--keep-csv", path, env={}))
     assert 0 == ended.code
     text = " ".join(ended.out.split())
-    for part in ("created 184", "duplicate 10", "repeated 4", "invalid 2", "rows 200 the books balance"):
+    for part in ("created 184", "duplicate 10", "repeated 4", "invalid 2", "rows 200 all rows accounted for"):
         assert part in text
     for line in (
         "export VOISO_BASE_URL=http://127.0.0.1:8765",

@@ -97,7 +97,7 @@ def test_all_is_well(sandbox_shell: Shell, voiso_sandbox: Sandbox, tmp_path: Pat
     assert {"scope campaigns.manage"} == {check for check, state in states(before).items() if state != "ok"}
     assert "is made by the first push" in found(before, "outbox")["found"]
     assert "ok   campaign 3: live, active\n" in after.out
-    assert "ok   campaign 3 users: 2 work in it\n" in after.out
+    assert "ok   campaign 3 users: 2 are assigned\n" in after.out
     assert ".db: 1 job, 0 with leads that wait\n" in after.out
     assert 1 == posts(voiso_sandbox)
     assert voiso_sandbox.key not in before.out + after.out

@@ -154,9 +154,9 @@ def test_a_file_whose_leads_all_arrive(sandbox_shell: Shell, voiso_sandbox: Sand
     assert "columns without a meaning here: shoe size" == unused
     assert job.startswith('leads.csv → campaign 3 "Summer" (live, active): job ')
     assert ended.out.startswith(
-        'leads.csv → campaign 3 "Summer" (live, active)\n  created  1  are new in the campaign\n'
+        'leads.csv → campaign 3 "Summer" (live, active)\n  created  1  is new in the campaign\n'
     )
-    assert "  rows     1  the books balance\n" in ended.out
+    assert "  rows     1  all rows accounted for\n" in ended.out
     lead = {
         "phone_number": PHONE,
         "name": "Ada Moss",
@@ -442,3 +442,22 @@ def test_a_file_that_was_pushed_with_a_list_is_not_pushed_without_it_by_mistake(
     assert phones(3)[1:] == list(voiso_sandbox.campaigns[3].leads)
     ended = sandbox_shell("leads", "push", path, "--campaign", 3, *again, "--without-suppress")
     assert (0, 3) == (ended.code, len(voiso_sandbox.campaigns[3].leads))
+
+
+def test_what_is_said_of_rows_agrees_with_their_number(sandbox_shell: Shell, tmp_path: Path) -> None:
+    path = write_leads(tmp_path / "leads.csv", [*phones(1), *phones(1), "letters"])
+    one = sandbox_shell("leads", "push", path, "--campaign", 3)
+    for words in (
+        "created   1  is new in",
+        "repeated  1  has the phone",
+        "invalid   1  cannot be sent; fix it and push it",
+    ):
+        assert f"  {words}" in one.out
+    planned = sandbox_shell("leads", "plan", write_leads(tmp_path / "one.csv", phones(1)), "--campaign", 3)
+    assert "one.csv: 1 row, 1 sendable, 1 batch\n" in planned.out
+    assert "  1 lead  1 s at 0.6 s a call\n" in planned.out
+    two = sandbox_shell(
+        "leads", "push", write_leads(tmp_path / "two.csv", [*phones(3)[1:], "x", "y"]), "--campaign", 3
+    )
+    for words in ("created  2  are new in", "invalid  2  cannot be sent; fix them and push them"):
+        assert f"  {words}" in two.out

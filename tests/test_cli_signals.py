@@ -5,6 +5,8 @@ import contextlib
 import re
 import signal
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
 from functools import partial
@@ -233,3 +235,20 @@ def test_a_signal_before_anything_is_sent(
     assert 128 + number == ended.code
     assert "stopped before it was done" in ended.complaint
     assert 0 == posts(voiso_sandbox)
+
+
+LOADING = """
+import os, signal, sys
+class Interrupting:
+    def find_spec(self, name, path=None, target=None):
+        if name == "cyclopts":
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Interrupting())
+from voiso_async.cli import main
+main()
+"""
+
+
+def test_a_signal_while_the_command_is_loaded_ends_it_in_silence() -> None:
+    done = subprocess.run([sys.executable, "-c", LOADING], capture_output=True, timeout=120, check=False)  # noqa: S603
+    assert (-signal.SIGINT, b"", b"") == (done.returncode, done.stdout, done.stderr)

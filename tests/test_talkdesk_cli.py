@@ -138,7 +138,7 @@ def test_a_file_is_pushed_into_a_new_list_that_a_campaign_dials(
     done = td("talkdesk", "push", file, "--list", "Leads", "--campaign", campaign)
     assert (0, "the campaign dials this list") == (done.code, done.err.strip())
     assert "created  120" in done.out
-    assert "the books balance" in done.out
+    assert "all rows accounted for" in done.out
     (made,) = voiso_sandbox.talkdesk.lists.values()
     assert ([made.id], 120) == (voiso_sandbox.talkdesk.campaigns[campaign].list_ids, len(made.records))
     again = td("talkdesk", "push", file, "--list-id", made.id, "--json")
@@ -259,7 +259,7 @@ def test_who_must_not_be_called_comes_into_no_record_list(
     dnc.write_text("+12015550001\n")
     ended = td("talkdesk", "push", file, "--list", "Leads", "--suppress", dnc)
     assert 0 == ended.code
-    assert "  suppressed  1  must not be called and were not sent\n" in ended.out
+    assert "  suppressed  1  must not be called and was not sent\n" in ended.out
     marked = "phone,first name,surname,reason\n+12015550004,Rui,Mota,suppressed\n+12015550005,Rui,Mota,\n"
     file.write_text(marked)
     ended = td("talkdesk", "push", file, "--list", "Leads", "--json")

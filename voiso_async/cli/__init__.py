@@ -1,5 +1,6 @@
 """The ``voiso`` command; ``pip install 'voiso-async[cli]'`` brings what it needs."""
 
+import signal
 import sys
 from importlib import import_module
 from typing import NoReturn
@@ -11,10 +12,14 @@ EXTRA = {"cyclopts", "rich"}
 
 def main() -> NoReturn:
     """Run the command line, or say what is missing."""
+    usual = signal.getsignal(signal.SIGINT)
+    if usual is signal.default_int_handler:  # while the modules are loaded, Ctrl-C has nothing to say
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         app = import_module("voiso_async.cli.app")
     except ModuleNotFoundError as missing:
         if (missing.name or "").partition(".")[0] not in EXTRA:
             raise
         sys.exit("the voiso command needs: pip install 'voiso-async[cli]'")
+    signal.signal(signal.SIGINT, usual)
     sys.exit(app.main())

@@ -1,4 +1,4 @@
-"""What is looked at before leads are pushed, each with what to mend."""
+"""What is looked at before leads are pushed, each with how to fix it."""
 
 import platform
 import shutil
@@ -16,7 +16,7 @@ from voiso_async import __version__
 from voiso_async.answer import Answer
 from voiso_async.cli.common import Connection
 from voiso_async.cli.outboxes import Place, opened, shown
-from voiso_async.cli.show import counted, duration
+from voiso_async.cli.show import agreed, counted, duration
 from voiso_async.cli.standing import standing_of
 from voiso_async.client import VoisoClient
 from voiso_async.errors import (
@@ -125,10 +125,10 @@ async def campaign_checks(voiso: VoisoClient, campaign: int) -> AsyncIterator[Ch
         yield Check(name=name, state="warn", found=standing.state, advice=advice)
     total = users.total if users.total is not None else len(users)
     if total:
-        yield Check(name=f"{name} users", found=f"{counted(total)} work in it")
+        yield Check(name=f"{name} users", found=f"{counted(total)} {agreed(total, 'are')} assigned")
     else:
         advice = f"voiso campaigns add-users {campaign} ID"
-        yield Check(name=f"{name} users", state="warn", found="nobody works in it", advice=advice)
+        yield Check(name=f"{name} users", state="warn", found="nobody is assigned", advice=advice)
 
 
 async def outbox_checks(place: Place, connection: Connection) -> AsyncIterator[Check]:

@@ -1,4 +1,4 @@
-"""``voiso doctor``: is everything ready to push leads, and if not, what to mend."""
+"""``voiso doctor``: is everything ready to push leads, and if not, what to fix."""
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -26,7 +26,7 @@ async def doctor(
     json: Json = False,
     connection: Connection = FROM_ENVIRONMENT,
 ) -> int:
-    """Check settings, key, connection, clock, campaign and outbox; say what to mend. Nothing is written to Voiso.
+    """Check settings, key, connection, clock, campaign and outbox; say what to fix. Nothing is written to Voiso.
 
     The exit code is 0 if nothing failed, else 1.
     """

@@ -82,7 +82,7 @@ async def results(
         Parameter(
             negative="",
             show_default=False,
-            help="Rows not in the campaign, in their original columns, to be mended.",
+            help="Rows not in the campaign, in their original columns, to be fixed.",
         ),
     ] = False,
     place: Place = STANDARD,

@@ -134,7 +134,8 @@ def _rows(moment: Moment) -> str:
 
 def _progress(moment: Moment) -> str:
     share = f"{moment.done / moment.total:.0%} " if moment.total else ""
-    return f"{share}{_rows(moment)}{' rows' if moment.total else ''}"
+    of = f"{counted(moment.done)} of " if moment.total else ""
+    return f"{share}{of}{counted(moment.total or moment.done, 'row')}"
 
 
 def _pace(moment: Moment) -> list[str]:

@@ -39,7 +39,7 @@ async def save_rejects(
     """Write the rows that are not in the campaign as they came; those that still wait are left out."""
     if wanted is not None and Outcome.SUPPRESSED in wanted:
         raise ConfigurationError(
-            "suppressed rows are not written to be mended and pushed again: leave out suppressed, or --rejects"
+            "suppressed rows are not written to be fixed and pushed again: leave out suppressed, or --rejects"
         )
     rows = outbox.outcomes(job.id, outcomes=wanted or NOT_THERE, pending=False)
     return await write_rejects(STANDARD_OUTPUT if path is None else path, rows, header_of(job))

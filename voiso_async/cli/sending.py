@@ -42,7 +42,7 @@ class Sending:
     results: Path | None = None
     """New file for the outcome of each row, at the end: .csv or .jsonl."""
     rejects: Path | None = None
-    """New file for the rows that are not in the campaign, with their original columns: mend it and push it."""
+    """New file for the rows that are not in the campaign, with their original columns: fix it and push it."""
 
     @property
     def outputs(self) -> tuple[Path, ...]:

@@ -3,6 +3,7 @@
 import codecs
 import json
 import os
+import re
 import shlex
 import shutil
 import sys
@@ -19,6 +20,7 @@ from voiso_async.errors import VoisoError
 
 __all__ = [
     "IN_PLACE",
+    "agreed",
     "complain",
     "counted",
     "discard",
@@ -40,6 +42,9 @@ __all__ = [
 IN_PLACE = "voiso.in_place"
 """The error handler that writes what a terminal has no sign for in other signs."""
 PLAINER = {"·": "-", "→": "->", "←": "<-", "…": "...", "—": "-", "━": "-", "“": '"', "”": '"'}
+
+SINGULAR = {"are": "is", "were": "was", "have": "has", "they": "it", "them": "it"}
+PLURALS = re.compile(rf"\b({'|'.join(SINGULAR)})\b")
 
 LEAST_TEXT = 8
 UNBOUNDED = 10_000
@@ -190,6 +195,11 @@ def counted(number: int, singular: str = "", plural: str = "") -> str:
     figure = f"{number:,}".replace(",", " ")
     noun = singular if number == 1 else plural or (singular and f"{singular}s")
     return f"{figure} {noun}" if noun else figure
+
+
+def agreed(number: int, text: str) -> str:
+    """Make what is said of rows agree with their number."""
+    return PLURALS.sub(lambda found: SINGULAR[found[0]], text) if number == 1 else text
 
 
 def duration(seconds: float) -> str:

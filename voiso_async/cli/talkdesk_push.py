@@ -14,7 +14,7 @@ from voiso_async.cli.common import Exit, Json
 from voiso_async.cli.faults import check_all
 from voiso_async.cli.problems import Group, Problems, as_json, show_problems
 from voiso_async.cli.reading import AS_IT_IS, File, Reading, check_rows
-from voiso_async.cli.show import complain, counted, grid, note, printable, show, show_json
+from voiso_async.cli.show import agreed, complain, counted, grid, note, printable, show, show_json
 from voiso_async.cli.signals import Signals
 from voiso_async.cli.talkdesk_account import OF_ENVIRONMENT, Account, account_client
 from voiso_async.cli.units import TextId
@@ -36,7 +36,7 @@ MEANINGS: Mapping[Outcome, str] = {
     Outcome.CONFIRMED: "are in the list; they went twice, as an answer was lost",
     Outcome.REPEATED: "have the phone of an earlier row",
     Outcome.REJECTED: "were refused by the server",
-    Outcome.INVALID: "cannot be sent; mend them and push them again",
+    Outcome.INVALID: "cannot be sent; fix them and push them again",
     Outcome.SUPPRESSED: "must not be called and were not sent",
     Outcome.UNREPORTED: "were sent, but the answer does not name them",
     Outcome.UNKNOWN: "were sent, and no answer came: they may be in the list",
@@ -228,7 +228,11 @@ def _counts(report: IngestReport) -> Table:
         if count:
             style = "green" if outcome.ok else "yellow"
             name = outcome.value.replace("_", " ")
-            table.add_row(Text(f"  {name}", style=style), counted(count), Text(MEANINGS[outcome], style="dim"))
-    books = "the books balance" if report.balanced else f"{counted(report.unaccounted, 'row')} without an outcome"
+            table.add_row(
+                Text(f"  {name}", style=style), counted(count), Text(agreed(count, MEANINGS[outcome]), style="dim")
+            )
+    books = (
+        "all rows accounted for" if report.balanced else f"{counted(report.unaccounted, 'row')} without an outcome"
+    )
     table.add_row(Text("  rows", style="bold"), Text(counted(report.rows), style="bold"), books)
     return table

@@ -2,7 +2,7 @@
 
 from attrs import frozen
 
-from voiso_async.cli.show import counted
+from voiso_async.cli.show import agreed, counted
 from voiso_async.ingest.jobs import Job
 from voiso_async.ingest.outcome import Outcome
 
@@ -15,7 +15,7 @@ MEANINGS = {
     Outcome.UPDATED: "were changed",
     Outcome.REPEATED: "have the phone of an earlier row",
     Outcome.REJECTED: "were refused by the server",
-    Outcome.INVALID: "cannot be sent; mend them and push them again",
+    Outcome.INVALID: "cannot be sent; fix them and push them again",
     Outcome.SUPPRESSED: "must not be called and were not sent",
     Outcome.UNREPORTED: "were sent, but the answer does not name them",
     Outcome.UNKNOWN: "were sent, and no answer came: they may be in the campaign",
@@ -47,8 +47,10 @@ def counts_of(job: Job) -> list[Count]:
             name: min(report.reasons.get(name, 0), count) for name, (whole, _) in APART.items() if whole is outcome
         }
         rest = count - sum(parts.values())
-        lines.append(Count(outcome.value.replace("_", " "), rest, MEANINGS[outcome], outcome.ok))
-        lines += [Count(name, part, APART[name][1], name == "known") for name, part in parts.items()]
-    doubts = f"; for {counted(job.doubted)} of them an answer was lost" if job.doubted else ""
-    lines.append(Count("waiting", job.waiting, f"are still to be sent{doubts}", good=False))
+        name = outcome.value.replace("_", " ")
+        lines.append(Count(name, rest, agreed(rest, MEANINGS[outcome]), outcome.ok))
+        lines += [Count(name, part, agreed(part, APART[name][1]), name == "known") for name, part in parts.items()]
+    waiting = agreed(job.waiting, "are still to be sent")
+    doubts = f"; an answer was lost for {counted(job.doubted)} of these rows" if job.doubted else ""
+    lines.append(Count("waiting", job.waiting, f"{waiting}{doubts}", good=False))
     return [line for line in lines if line.number > 0]

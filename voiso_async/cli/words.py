@@ -37,7 +37,7 @@ HINTS = {
 
 
 def cause_of(error: BaseException) -> BaseException:
-    """Look behind a source that failed: what a person can mend is what it met."""
+    """Look behind a source that failed: what a person can fix is what it met."""
     while isinstance(error, SourceError) and isinstance(error.__cause__, VoisoError):
         error = error.__cause__
     return error

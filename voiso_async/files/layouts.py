@@ -28,7 +28,9 @@ def headerless(rows: Sequence[Row], is_phone: Callable[[str], bool]) -> tuple[st
     """
     width = len(rows[0][1])
     if width not in LAYOUTS:
-        raise _no_header(rows[0][0], f"{width} columns are none of Voiso's layouts")
+        raise _no_header(
+            rows[0][0], f"none of Voiso's layouts has {width} {'column' if width == 1 else 'columns'}"
+        )
     for row, cells in rows:
         if not is_phone(cells[0]):
             raise _no_header(row, "its first cell is no phone number with a country code")

@@ -39,7 +39,7 @@ _NATIONAL = {PhoneFault.LEADING_ZERO, PhoneFault.TOO_SHORT, PhoneFault.TRUNK_ZER
 
 HINTS = {
     "formula": "it is a formula, whose result may be old: paste the column as values",
-    "spreadsheet_error": "a spreadsheet put an error in place of the value: mend the formula behind it",
+    "spreadsheet_error": "a spreadsheet put an error in place of the value: fix the formula behind it",
     "date": PhoneFault.DATE.hint,
     "scientific_notation": PhoneFault.EXPONENT.hint,
     "rounded": PhoneFault.ROUNDED.hint,
