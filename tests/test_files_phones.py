@@ -1,6 +1,7 @@
 """Phone numbers as files hold them: what spreadsheets did to them is named, and nothing is guessed."""
 
 import datetime as dt
+import os
 import re
 import sys
 from pathlib import Path
@@ -231,6 +232,14 @@ async def test_a_title_that_could_be_a_header_or_a_number_is_neither(
     for name in ("leads.xlsx", "leads.csv"):
         with pytest.raises(InputFileError, match="row 2 looks like the names of the columns"):
             await reasons_in(tmp_path / name)
+
+
+async def test_a_title_above_the_header_is_found_before_a_pipe_is_taken() -> None:
+    there, here = os.pipe()
+    with os.fdopen(here, "wb") as pipe:
+        pipe.write(f"Phone,,\nCustomer ID,Phone,Name\n312441632960,+{PHONE},Ann\n".encode())
+    with os.fdopen(there, "rb"), pytest.raises(InputFileError, match="row 2 looks like the names of the columns"):
+        await open_leads(there)
 
 
 @pytest.mark.parametrize("row", [1, 2])

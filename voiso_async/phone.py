@@ -51,7 +51,10 @@ SEPARATORS = " -.()\u00a0\u2007\u2009\u202f\u2010\u2011\u2012\u2013\u2014\u2015\
 _DROP_SEPARATORS = str.maketrans("", "", SEPARATORS)
 _BLANKS_AND_DASHES = re.compile(r"[\s\u2010-\u2015\u2212]+")
 # The usual separators, and too few digits for two numbers, or for one with more behind a dash.
-_PLAIN = re.compile(r"\+?(?:(?:[0-9][ -]?){1,10}|(?:[0-9] ?){1,13}|1[ -]?[0-9]{3}[ -][0-9]{3}[ -][0-9]{4})")
+_PLAIN = re.compile(
+    r"\+?(?:(?:[0-9][ -]?){1,10}|(?:[0-9] ?){1,13}"
+    r"|(?:1[ -]?)?(?:[0-9]{3}[ -]|\([2-9][0-9]{2}\) ?)[0-9]{3}[ -][0-9]{4})"
+)
 _EXPONENT = re.compile(r"[+-]?[0-9]+([.,][0-9]*)?[eE][+-]?[0-9]+")
 _DECIMAL = re.compile(
     r"\+?(?:[0-9]{7,}[.,](?:[0-9]{1,2}|0+)|[0-9]{9,}[.,][0-9]{1,6}"
@@ -214,10 +217,8 @@ def is_zero_in_brackets(text: str) -> bool:
 
 def _damage(text: str) -> PhoneFault | None:
     """Find what dropping the separators would hide."""
-    if _DATE.fullmatch(text):
-        return PhoneFault.DATE
     if _PLAIN.fullmatch(text):
-        return None
+        return PhoneFault.DATE if "-" in text and _DATE.fullmatch(text) else None
     if text[0] in "-.":
         return PhoneFault.BAD_CHARACTER
     for pattern, fault in _DAMAGES:
@@ -229,6 +230,7 @@ def _damage(text: str) -> PhoneFault | None:
 
 
 _DAMAGES = (
+    (_DATE, PhoneFault.DATE),
     (_EXPONENT, PhoneFault.EXPONENT),
     (_DECIMAL, PhoneFault.DECIMAL),
     (_THOUSANDS, PhoneFault.THOUSANDS),

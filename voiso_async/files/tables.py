@@ -70,7 +70,10 @@ class Table:
         self.header: tuple[str, ...]
         self.columns, self.header = self._read_header(top, first)
         self.titles: int = 0 if self._sample else 1
-        self._lines = chain(self._sample or self._above_numbers(), rows)
+        above = self._sample or self._above_numbers()
+        if _filled(first) < len(first):  # it may be a title: then nothing of the file, or of a pipe, is taken
+            above = list(above)
+        self._lines = chain(above, rows)
 
     @property
     def row(self) -> int:
