@@ -88,7 +88,7 @@ def _batcher(mappings: list[dict[str, Any]]) -> LeadBatcher:
     return LeadBatcher(post, LocalDoor("benchmark", 0.0), _never, policy=LanePolicy(cooldown=0))
 
 
-def _never(_: Operation, __: Response) -> APIError:
+def _never(_: int, __: Operation, ___: Response) -> APIError:
     raise AssertionError("nothing is refused here")
 
 

@@ -187,7 +187,7 @@ def without(count: int) -> Fault:
 # The engine under test
 
 
-def explain(operation: Operation, response: Response) -> APIError:
+def explain(campaign: int, operation: Operation, response: Response) -> APIError:
     request = Request.to("POST", "/campaigns/{campaign_id}/leads", {"campaign_id": 3})
     return api_error(request, response, explain_voiso)
 

@@ -1,13 +1,16 @@
 """The API key: sent as it is, never shown."""
 
 import copy
+import functools
 import pickle
 import traceback
 from collections.abc import Callable
+from typing import Any
 from urllib.parse import quote
 
 import pytest
 
+from voiso_async import VoisoClient
 from voiso_async.auth import ApiKey, Secret
 from voiso_async.errors import ConfigurationError
 from voiso_async.wire import Response
@@ -124,3 +127,25 @@ def test_a_secret_is_its_text_everywhere_but_in_repr() -> None:
     assert f"{secret}" == CANARY
     assert repr(secret) == "'***'"
     assert CANARY not in repr({"key": secret})
+
+
+async def later() -> str:
+    return CANARY
+
+
+class Later:
+    async def __call__(self) -> str:
+        return CANARY
+
+
+@pytest.mark.parametrize("given", [later, Later(), functools.partial(later)])
+def test_an_async_key_function_is_refused_when_it_is_given(given: Any) -> None:
+    with pytest.raises(ConfigurationError, match="async"):
+        VoisoClient(given, cluster="cc-ams03")
+
+
+async def test_an_async_key_function_that_hides_is_refused_when_it_is_asked() -> None:
+    """And nobody is warned of a coroutine that was never awaited."""
+    auth = ApiKey(lambda: later())  # type: ignore[arg-type,return-value]  # noqa: PLW0108 - it hides what it is
+    with pytest.raises(ConfigurationError, match="async"):
+        await auth.headers()

@@ -187,7 +187,7 @@ async def test_a_campaign_may_hold_what_nobody_has_heard_of(sandbox: Sandbox) ->
 
 async def test_an_unknown_campaign_is_not_found(sandbox: Sandbox) -> None:
     async with client_of(sandbox) as voiso:
-        with pytest.raises(NotFoundError, match=r"^GET /campaigns/\{campaign_id\} -> 404: Not found"):
+        with pytest.raises(NotFoundError, match=r"^GET /campaigns/4 -> 404: Not found"):
             await voiso.campaigns.get(4)
     assert 1 == len(sandbox.history)
 
@@ -196,7 +196,7 @@ async def test_an_unknown_campaign_is_not_found(sandbox: Sandbox) -> None:
 async def test_an_answer_that_is_no_campaign_is_unreadable(sandbox: Sandbox, answer: Any) -> None:
     sandbox.faults.add(Json(answer))
     async with client_of(sandbox) as voiso:
-        with pytest.raises(ResponseError, match=r"^GET /campaigns/\{campaign_id\}: "):
+        with pytest.raises(ResponseError, match=r"^GET /campaigns/3: "):
             await voiso.campaigns.get(3)
 
 
@@ -336,7 +336,7 @@ async def test_after_a_lost_answer_without_effect_the_error_stays_in_doubt(
         with pytest.raises(VoisoError) as caught:
             await act(voiso, action)
     assert "in_doubt" == caught.value.proof
-    assert str(caught.value).startswith(f"POST /campaigns/{{campaign_id}}/{action}")
+    assert str(caught.value).startswith(f"POST /campaigns/3/{action}")
     assert caught.value.__context__ is None
     assert [f"POST /campaigns/3/{action}", "GET /campaigns/3"] == wire(sandbox)
     assert before == campaign.status
@@ -505,3 +505,51 @@ async def test_an_error_5xx_of_a_read_is_a_server_error_with_its_status(sandbox:
             await voiso.campaigns.get(3)
     assert 502 == caught.value.status
     assert 4 == len(sandbox.history)
+
+
+@pytest.mark.row(55)
+@pytest.mark.parametrize("code", [200, 201, 202, 203, 206, 207])
+async def test_any_2xx_with_a_campaign_is_a_success(sandbox: Sandbox, code: int) -> None:
+    campaign_in(sandbox, "active")
+    sandbox.faults.add(Json({"campaign": {"id": 3, "status": "pausing"}}, status=code))
+    sandbox.faults.add(Json({"campaign": {"id": 3, "status": "paused"}}, status=code))
+    sandbox.faults.add(Json({"campaigns": [{"id": 3}], "metadata": {"total": 1}}, status=code))
+    async with client_of(sandbox) as voiso:
+        assert "pausing" == (await voiso.campaigns.pause(3)).status
+        assert "paused" == (await voiso.campaigns.get(3)).status
+        assert [3] == [one.id for one in await voiso.campaigns.list()]
+    assert ["POST /campaigns/3/pause", "GET /campaigns/3", "GET /campaigns"] == [
+        line.partition("?")[0] for line in wire(sandbox)
+    ]
+
+
+@pytest.mark.row(55, 60)
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Status(202, body=b""),
+        Status(204),
+        Json({"status": "accepted"}, status=202),
+        Status(200, body=b""),
+    ],
+    ids=repr,
+)
+@pytest.mark.parametrize(("action", "before"), [("start", "paused"), ("pause", "active"), ("stop", "active")])
+async def test_a_success_without_a_campaign_is_one_and_the_campaign_is_looked_at(
+    sandbox: Sandbox, action: str, before: str, fault: Any
+) -> None:
+    """A server may act later: the campaign need not show it yet."""
+    campaign_in(sandbox, before)
+    sandbox.faults.add(fault)
+    async with client_of(sandbox) as voiso:
+        campaign = await getattr(voiso.campaigns, action)(3)
+    assert (3, before) == (campaign.id, campaign.status)
+    assert [f"POST /campaigns/3/{action}", "GET /campaigns/3"] == wire(sandbox)
+
+
+async def test_a_success_without_a_campaign_stays_one_if_it_cannot_be_looked_at(sandbox: Sandbox) -> None:
+    sandbox.faults.add(Status(204))
+    sandbox.faults.add(Status(403))
+    async with client_of(sandbox) as voiso:
+        campaign = await voiso.campaigns.pause(3)
+    assert (3, None) == (campaign.id, campaign.status)

@@ -376,7 +376,7 @@ def test_an_answer_that_makes_no_sense_is_an_error(
     voiso_sandbox.faults.add(fault, times=100)  # type: ignore[arg-type]
     ended = sandbox_shell("campaigns", "get", 3)
     assert (1, "") == (ended.code, ended.out)
-    assert "GET /campaigns/{campaign_id}" in ended.complaint
+    assert "GET /campaigns/3" in ended.complaint
 
 
 @pytest.mark.parametrize("campaign", ["../users", "3?x", "3/leads", "%2e%2e", "0", "-1", "٣", "9" * 400, ""])

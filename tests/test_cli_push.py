@@ -125,7 +125,7 @@ def test_a_refusal_of_everything_prints_the_books_and_what_to_do(
     path = write_leads(tmp_path / "leads.csv", phones(2))
     ended = sandbox_shell("leads", "push", path, "--campaign", 3)
     assert 1 == ended.code
-    assert "-> 403: Forbidden" in ended.complaint
+    assert "POST /campaigns/3/leads -> 403: the key needs the scope campaigns.manage" in ended.complaint
     assert "  waiting  2  are still to be sent\n" in ended.out
     assert "Once the API key may write to the campaign, go on: voiso leads resume " in ended.out
 

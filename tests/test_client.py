@@ -1,6 +1,7 @@
 """VoisoClient over real HTTP: how it is made, shared, used wrongly, and closed."""
 
 import asyncio
+import copy
 import gc
 import inspect
 import logging
@@ -30,6 +31,7 @@ from voiso_async import (
     RetryPolicy,
     ServerError,
     Timeout,
+    UsageError,
     VoisoClient,
     VoisoError,
     WrongLoopError,
@@ -879,3 +881,9 @@ def test_the_names_of_the_front_door_suffice_to_set_everything_up() -> None:
     )
     assert [] == voiso.lanes()
     assert "key" not in repr(voiso)
+
+
+@pytest.mark.parametrize("part", [lambda voiso: voiso, lambda voiso: voiso.campaigns, lambda voiso: voiso.leads])
+def test_a_client_is_not_copied_in_depth_and_says_so(part: Any) -> None:
+    with pytest.raises(UsageError, match="a client is not copied"):
+        copy.deepcopy(part(VoisoClient("key", cluster="cc-ams03")))

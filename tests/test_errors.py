@@ -1,5 +1,6 @@
 """The error tree: one root, one line, and nothing lost in a pickle."""
 
+import copy
 import inspect
 import pickle
 
@@ -15,8 +16,8 @@ from voiso_async.errors import (
     TransportError,
     UsageError,
     VoisoError,
-    error_class,
 )
+from voiso_async.statuses import error_class
 
 PUBLIC = [value for name, value in vars(errors).items() if name in errors.__all__ and inspect.isclass(value)]
 
@@ -126,3 +127,13 @@ def test_a_source_error_keeps_the_original_as_its_cause() -> None:
     with pytest.raises(SourceError) as caught:
         raise SourceError("the source raised RuntimeError") from original
     assert caught.value.__cause__ is original
+
+
+@pytest.mark.parametrize("kind", PUBLIC)
+def test_every_error_can_be_copied_in_depth(kind: type[VoisoError]) -> None:
+    error = make(kind)
+    error.report = {"rows": [3]}
+    twin = copy.deepcopy(error)
+    assert (type(error), str(error), error.__dict__) == (type(twin), str(twin), twin.__dict__)
+    twin.report["rows"].append(4)
+    assert error.report == {"rows": [3]}

@@ -1,13 +1,18 @@
 """A caller's own aiohttp session: used as it is, never closed, and kept from breaking the rules."""
 
 import asyncio
+import traceback
+from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
-from exchanges import LEADS, exchange, failure
+from exchanges import LEADS, PATIENT, exchange, failure
+from http_stage import counts, phones
 from raw_server import RawServer, answer, closed_port, http, raw
 
-from voiso_async.errors import ClientClosedError, ConfigurationError, ConnectError, WrongLoopError
+from voiso_async import LanePolicy, VoisoClient
+from voiso_async.errors import ClientClosedError, ConfigurationError, ConnectError, UnexpectedError, WrongLoopError
 from voiso_async.transport import Transport
 
 
@@ -90,3 +95,87 @@ async def test_a_proxy_that_is_not_there_is_a_connect_error() -> None:
     async with aiohttp.ClientSession(proxy=f"http://127.0.0.1:{await closed_port()}") as session:
         error = await failure(Transport(session), "https://cc.example.com", LEADS)
     assert (type(error), error.proof, error.reason) == (ConnectError, "not_sent", "proxy")
+
+
+KEY = "canary-key-77c1"
+BEFORE = ["on_request_start", "on_connection_create_start", "on_connection_create_end", "on_request_headers_sent"]
+AFTER = ["on_request_chunk_sent", "on_request_end"]
+
+
+def tracing(signal: str, error: type[BaseException]) -> aiohttp.TraceConfig:
+    """A trace config with a bug."""
+
+    async def hook(_: Any, __: Any, params: Any) -> None:
+        raise error(f"canary-of-the-hook {getattr(params, 'headers', '')}")
+
+    config = aiohttp.TraceConfig()
+    getattr(config, signal).append(hook)
+    return config
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyError, OSError, TimeoutError, ConnectionResetError])
+@pytest.mark.parametrize(
+    ("signal", "outcome"), [*((one, "not_sent") for one in BEFORE), *((one, "unknown") for one in AFTER)]
+)
+async def test_an_error_of_a_trace_hook_is_told_at_once_as_what_it_is(
+    signal: str, outcome: str, error: type[Exception]
+) -> None:
+    listed = {"leads_import": {"created": phones(3)}}
+    events: list[Any] = []
+    async with (
+        RawServer(answer(200, listed)) as server,
+        aiohttp.ClientSession(trace_configs=[tracing(signal, error)]) as session,
+        VoisoClient(KEY, base_url=server.url, session=session, lane=LanePolicy(), on_event=events.append) as voiso,
+    ):
+        with pytest.raises(UnexpectedError, match=f"{error.__name__} at test_given_session.py") as caught:
+            await voiso.leads.add(3, phones(3))
+        assert len(server.requests) <= 1
+        assert {outcome: 3} == counts(caught.value.report)
+        assert isinstance(caught.value.__cause__, error)
+    assert "canary" not in str(caught.value) + repr(caught.value) + repr(events)
+    assert KEY not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize("signal", BEFORE + AFTER[1:])
+async def test_a_read_with_such_a_hook_is_not_tried_again(signal: str) -> None:
+    async with (
+        RawServer(answer(200, {"campaigns": []})) as server,
+        aiohttp.ClientSession(trace_configs=[tracing(signal, ValueError)]) as session,
+        VoisoClient(KEY, base_url=server.url, session=session) as voiso,
+    ):
+        with pytest.raises(UnexpectedError, match="ValueError") as caught:
+            await voiso.campaigns.list()
+        assert len(server.requests) <= 1
+    assert caught.value.proof == ("not_sent" if signal in BEFORE else "in_doubt")
+
+
+async def test_a_netrc_that_collides_with_the_key_is_told_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login user password canary-password\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    async with (
+        RawServer() as server,
+        aiohttp.ClientSession(trust_env=True) as session,
+        VoisoClient(KEY, base_url=server.url, session=session) as voiso,
+    ):
+        with pytest.raises(UnexpectedError, match="ValueError") as caught:
+            await voiso.leads.add(3, phones(3))
+        assert server.requests == []
+    assert {"not_sent": 3} == counts(caught.value.report)
+    assert "canary" not in "".join(traceback.format_exception(caught.value))
+
+
+async def test_a_resolver_with_a_bug_is_told_at_once() -> None:
+    class Buggy(aiohttp.abc.AbstractResolver):
+        async def resolve(self, host: str, port: int = 0, family: Any = 0) -> Any:
+            return [{"host": host}]
+
+        async def close(self) -> None:
+            pass
+
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(resolver=Buggy())) as session:
+        with pytest.raises(UnexpectedError, match="KeyError") as caught:
+            await Transport(session).send(LEADS, "http://cc.example.com/", {}, PATIENT)
+    assert caught.value.proof == "not_sent"

@@ -49,6 +49,13 @@ FAULTS: list[Any] = [
     Status(422, {"errors": {"0.phone_number": [f"{PHONE} is bad"]}}),
     Status(500, {"error": f"Bearer {KEY} {PHONE}"}),
     Truncate(30, "none"),
+    *(
+        Status(code, {"error": f"no {NAME} here, nor {HEADER}"})
+        for code in (400, 401, 402, 403, 404, 409, 413, 422)
+    ),
+    *(Status(code, {"errors": {NAME: [f"{NAME} is bad"]}}) for code in (400, 409, 422, 451, 500)),
+    Status(429, {"error": NAME}, {"Retry-After": "3600", "X-Request-Id": f"for {NAME}"}),
+    Status(418, {"error": NAME}, {"X-Request-Id": PHONE}),
 ]
 
 

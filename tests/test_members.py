@@ -211,7 +211,6 @@ LOST_BUT_DONE = [
     Truncate(5),
     Status(500, apply=True),
     Html(apply=True),
-    Status(204, apply=True),
     Json({"added_users": [{"id": None}]}, apply=True),
 ]
 
@@ -398,3 +397,57 @@ async def test_a_hostile_user_id_never_changes_the_route(sandbox: Sandbox, user_
         with pytest.raises(ConfigurationError, match="user_id must be"):
             await voiso.campaigns.remove_user(3, user_id)
     assert [] == sandbox.history
+
+
+@pytest.mark.row(55)
+@pytest.mark.parametrize("code", [200, 201, 202, 203, 206, 207])
+async def test_any_2xx_with_the_list_is_a_success(sandbox: Sandbox, code: int) -> None:
+    sandbox.faults.add(Json({"added_users": [{"id": 101}]}, status=code, apply=True))
+    async with client_of(sandbox) as voiso:
+        assert [101] == ids_of(await voiso.campaigns.add_users(3, [101]))
+    assert [ADD] == wire(sandbox)
+
+
+WORDLESS = [
+    Status(200, body=b"", apply=True),
+    Status(201, body=b"", apply=True),
+    Status(202, body=b"", apply=True),
+    Status(204, apply=True),
+    Json({"status": "accepted"}, status=202, apply=True),
+]
+
+
+@pytest.mark.row(55, 60)
+@pytest.mark.parametrize("fault", WORDLESS, ids=repr)
+async def test_a_success_that_names_nobody_is_looked_up_and_not_sent_again(sandbox: Sandbox, fault: Any) -> None:
+    members(sandbox).append(301)
+    sandbox.faults.add(fault)
+    async with client_of(sandbox) as voiso:
+        assert [101, 102] == ids_of(await voiso.campaigns.add_users(3, [101, 102]))
+    assert [ADD, LIST] == wire(sandbox)
+
+
+async def test_a_success_that_names_nobody_stays_one_if_nobody_can_be_looked_up(sandbox: Sandbox) -> None:
+    sandbox.faults.add(Status(204, apply=True), method="POST")
+    sandbox.faults.add(Status(403), method="GET")
+    async with client_of(sandbox) as voiso:
+        assert [101, 102] == ids_of(await voiso.campaigns.add_users(3, [101, 102]))
+    assert [ADD, LIST] == wire(sandbox)
+
+
+@pytest.mark.row(55, 60)
+@pytest.mark.parametrize("fault", WORDLESS, ids=repr)
+async def test_a_removal_without_words_is_a_success(sandbox: Sandbox, fault: Any) -> None:
+    members(sandbox).append(101)
+    sandbox.faults.add(fault)
+    async with client_of(sandbox) as voiso:
+        assert await voiso.campaigns.remove_user(3, 101) is None
+    assert [f"DELETE {USERS}/101"] == wire(sandbox)
+    assert members(sandbox) == []
+
+
+async def test_an_error_message_in_a_202_is_no_success(sandbox: Sandbox) -> None:
+    sandbox.faults.add(Json({"error": "Not now"}, status=202), times=2)
+    async with client_of(sandbox) as voiso:
+        with pytest.raises(ResponseError, match="error message"):
+            await voiso.campaigns.remove_user(3, 101)

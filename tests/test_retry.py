@@ -15,11 +15,11 @@ from voiso_async.errors import (
     RequestTimeoutError,
     ResponseError,
     TLSError,
-    TransportError,
+    UnexpectedError,
     VoisoError,
-    error_class,
 )
 from voiso_async.retry import NO_RETRY, RetryPolicy, retry_after
+from voiso_async.statuses import error_class
 
 POLICY = RetryPolicy(max_attempts=5, base_delay=1.0, max_delay=4.0, max_retry_after=30.0)
 ANSWERED = "Sun, 06 Nov 1994 08:49:37 GMT"
@@ -63,7 +63,7 @@ def test_failures_of_the_way_are_retried(failure: VoisoError) -> None:
         TLSError("x", reason="tls"),
         ConnectError("x", reason="proxy_refused"),
         RequestTimeoutError("x", reason="held"),
-        TransportError("x", reason="unexpected"),
+        UnexpectedError("x", proof="not_sent"),
         ResponseError("x", reason="too_big"),
         ResponseError("x", reason="status"),
         ConfigurationError("x"),

@@ -4,10 +4,12 @@ import asyncio
 import gc
 import logging
 import os
+import pickle
 import threading
 import traceback
 import warnings
 from collections.abc import Mapping
+from typing import Any
 
 import anyio
 import pytest
@@ -35,7 +37,7 @@ from voiso_async.errors import (
     VoisoError,
     WrongLoopError,
 )
-from voiso_async.events import OriginHeld, RequestDone, RequestSent, RetryPlanned
+from voiso_async.events import EventHook, OriginHeld, RequestDone, RequestSent, RetryPlanned
 from voiso_async.retry import NO_RETRY, RetryPolicy
 from voiso_async.session import Session
 from voiso_async.transport import Timeout
@@ -629,3 +631,33 @@ async def test_a_plain_read_from_end_to_end() -> None:
         response = await session.send(GET)
     assert decode_json(response, GET) == {"campaigns": [], "metadata": {"total": 0}}
     await session.aclose()
+
+
+async def test_events_pair_by_id_and_tell_campaign_user_and_the_servers_own_id() -> None:
+    """With 200 campaigns at once a verb and a template tell nobody anything."""
+    heard: list[Any] = []
+    async with RawServer(answer(404, {"error": "No"}, {"X-Request-Id": "req-7f3a"})) as server:
+        session = Session(server.url, ApiKey(KEY), hook=EventHook(heard.append))
+        ids = {"campaign_id": 3, "user_id": 311}
+        request = Request.to("DELETE", "/campaigns/{campaign_id}/users/{user_id}", ids)
+        errors = await asyncio.gather(*[_error_of(session.send(request)) for _ in range(2)])
+        await session.aclose()
+    sent = [event for event in heard if isinstance(event, RequestSent)]
+    done = [event for event in heard if isinstance(event, RequestDone)]
+    assert len({event.id for event in sent}) == 2
+    assert {event.id for event in sent} == {event.id for event in done}
+    for event in sent + done:
+        assert (event.request, event.campaign, event.user) == (str(request), 3, 311)
+    assert {event.request_id for event in done} == {"req-7f3a"}
+    for error in errors:
+        assert (error.request, error.campaign, error.user) == (str(request), 3, 311)
+        assert error.request_id == "req-7f3a"
+        assert str(error).startswith("DELETE /campaigns/3/users/311 -> 404: No")
+        again = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own bytes
+        assert (str(error), 3, "req-7f3a") == (str(again), again.campaign, again.request_id)
+
+
+async def _error_of(call: Any) -> Any:
+    with pytest.raises(VoisoError) as caught:
+        await call
+    return caught.value

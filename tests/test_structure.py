@@ -18,7 +18,9 @@ PACKAGE = ROOT / "voiso_async"
 FLOORS = [
     "sandbox",
     *(
+        "version",
         "errors",
+        "statuses",
         "values",
         "events",
         "phone",
@@ -27,6 +29,8 @@ FLOORS = [
         "convert",
         "models",
         "decipher",
+        "faults",
+        "attempt",
         "transport",
         "auth",
         "oauth",
@@ -97,7 +101,7 @@ MODULES = {
     for path in sorted(PACKAGE.rglob("*.py"))
 }
 LIBRARIES = {
-    "aiohttp": {"transport", "sandbox"},
+    "aiohttp": {"faults", "attempt", "transport", "sandbox"},
     "cattrs": {"convert"},
     # values are what is made for each lead of millions: a Struct costs a fifth of a frozen attrs class
     "msgspec": {"values", "convert", "ingest.usual", "sandbox"},

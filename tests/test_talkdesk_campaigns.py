@@ -314,3 +314,32 @@ async def test_an_unknown_list_is_told_with_an_empty_report(voiso_sandbox: Sandb
     assert isinstance(caught.value, NotFoundError)
     assert ("0530910", 0) == (caught.value.code, caught.value.report.rows)
     assert 0 == posts(voiso_sandbox)
+
+
+@pytest.mark.parametrize("code", [200, 201, 202, 204])
+async def test_a_state_that_is_set_without_a_word_is_looked_at_and_not_set_again(
+    voiso_sandbox: Sandbox, code: int
+) -> None:
+    group = voiso_sandbox.talkdesk.add_campaign()
+    voiso_sandbox.faults.add(Status(code, body=b"", apply=True), method="PATCH", path=GROUP)
+    async with client_of(voiso_sandbox) as talkdesk:
+        assert TalkdeskStatus.PAUSED is (await talkdesk.campaigns.pause(group.id)).status
+    assert ["PATCH", "GET"] == [call.partition(" ")[0] for call in calls(voiso_sandbox)]
+
+
+@pytest.mark.parametrize("code", [200, 203, 206, 207])
+async def test_any_2xx_with_a_campaign_is_a_success(voiso_sandbox: Sandbox, code: int) -> None:
+    voiso_sandbox.faults.add(Json({"id": "c-9", "status": "RUNNING"}, status=code), path=GROUP)
+    async with client_of(voiso_sandbox) as talkdesk:
+        assert "c-9" == (await talkdesk.campaigns.get("c-9")).id
+
+
+@pytest.mark.parametrize("code", [201, 202, 204])
+async def test_a_list_that_is_made_without_a_word_is_found_and_not_made_again(
+    voiso_sandbox: Sandbox, code: int
+) -> None:
+    voiso_sandbox.faults.add(Status(code, body=b"", apply=True), method="POST", path=r"/talkdesk/record-lists")
+    async with client_of(voiso_sandbox) as talkdesk:
+        made = await talkdesk.record_lists.create("Leads")
+    assert "Leads" == made.name
+    assert 1 == len(voiso_sandbox.talkdesk.lists)

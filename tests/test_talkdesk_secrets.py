@@ -15,7 +15,14 @@ from over_http import everything_shown
 from raw_server import RawServer, Verb, Wire, answer, http
 from talkdesk_stage import BULKS, QUICK, TOKEN, client_of, people, tokens
 
-from voiso_async import AuthenticationError, BadRequestError, ConfigurationError, LanePolicy, VoisoError
+from voiso_async import (
+    AuthenticationError,
+    BadRequestError,
+    ConfigurationError,
+    LanePolicy,
+    UsageError,
+    VoisoError,
+)
 from voiso_async.oauth import ClientCredentials, ClientSecret
 from voiso_async.sandbox import Html, Sandbox, Stall, Status
 from voiso_async.talkdesk import TalkdeskClient
@@ -300,3 +307,8 @@ async def test_the_token_endpoint_alone_sees_the_secret_and_the_api_alone_the_to
     assert "POST /oauth/token HTTP/1.1" == asked.line
     assert "Bearer canary-token-77" == called.header("authorization")
     assert SECRET not in called.head
+
+
+def test_a_client_is_not_copied_in_depth_and_says_so() -> None:
+    with pytest.raises(UsageError, match="a client is not copied"):
+        copy.deepcopy(TalkdeskClient("acme", client_id="id", client_secret="secret"))

@@ -90,8 +90,9 @@ async def test_a_lost_connection_is_in_doubt_and_never_repeated(
         await asyncio.sleep(0.05)
         assert server.connections == 1
         assert len(server.requests) <= 1
+        assert error.proof == "in_doubt" or not server.requests  # a close on accept may be seen in time
     assert isinstance(error, ConnectionLostError)
-    assert (error.proof, error.reason) == ("in_doubt", "connection_lost")
+    assert error.reason == "connection_lost"
 
 
 @EVERY
@@ -142,7 +143,7 @@ async def test_the_second_address_is_tried() -> None:
 
 @pytest.mark.row(11)
 @EVERY
-async def test_a_full_pool_is_a_connect_error(request_: Request) -> None:
+async def test_a_read_waits_for_a_free_connection_within_its_total(request_: Request) -> None:
     async with (
         RawServer(STALL) as server,
         aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=1)) as session,
@@ -150,10 +151,46 @@ async def test_a_full_pool_is_a_connect_error(request_: Request) -> None:
         transport = Transport(session)
         holder = asyncio.ensure_future(exchange(transport, server))
         await asyncio.sleep(0.05)
-        error = await failure(transport, server.url, request_, evolve(QUICK, total=5.0))
+        began = asyncio.get_running_loop().time()
+        error = await failure(transport, server.url, request_, QUICK)
+        assert asyncio.get_running_loop().time() - began >= QUICK.total
         holder.cancel()
         await asyncio.gather(holder, return_exceptions=True)
-    assert (type(error), error.proof, error.reason) == (ConnectError, "not_sent", "connect_timeout")
+    assert (type(error), error.proof, error.reason) == (RequestTimeoutError, "not_sent", "pool")
+
+
+@pytest.mark.row(11)
+@pytest.mark.parametrize("limits", [{"limit": 1}, {"limit_per_host": 1}])
+async def test_a_batch_waits_for_a_free_connection_as_long_as_it_takes(limits: dict[str, Any]) -> None:
+    """Neither limit counts the wait: the batch is sent once its turn has come, with all of its time."""
+
+    async def slow(wire: Any) -> None:
+        await asyncio.sleep(2 * QUICK.total)
+        await wire.send(http(200, b"{}"))
+
+    async with (
+        RawServer(Verb(slow), answer()) as server,
+        aiohttp.ClientSession(connector=aiohttp.TCPConnector(**limits)) as session,
+    ):
+        holder = asyncio.ensure_future(exchange(Transport(session), server))
+        await asyncio.sleep(0.05)
+        batch = Transport(session, fresh=True, patient=True)
+        assert (await exchange(batch, server, LEADS, QUICK)).status == 200
+        await holder
+
+
+async def test_any_number_of_batches_may_be_on_their_way() -> None:
+    """The lanes are the bound, not the pool of the client's own session."""
+    async with RawServer(STALL) as server:
+        transport = Transport(fresh=True, patient=True)
+        going = [asyncio.ensure_future(exchange(transport, server, LEADS)) for _ in range(120)]
+        async with asyncio.timeout(20):
+            while len(server.requests) < len(going):  # noqa: ASYNC110 - the server counts
+                await asyncio.sleep(0.01)
+        for one in going:
+            one.cancel()
+        await asyncio.gather(*going, return_exceptions=True)
+        await transport.aclose()
 
 
 @pytest.mark.row(13)

@@ -2,6 +2,7 @@
 
 import math
 import traceback
+from typing import Any
 
 import pytest
 from attrs import field, frozen
@@ -9,7 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from voiso_async.errors import ConfigurationError
-from voiso_async.wire import Request, Response, base_url_of, id_text, origin_of, positive_id, positive_number
+from voiso_async.wire import (
+    Request,
+    Response,
+    base_url_of,
+    id_text,
+    origin_of,
+    positive_id,
+    positive_number,
+    request_id_of,
+)
 
 
 @pytest.mark.parametrize(
@@ -60,6 +70,9 @@ def test_a_hostile_cluster_id_is_refused(cluster: object) -> None:
         base_url_of(cluster, None)  # type: ignore[arg-type]
 
 
+LONG_NAME = f"{'a.' * 125}abc"  # 253 characters
+
+
 @pytest.mark.parametrize(
     ("given", "url"),
     [
@@ -71,6 +84,11 @@ def test_a_hostile_cluster_id_is_refused(cluster: object) -> None:
         ("http://localhost:8080/api/v4", "http://localhost:8080/api/v4"),
         ("http://[::1]:8080", "http://[::1]:8080/api/v4"),
         ("https://192.0.2.7", "https://192.0.2.7/api/v4"),
+        ("HTTPS://cc.example.com", "https://cc.example.com/api/v4"),
+        ("HttpS://CC.example.com", "https://CC.example.com/api/v4"),
+        ("HTTP://127.0.0.1:8080", "http://127.0.0.1:8080/api/v4"),
+        (f"https://{'a' * 63}.example.com", f"https://{'a' * 63}.example.com/api/v4"),
+        (f"https://{LONG_NAME}", f"https://{LONG_NAME}/api/v4"),
     ],
 )
 def test_a_base_url_gets_the_api_path_only_if_it_has_none(given: str, url: str) -> None:
@@ -84,7 +102,6 @@ def test_a_base_url_gets_the_api_path_only_if_it_has_none(given: str, url: str) 
         "http://cc.example.com",
         "http://192.0.2.7",
         "ftp://cc.example.com",
-        "HTTPS://cc.example.com",
         "https://user:hunter2@cc.example.com",
         "https://hunter2@cc.example.com",
         "https://cc.example.com?hunter2",
@@ -106,6 +123,15 @@ def test_a_base_url_gets_the_api_path_only_if_it_has_none(given: str, url: str) 
         "https://[::1",
         "https://",
         "https:///x",
+        "https://a..b",
+        "https://.a.b",
+        "https://a.b.",
+        "https://cc.example.com.:8443",
+        "https://-a.b",
+        "https://a-.b",
+        f"https://{'a' * 64}.example.com",
+        f"https://a{LONG_NAME}",
+        "HTTP://cc.example.com",
         "cc.example.com",
         "",
         3,
@@ -208,3 +234,50 @@ def test_a_number_above_zero_is_demanded(value: object) -> None:
 def test_a_number_above_zero_is_taken() -> None:
     assert Wait(0.5).seconds == 0.5
     assert Wait(1e12).seconds == 1e12, "as good as no limit"
+
+
+UUID = "5f0c2f7e-0d9a-4d1c-9a43-0e8f3b1f7a10"
+
+
+@pytest.mark.parametrize(
+    ("ids", "shown", "campaign", "user"),
+    [
+        ((3, 311), "/campaigns/3/users/311", 3, 311),
+        ((2**53, UUID), f"/campaigns/{2**53}/users/{UUID}", 2**53, UUID),
+        (("3", "441632960123"), "/campaigns/3/users/{user_id}", 3, None),
+        (("anna-smith", "anna-smith"), "/campaigns/{campaign_id}/users/{user_id}", None, None),
+        ((UUID, 441632960123), f"/campaigns/{UUID}/users/{{user_id}}", UUID, None),
+        (("4416-3296-0123", "3"), "/campaigns/{campaign_id}/users/3", None, 3),
+    ],
+)
+def test_a_name_shows_ids_but_nothing_that_could_be_a_person(
+    ids: tuple[Any, Any], shown: str, campaign: Any, user: Any
+) -> None:
+    request = Request.to(
+        "GET", "/campaigns/{campaign_id}/users/{user_id}", dict(zip(["campaign_id", "user_id"], ids, strict=True))
+    )
+    assert (f"GET {shown}", campaign, user) == (request.name.shown, request.name.campaign, request.name.user)
+    assert "GET /campaigns/{campaign_id}/users/{user_id}" == request.name == str(request)
+
+
+@pytest.mark.parametrize(
+    ("headers", "found"),
+    [
+        ({"x-request-id": "req-1"}, "req-1"),
+        ({"x-amzn-requestid": UUID}, UUID),
+        ({"cf-ray": "8a1b2c3d4e5f6a7b-AMS"}, "8a1b2c3d4e5f6a7b-AMS"),
+        ({"x-request-id": "first", "cf-ray": "second"}, "first"),
+        ({}, None),
+        ({"x-request-id": ""}, None),
+        ({"x-request-id": "441632960123"}, None),
+        ({"x-request-id": "req 44 1632 960123"}, None),
+        ({"x-request-id": "lead-44-1632-960-123"}, None),
+        ({"x-request-id": "a" * 129}, None),
+        ({"x-request-id": "Anna Smith"}, None),
+        ({"x-request-id": "\x1b[31m"}, None),
+    ],
+)
+def test_the_servers_own_id_is_read_unless_it_could_be_a_number(
+    headers: dict[str, str], found: str | None
+) -> None:
+    assert found == request_id_of(headers)

@@ -1,7 +1,5 @@
 """Async Python SDK for the Voiso contact-centre API v4, with bulk lead ingestion at its heart."""
 
-from importlib import import_module
-
 from voiso_async.answer import Answer
 from voiso_async.client import VoisoClient
 from voiso_async.errors import (
@@ -31,6 +29,7 @@ from voiso_async.errors import (
     SourceError,
     TLSError,
     TransportError,
+    UnexpectedError,
     UnprocessableEntityError,
     UsageError,
     VoisoError,
@@ -54,8 +53,9 @@ from voiso_async.paginator import Listing, Page, Paginator
 from voiso_async.resources import AddedUsers
 from voiso_async.retry import RetryPolicy
 from voiso_async.transport import Timeout
+from voiso_async.version import VERSION
 
-__version__: str
+__version__: str = VERSION
 
 __all__ = [
     "APIError",
@@ -104,6 +104,7 @@ __all__ = [
     "TLSError",
     "Timeout",
     "TransportError",
+    "UnexpectedError",
     "UnprocessableEntityError",
     "UsageError",
     "User",
@@ -112,11 +113,3 @@ __all__ = [
     "WrongLoopError",
     "__version__",
 ]
-
-
-def __getattr__(name: str) -> str:
-    """Look up the version when it is asked for: reading package metadata would cost a third of the import."""
-    if name == "__version__":
-        version: str = import_module("importlib.metadata").version("voiso-async")
-        return version
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -10,8 +10,6 @@ from voiso_async.wire import Response
 
 __all__ = ["Answer"]
 
-OK = 200
-
 
 class Answer(Discreet, Struct, frozen=True, kw_only=True):
     """What ``request()`` gives: status, headers with lower-case names, and the body as bytes or decoded."""
@@ -25,5 +23,4 @@ class Answer(Discreet, Struct, frozen=True, kw_only=True):
 
     def json(self) -> Any:
         """Decode the body; ``ResponseError`` if it is not JSON, or is an error message in spite of its status."""
-        # Of an endpoint that is not known here any 2xx may bring a body.
-        return decode_json(Response(status=OK, headers=self.headers, body=self.body), self.request)
+        return decode_json(Response(status=self.status, headers=self.headers, body=self.body), self.request)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from inspect import isawaitable, iscoroutine, iscoroutinefunction
 from typing import NoReturn, Protocol
 
 from voiso_async.errors import ConfigurationError
@@ -13,6 +14,10 @@ LONGEST_KEY = 1024
 VISIBLE_ASCII = re.compile(r"[\x21-\x7e]+")
 PREFIXED = re.compile(r"\s*bearer[\s:]", re.IGNORECASE)
 MASK = "***"
+NOT_ASYNC = (
+    "the function that gives the API key is async: give one that returns the key itself, which a task of yours "
+    "may keep up to date; nothing was sent"
+)
 
 
 class Secret(str):
@@ -55,6 +60,8 @@ class ApiKey:
         self._spelled: re.Pattern[str] | None = None
         self._used = Secret()
         if callable(key):
+            if iscoroutinefunction(key) or iscoroutinefunction(getattr(key, "__call__", None)):  # noqa: B004 - of what kind it is
+                raise ConfigurationError(NOT_ASYNC)
             self._provider = key
             return
         # The plain text leaves this frame before anything can raise in it.
@@ -95,9 +102,15 @@ def hidden(key: object) -> Secret:
 def _asked(provider: Callable[[], object]) -> Secret:
     failure = ""
     try:
-        return hidden(provider())
+        key = provider()
+        if not isawaitable(key):
+            return hidden(key)
+        if iscoroutine(key):
+            key.close()  # else it would warn that nobody awaited it
     except Exception as error:  # noqa: BLE001 - whatever a key function raises, no request can be sent
         failure = type(error).__name__
+    if not failure:
+        raise ConfigurationError(NOT_ASYNC)
     raise ConfigurationError(f"the function that gives the API key raised {failure}; nothing was sent")
 
 

@@ -25,7 +25,7 @@ from voiso_async.resources import Campaigns, Leads, Users
 from voiso_async.resources.leads import LeadWrites
 from voiso_async.resources.params import pairs_of
 from voiso_async.retry import RetryPolicy
-from voiso_async.session import LEAD_TIMEOUT, Session
+from voiso_async.session import LEAD_TIMEOUT, Session, Uncopied
 from voiso_async.transport import HttpSession, Timeout
 from voiso_async.wire import Request, base_url_of, check_seconds
 
@@ -34,6 +34,7 @@ __all__ = ["VoisoClient"]
 T = TypeVar("T")
 
 WORD = re.compile(r"[a-z][a-z_]*")
+IDS_AFTER = {"campaigns": "campaign_id", "users": "user_id"}
 LEAD_WRITE = re.compile(r"(POST|PATCH|PUT) /campaigns/[^/]+/leads/?")
 
 
@@ -51,7 +52,7 @@ class _Options(TypedDict, total=False):
     on_event: Callable[[Event], object] | None
 
 
-class VoisoClient:
+class VoisoClient(Uncopied):
     """A client of the Voiso contact-centre API v4; one for each process, used from any number of tasks.
 
     ::
@@ -155,9 +156,10 @@ class VoisoClient:
         if LEAD_WRITE.fullmatch(f"{method} {path}"):
             raise ConfigurationError("leads are written with leads.add and leads.update; nothing was sent")
         body = None if json is None else _encoded(json)
-        request = Request(method=method, route=_route(path), path=path, params=pairs_of(params), body=body)
+        route, ids = _route(path)
+        request = Request(method=method, route=route, path=path, params=pairs_of(params), body=body, ids=ids)
         response = await self._session.send(request)
-        return Answer(status=response.status, headers=response.headers, body=response.body, request=str(request))
+        return Answer(status=response.status, headers=response.headers, body=response.body, request=request.name)
 
     def lanes(self) -> list[LaneStatus]:
         """Tell how each campaign's lane stands: state and reason, rows waiting, when its gate opens."""
@@ -228,9 +230,18 @@ def _encoded(value: Any) -> bytes:
     raise ConfigurationError("json holds what cannot be written as JSON; nothing was sent")
 
 
-def _route(path: str) -> str:
-    """Make a template of a path, for errors and events: only its plain words are sure to hold no value."""
-    return "/".join(part if not part or WORD.fullmatch(part) else "{id}" for part in path.split("/"))
+def _route(path: str) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """Make a template of a path, and its ids, for errors and events: only plain words are sure to be no value."""
+    template: list[str] = []
+    ids: dict[str, str] = {"id": ""}
+    for part in path.split("/"):
+        if part and not WORD.fullmatch(part):
+            name = IDS_AFTER.get(template[-1] if template else "", "id")
+            name = "id" if name in ids else name
+            ids.setdefault(name, part)
+            part = f"{{{name}}}"  # noqa: PLW2901 - what stands for it
+        template.append(part)
+    return "/".join(template), tuple(ids.items())
 
 
 def _timeout(given: float | Timeout | None) -> Timeout | None:

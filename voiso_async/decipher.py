@@ -11,13 +11,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from voiso_async.convert import decode
-from voiso_async.errors import APIError, Fields, Proof, ResponseError, error_class
+from voiso_async.errors import APIError, Fields, ResponseError
 from voiso_async.retry import retry_after
+from voiso_async.statuses import ADVICE, KNOWN_FIELDS, MEANINGS, error_class, proof_of
 from voiso_async.values import Struct, field
-from voiso_async.wire import Request, Response, origin_of
+from voiso_async.wire import Request, Response, origin_of, request_id_of
 
 __all__ = [
-    "ADVICE",
     "Complaint",
     "Explain",
     "api_error",
@@ -25,6 +25,7 @@ __all__ = [
     "complaint_in",
     "decode_json",
     "explain_voiso",
+    "only_accepted",
 ]
 
 LONGEST_TEXT = 200
@@ -34,20 +35,9 @@ DEEPEST = 6
 MOST_TEXTS = 2000  # twice the leads of one request: each may be named once or twice
 SHOWN_FIELDS = 10
 
-DOCUMENTED = frozenset({200, 201})  # contract 12.7
-CLEAR_REFUSALS = frozenset({401, 403, 404, 405, 406, 410, 411, 413, 414, 415, 429, 431, 451, *range(300, 400)})
-"""Statuses that prove inaction even without the vendor's envelope: nobody processes and then answers so."""
-OPEN_STATUSES = frozenset({408, *range(500, 600)})
-"""Statuses after which the request may have been carried out."""
-ADVICE = {
-    401: "the key is missing, wrong or deleted; check VOISO_API_KEY or the api_key argument",
-    403: "the key needs the scope {scope}",
-    404: "it does not exist, this key cannot see it, or the base URL is wrong",
-    405: "the server does not take this verb here",
-    408: "the server gave up waiting; whether it acted is not known",
-    413: "the request was too large",
-    429: "slow down and try again later",
-}
+ACCEPTED = 202
+WORD = re.compile(r"[a-z_]+")
+NUMBERED = re.compile(r"0[0-9]{6}")  # Talkdesk contract 3.1; no phone number begins so
 SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie"})
 
 ESCAPE_SEQUENCE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?)")
@@ -149,23 +139,20 @@ def api_error(
     seconds = retry_after(response.headers)
     if seconds is None and complaint is not None:
         seconds = complaint.retry_after
+    advised = _advice(request, response, seconds, advice)
     return error_class(response.status)(
-        _message(complaint, _advice(request, response, seconds, advice)),
+        _message(complaint, advised),
+        meaning=_meaning(response.status, complaint, advised),
         status=response.status,
-        request=str(request),
+        request=_name(request),
+        request_id=request_id_of(response.headers),
         fields=complaint.fields if complaint else {},
         code=complaint.code if complaint else "",
         headers={name: value for name, value in response.headers.items() if name not in SECRET_HEADERS},
         body=_readable(response.body),
         retry_after=seconds,
-        proof=_proof(response.status, enveloped=complaint is not None),
+        proof=proof_of(response.status, enveloped=complaint is not None),
     )
-
-
-def _proof(status: int, *, enveloped: bool) -> Proof:
-    if status in CLEAR_REFUSALS or (enveloped and 400 <= status < 500 and status not in OPEN_STATUSES):
-        return "refused"
-    return "in_doubt"
 
 
 def _readable(body: bytes) -> Any:
@@ -178,6 +165,20 @@ def _readable(body: bytes) -> Any:
 def _message(complaint: Complaint | None, advice: str) -> str:
     said = complaint.message if complaint else ""
     return "; ".join(filter(None, [said, advice])) or "the request was refused, without a reason that can be read"
+
+
+def _meaning(status: int, complaint: Complaint | None, advice: str) -> str:
+    """Say what the answer means without a word of the server's, which may echo a lead: known fields only."""
+    words = {part for name in (complaint.fields if complaint else ()) for part in WORD.findall(name)}
+    fields = ", ".join(sorted(words & KNOWN_FIELDS))
+    meaning = advice or MEANINGS.get(status, "the request was refused")
+    if complaint and NUMBERED.fullmatch(complaint.code):
+        meaning = f"{meaning} (code {complaint.code})"
+    return f"{meaning}; fields: {fields}" if fields else meaning
+
+
+def _name(request: Request | str) -> str:
+    return request.name if isinstance(request, Request) else request
 
 
 def _advice(request: Request | str, response: Response, seconds: float | None, advice: Mapping[int, str]) -> str:
@@ -208,26 +209,47 @@ def _target(location: str) -> str:
 
 
 def decode_json(response: Response, request: Request | str, decoder: Callable[[bytes], Any] = decode) -> Any:
-    """Decode the JSON of a 200 or 201; anything that is not the promised body is a ``ResponseError``.
+    """Decode the JSON of a 2xx; anything that is not the promised body is a ``ResponseError``.
 
     A wrong content type is no fault if the JSON is valid. ``decoder`` may be one that makes records.
     """
-    if response.status not in DOCUMENTED:
-        raise _unusable(f"status {response.status} where a body was due", request, "status")
+    if not 200 <= response.status < 300:
+        raise _unusable(f"status {response.status} where a body was due", request, response, "status")
     value, reason = None, ""
     try:
         value = decoder(response.body)
     except ResponseError as error:
         reason = error.reason
     if reason == "empty":
-        raise _unusable("the answer is empty", request, reason)
+        raise _unusable("the answer is empty", request, response, reason)
     if reason:
         sort = response.headers.get("content-type", "json")
-        raise _unusable("the answer is not JSON", request, reason if "json" in sort else "content_type")
+        raise _unusable("the answer is not JSON", request, response, reason if "json" in sort else "content_type")
     if complaint_in(value) is not None:
-        raise _unusable(f"status {response.status} with an error message as body", request, "error_envelope")
+        raise _unusable(
+            f"status {response.status} with an error message as body", request, response, "error_envelope"
+        )
     return value
 
 
-def _unusable(message: str, request: Request | str, reason: str) -> ResponseError:
-    return ResponseError(message, request=str(request), expected="JSON", reason=reason)
+def only_accepted(response: Response, request: Request | str, *keys: str) -> bool:
+    """Whether a 2xx says no more than that the call worked: it has no body, or is a 202 without what was promised.
+
+    An error message in the body is no such answer, but a ``ResponseError``.
+    """
+    if not response.body.strip():
+        return True
+    if response.status != ACCEPTED:
+        return False
+    body = decode_json(response, request)
+    return isinstance(body, dict) and not any(key in body for key in keys)
+
+
+def _unusable(message: str, request: Request | str, response: Response, reason: str) -> ResponseError:
+    return ResponseError(
+        message,
+        request=_name(request),
+        expected="JSON",
+        reason=reason,
+        request_id=request_id_of(response.headers),
+    )

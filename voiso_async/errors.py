@@ -13,6 +13,7 @@
         RequestTimeoutError      the time for one attempt ran out
         ConnectionLostError      the connection ended before a complete answer
         TLSError                 certificate or handshake; never tried again by itself
+      UnexpectedError            neither network nor server: a hook, a proxy setting, a bug; see ``__cause__``
       APIError                   a complete answer that says no
         BadRequestError 400      AuthenticationError 401    PermissionDeniedError 403
         NotFoundError 404        NotAcceptableError 406     ConflictError 409
@@ -36,38 +37,13 @@ from copy import copy
 from typing import Any, Literal, Self
 
 __all__ = [
-    "APIError",
-    "AuthenticationError",
-    "BadRequestError",
-    "ClientClosedError",
-    "ConfigurationError",
-    "ConflictError",
-    "ConnectError",
-    "ConnectionLostError",
-    "DeadlineExceededError",
-    "ForkedError",
-    "IngestError",
-    "InputFileError",
-    "NotAcceptableError",
-    "NotFoundError",
-    "OutboxError",
-    "PaginationError",
-    "PermissionDeniedError",
-    "Proof",
-    "RateLimitError",
-    "RedirectError",
-    "RequestTimeoutError",
-    "ResponseError",
-    "ServerError",
-    "SourceError",
-    "TLSError",
-    "TransportError",
-    "UnprocessableEntityError",
-    "UsageError",
-    "VoisoError",
-    "WrongLoopError",
-    "error_class",
-]
+    "APIError", "AuthenticationError", "BadRequestError", "ClientClosedError", "ConfigurationError",
+    "ConflictError", "ConnectError", "ConnectionLostError", "DeadlineExceededError", "ForkedError", "IngestError",
+    "InputFileError", "NotAcceptableError", "NotFoundError", "OutboxError", "PaginationError",
+    "PermissionDeniedError", "Proof", "RateLimitError", "RedirectError", "RequestTimeoutError", "ResponseError",
+    "ServerError", "SourceError", "TLSError", "TransportError", "UnexpectedError", "UnprocessableEntityError",
+    "UsageError", "VoisoError", "WrongLoopError",
+]  # fmt: skip
 
 Proof = Literal["not_sent", "refused", "in_doubt"]
 Fields = Mapping[str, tuple[str, ...]]
@@ -94,8 +70,19 @@ class VoisoError(Exception):
 
     def with_report(self, report: object) -> Self:
         """Give a copy of this error that carries ``report``: each waiting call gets its own."""
-        twin = copy(self)
+        twin = self._twin()
         twin.report = report
+        return twin
+
+    def advised(self, advice: str) -> Self:
+        """Give a copy of this error that also says what its reader can do."""
+        twin = self._twin()
+        twin.message = f"{self.message}; {advice}"
+        return twin
+
+    def _twin(self) -> Self:
+        twin = copy(self)
+        twin.__cause__ = self.__cause__
         return twin
 
 
@@ -131,14 +118,23 @@ class ForkedError(UsageError):
 
 
 class _RequestError(VoisoError):
-    """An error about one request: ``request`` is its verb and route template, without any value."""
+    """An error about one request: ``request`` is its verb and route template, without any value.
 
-    def __init__(self, message: str, *, request: str = "") -> None:
+    ``campaign`` and ``user`` are the ids that it was about, if any and if they may stand in a log; ``request_id``
+    is what the server called it.
+    """
+
+    def __init__(self, message: str, *, request: str = "", request_id: str | None = None) -> None:
         super().__init__(message)
-        self.request = request
+        self.request = str(request)
+        self.campaign: int | str | None = getattr(request, "campaign", None)
+        self.user: int | str | None = getattr(request, "user", None)
+        self.request_id = request_id
+        self._shown: str = getattr(request, "shown", self.request)
+        self._private: bool = getattr(request, "private", False)
 
     def __str__(self) -> str:
-        return f"{self.request}: {self.message}" if self.request else self.message
+        return f"{self._shown}: {self.message}" if self.request else self.message
 
 
 class TransportError(_RequestError):
@@ -169,12 +165,24 @@ class TLSError(TransportError):
     """The certificate or the handshake failed; trying again would not help."""
 
 
+class UnexpectedError(_RequestError):
+    """Something failed that is neither the network nor the server; ``__cause__`` is the original.
+
+    A hook of the given session raised, its proxy or netrc collides with the request, or it is a bug.
+    """
+
+    def __init__(self, message: str, *, request: str = "", proof: Proof = "in_doubt") -> None:
+        super().__init__(message, request=request)
+        self.proof: Proof | None = proof
+
+
 class APIError(_RequestError):
     """A complete answer that says no (contract section 3).
 
     ``message`` is the server's text, cleaned and cut; ``fields`` its field errors; ``body`` the parsed body,
     or the raw text if it was not JSON; ``retry_after`` the seconds the server asked for. ``code`` is the vendor's
-    own where there is one (Talkdesk's have leading zeros, so it is text).
+    own where there is one (Talkdesk's have leading zeros, so it is text). ``meaning`` is what this package says of
+    it: where the request carried leads, which the server's text may echo, ``str(error)`` has only that.
     """
 
     def __init__(
@@ -189,9 +197,12 @@ class APIError(_RequestError):
         retry_after: float | None = None,
         proof: Proof = "refused",
         code: str = "",
+        meaning: str = "",
+        request_id: str | None = None,
     ) -> None:
-        super().__init__(message, request=request)
+        super().__init__(message, request=request, request_id=request_id)
         self.status = status
+        self.meaning = meaning or "the request was refused"
         self.fields: Fields = fields or {}
         self.headers: Mapping[str, str] = headers or {}
         self.body = body
@@ -200,7 +211,17 @@ class APIError(_RequestError):
         self.code = code
 
     def __str__(self) -> str:
-        return f"{self.request or 'request'} -> {self.status}: {self.message}"
+        said = self.meaning if self._private else self.message
+        return f"{self._shown or 'request'} -> {self.status}: {said}"
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self)!r})"
+
+    def advised(self, advice: str) -> Self:
+        """Give a copy of this error that also says what its reader can do."""
+        twin = super().advised(advice)
+        twin.meaning = f"{self.meaning}; {advice}"
+        return twin
 
 
 class BadRequestError(APIError):
@@ -243,27 +264,6 @@ class RedirectError(APIError):
     """3xx: redirects are never followed; nothing was sent to the target."""
 
 
-_BY_STATUS: dict[int, type[APIError]] = {
-    400: BadRequestError,
-    401: AuthenticationError,
-    403: PermissionDeniedError,
-    404: NotFoundError,
-    406: NotAcceptableError,
-    409: ConflictError,
-    422: UnprocessableEntityError,
-    429: RateLimitError,
-}
-
-
-def error_class(status: int) -> type[APIError]:
-    """Name the class for a status; any 4xx without a class of its own is ``APIError`` itself."""
-    if status in _BY_STATUS:
-        return _BY_STATUS[status]
-    if 300 <= status < 400:
-        return RedirectError
-    return ServerError if status >= 500 else APIError
-
-
 class ResponseError(_RequestError):
     """An answer that cannot be read; ``path`` and ``expected`` say where and what, never the value."""
 
@@ -276,8 +276,9 @@ class ResponseError(_RequestError):
         expected: str = "",
         reason: str = "",
         proof: Proof = "in_doubt",
+        request_id: str | None = None,
     ) -> None:
-        super().__init__(message, request=request)
+        super().__init__(message, request=request, request_id=request_id)
         self.path = path
         self.expected = expected
         self.reason = reason

@@ -1,11 +1,15 @@
 """What happened, as frozen values, and the one hook that is told.
 
-Events carry verbs, route templates, counts and durations: never the key, a phone number or a name.
+Events carry verbs, route templates, ids of campaigns and users, counts and durations: never the key, a phone
+number or a name.
 """
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import count
+from typing import Any
 
 from voiso_async.values import Struct
 
@@ -24,25 +28,40 @@ __all__ = [
 logger: logging.Logger = logging.getLogger("voiso_async")
 logger.addHandler(logging.NullHandler())
 
+_ids = count(1)
+
 SLOW_HOOK_SECONDS = 0.05
 """A hook that holds the event loop for longer is named once in the log."""
 
 
 class RequestSent(Struct, frozen=True, kw_only=True):
-    """One attempt of a request is about to leave; attempts count from 1."""
+    """One attempt of a request is about to leave; attempts count from 1.
 
+    ``id`` pairs it with its ``RequestDone``; ``campaign`` and ``user`` are the ids it is about, if any.
+    """
+
+    id: int = 0
     request: str
     attempt: int
+    campaign: int | str | None = None
+    user: int | str | None = None
 
 
 class RequestDone(Struct, frozen=True, kw_only=True):
-    """One attempt ended: with a status, or with the name of an error class."""
+    """One attempt ended: with a status, or with the name of an error class.
 
+    ``id`` is that of its ``RequestSent``, ``request_id`` what the server called it.
+    """
+
+    id: int = 0
     request: str
     attempt: int
+    campaign: int | str | None = None
+    user: int | str | None = None
     status: int | None
     error: str | None
     seconds: float
+    request_id: str | None = None
 
 
 class RetryPlanned(Struct, frozen=True, kw_only=True):
@@ -50,6 +69,8 @@ class RetryPlanned(Struct, frozen=True, kw_only=True):
 
     request: str
     attempt: int
+    campaign: int | str | None = None
+    user: int | str | None = None
     delay: float
     reason: str
 
@@ -92,6 +113,13 @@ class LaneStopped(Struct, frozen=True, kw_only=True):
 Event = RequestSent | RequestDone | RetryPlanned | OriginHeld | BatchSent | BatchAnswered | LaneStopped
 
 
+class _Ending(Struct):
+    """What is known of one attempt at its end."""
+
+    status: int | None = None
+    request_id: str | None = None
+
+
 class EventHook:
     """Hand each event to the log (level DEBUG) and to the caller's ``on_event``, whose errors stay here."""
 
@@ -111,6 +139,35 @@ class EventHook:
             self._complain("on_event raised %s; the run goes on", type(error).__name__)
         if time.monotonic() - began > SLOW_HOOK_SECONDS:
             self._complain("on_event held the event loop for more than %s s", SLOW_HOOK_SECONDS)
+
+    @contextmanager
+    def attempt(self, request: str, attempt: int, clock: Callable[[], float]) -> Iterator[_Ending]:
+        """Tell of the beginning and the end of one attempt, however it ends; ``request`` may know its ids."""
+        known: dict[str, Any] = {
+            "id": next(_ids),
+            "request": str(request),
+            "attempt": attempt,
+            "campaign": getattr(request, "campaign", None),
+            "user": getattr(request, "user", None),
+        }
+        ending, error, began = _Ending(), None, clock()
+        self(RequestSent(**known))
+        try:
+            yield ending
+        except BaseException as failure:
+            error = type(failure).__name__
+            raise
+        finally:
+            seconds = clock() - began
+            self(
+                RequestDone(
+                    **known,
+                    status=ending.status,
+                    error=error,
+                    seconds=seconds,
+                    request_id=ending.request_id,
+                )
+            )
 
     def _complain(self, message: str, detail: object) -> None:
         if not self._complained:

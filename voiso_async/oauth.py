@@ -18,10 +18,10 @@ from voiso_async.auth import MASK, VISIBLE_ASCII, Secret, checked_text, hidden, 
 from voiso_async.convert import decode
 from voiso_async.decipher import Complaint, api_error, clean_text
 from voiso_async.errors import ClientClosedError, ResponseError, VoisoError
-from voiso_async.events import EventHook, RequestDone, RequestSent
+from voiso_async.events import EventHook
 from voiso_async.transport import HttpSession, Timeout, Transport
 from voiso_async.values import replace
-from voiso_async.wire import Request, Response
+from voiso_async.wire import Request, Response, request_id_of
 
 __all__ = ["ClientCredentials", "ClientSecret", "Identity"]
 
@@ -105,7 +105,7 @@ class ClientCredentials:
     ) -> None:
         path = urlsplit(token_url).path
         self._url = token_url
-        self._request = Request(method="POST", route=path, path=path, headers=tuple(FORM.items()))
+        self._request = Request(method="POST", route=path, path=path, headers=tuple(FORM.items()), personal=False)
         self._identity = identity
         self._scope = " ".join(scopes)
         self._session = session
@@ -179,7 +179,7 @@ class ClientCredentials:
             shown = {name: self.mask(value) for name, value in response.headers.items()}
             response = replace(response, body=text.encode(), headers=shown)
             raise api_error(self._request, response, _explain_token, TOKEN_ADVICE)
-        token, lifetime = _read_token(decode(response.body, request=str(self._request)), str(self._request))
+        token, lifetime = _read_token(decode(response.body, request=self._request.name), self._request.name)
         self._spelled = (spellings(token[:MASKED_PREFIX], r"[^\s\"'<>,;]*"), *self._spelled[:1])
         left = lifetime / 2 if lifetime < SHORT_LIFETIME else lifetime - MARGIN
         return _Token(token, began + left, next(_serials))
@@ -187,18 +187,14 @@ class ClientCredentials:
     async def _exchange(self, request: Request, headers: Mapping[str, str]) -> Response:
         """Send over a connection of its own: a token lives longer than an idle connection."""
         transport = Transport(self._session, fresh=True)
-        began = self._clock()
-        status = error = None
-        self._hook(RequestSent(request=str(request), attempt=1))
         try:
-            response = await transport.send(request, self._url, headers, Timeout())
-            status = response.status
-        except BaseException as failure:
-            error = type(failure).__name__
-            raise
+            with self._hook.attempt(request.name, 1, self._clock) as ending:
+                response = await transport.send(request, self._url, headers, Timeout())
+                ending.status = response.status
+                ending.request_id = request_id_of(
+                    {name: self.mask(value) for name, value in response.headers.items()}
+                )
         finally:
-            seconds = self._clock() - began
-            self._hook(RequestDone(request=str(request), attempt=1, status=status, error=error, seconds=seconds))
             await transport.aclose()
         return response
 

@@ -224,7 +224,7 @@ class LinkPages(Discreet, Struct, frozen=True):
         return replace(self.request, params=params)
 
     def _error(self, message: str, reason: str) -> PaginationError:
-        return PaginationError(message, request=str(self.request), reason=reason)
+        return PaginationError(message, request=self.request.name, reason=reason)
 
 
 def _canonical(request: Request) -> Params:
@@ -240,7 +240,7 @@ def page_of(cls: type[R], key: str) -> Callable[[Response, Request], Page[R]]:
     decoder = decoder_of(cls)
 
     def read(response: Response, request: Request) -> Page[R]:
-        name = str(request)
+        name = request.name
         body = decode_json(response, request, decoder)
         items: tuple[R, ...] = structure_field(body, key, tuple[cls, ...], request=name)  # type: ignore[valid-type]
         return Page(items=items, total=_total(body.get("metadata"), name))

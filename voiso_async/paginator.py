@@ -292,4 +292,4 @@ def _all_new(ids: list[str], seen: set[str]) -> bool:
 
 
 def _fault(step: Step, message: str, reason: str) -> PaginationError:
-    return PaginationError(message, request=str(step.request), offset=step.offset, reason=reason)
+    return PaginationError(message, request=step.request.name, offset=step.offset, reason=reason)

@@ -21,8 +21,8 @@ REQUEST_TIMEOUT = 408
 TOO_MANY_REQUESTS = 429
 SERVER_ERRORS = range(500, 600)
 
-HOPELESS_REASONS = frozenset({"proxy_refused", "held", "unexpected"})
-"""Failures that the same request would meet again at once, or that nobody foresaw."""
+HOPELESS_REASONS = frozenset({"proxy_refused", "held"})
+"""Failures that the same request would meet again at once."""
 GARBLED_REASONS = frozenset({"protocol", "encoding"})
 """Unreadable answers of a broken connection or middlebox; another connection may do better."""
 

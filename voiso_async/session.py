@@ -7,12 +7,13 @@ import re
 import warnings
 from collections.abc import Mapping
 from copy import copy
+from typing import NoReturn
 
 import anyio
 from attrs import define
 
 from voiso_async.auth import Auth
-from voiso_async.decipher import ADVICE, Explain, api_error, explain_voiso
+from voiso_async.decipher import Explain, api_error, explain_voiso
 from voiso_async.errors import (
     APIError,
     ClientClosedError,
@@ -20,16 +21,18 @@ from voiso_async.errors import (
     ForkedError,
     RequestTimeoutError,
     ResponseError,
+    UsageError,
     VoisoError,
     WrongLoopError,
 )
-from voiso_async.events import EventHook, OriginHeld, RequestDone, RequestSent, RetryPlanned
+from voiso_async.events import EventHook, OriginHeld, RetryPlanned
 from voiso_async.retry import RetryPolicy, retry_after
+from voiso_async.statuses import ADVICE
 from voiso_async.transport import HttpSession, Timeout, Transport
 from voiso_async.values import replace
-from voiso_async.wire import Request, Response, origin_of
+from voiso_async.wire import Request, Response, origin_of, request_id_of
 
-__all__ = ["LEAD_TIMEOUT", "Session"]
+__all__ = ["LEAD_TIMEOUT", "Session", "Uncopied"]
 
 LEAD_TIMEOUT = Timeout(total=120.0, connect=10.0, read=120.0)
 """A batch of leads may be worked on for long, and giving up early turns a thousand rows into a doubt."""
@@ -38,6 +41,13 @@ UNAUTHORISED = 401
 HOLDING_STATUSES = frozenset({429, 503})
 METHOD = re.compile(r"[A-Z]{3,7}")
 PATH = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9_.~-]*)+/?")  # no segment begins with a dot
+
+
+class Uncopied:
+    """What holds connections and a key, and has one home: a copy would have none."""
+
+    def __deepcopy__(self, memo: object) -> NoReturn:
+        raise UsageError("a client is not copied: share it among any number of tasks; with_options() gives a view")
 
 
 @define(eq=False, repr=False)
@@ -80,7 +90,7 @@ class _Shared:
         )
 
 
-class Session:
+class Session(Uncopied):
     """Sends requests to one origin: with the key, in time, again where that is safe, and with honest errors.
 
     Used from any number of tasks of one event loop. A 429 or 503 with ``Retry-After`` holds every request of this
@@ -108,7 +118,7 @@ class Session:
         self._shared = _Shared(
             auth=auth,
             reads=Transport(session),
-            leads=Transport(session, fresh=True),
+            leads=Transport(session, fresh=True, patient=True),
             hook=hook or EventHook(),
             explain=explain,
             advice=advice,
@@ -164,7 +174,16 @@ class Session:
                 if delay is None or _now() + delay >= ends:
                     raise
                 reason = _reason(failure)
-            self._shared.hook(RetryPlanned(request=str(request), attempt=attempt, delay=delay, reason=reason))
+            self._shared.hook(
+                RetryPlanned(
+                    request=str(request),
+                    attempt=attempt,
+                    campaign=request.name.campaign,
+                    user=request.name.user,
+                    delay=delay,
+                    reason=reason,
+                )
+            )
             await anyio.sleep(delay)
             attempt += 1
 
@@ -196,22 +215,11 @@ class Session:
         await self._quiet(request, ends)
         self.ensure_usable()
         headers = await self._shared.auth.headers()
-        began = _now()
-        status = error = None
-        self._shared.hook(RequestSent(request=str(request), attempt=attempt))
-        try:
-            response = await transport.send(request, url, headers, timeout.within(ends - began))
-            status = response.status
-        except BaseException as failure:
-            error = type(failure).__name__
-            raise
-        finally:
-            seconds = _now() - began
-            self._shared.hook(
-                RequestDone(request=str(request), attempt=attempt, status=status, error=error, seconds=seconds)
-            )
+        with self._shared.hook.attempt(request.name, attempt, _now) as ending:
+            response = self._masked(await transport.send(request, url, headers, timeout.within(ends - _now())))
+            ending.status, ending.request_id = response.status, request_id_of(response.headers)
         self._hold(response)
-        return self._masked(response)
+        return response
 
     def _deciphered(self, request: Request, response: Response) -> Response:
         """Pass a 2xx on and name the error of everything else: the decipher ring."""
@@ -221,7 +229,7 @@ class Session:
             raise self.api_error(request, response)
         raise ResponseError(
             f"status {response.status} has no meaning here",
-            request=str(request),
+            request=request.name,
             expected="a final HTTP status",
             reason="status",
         )
@@ -251,7 +259,7 @@ class Session:
             if _now() + wait >= ends:
                 raise RequestTimeoutError(
                     f"the server asked for {wait:.1f} s of quiet, longer than the time left",
-                    request=str(request),
+                    request=request.name,
                     proof="not_sent",
                     reason="held",
                 )

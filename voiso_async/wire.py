@@ -15,6 +15,7 @@ from voiso_async.values import Discreet, Struct
 
 __all__ = [
     "Request",
+    "RequestName",
     "Response",
     "base_url_of",
     "check_seconds",
@@ -24,25 +25,79 @@ __all__ = [
     "positive_id",
     "positive_number",
     "positive_whole",
+    "request_id_of",
 ]
 
 API_PATH = "/api/v4"  # contract 1
 CLUSTER = re.compile(r"(?!xn--)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")  # contract 1: one DNS label
-BASE_URL = re.compile(r"https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[A-Za-z0-9_/-]*)?")
+BASE_URL = re.compile(r"(?i:https?)://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[A-Za-z0-9_/-]*)?")
+HOST_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+LONGEST_LABEL, LONGEST_HOST = 63, 253
 NUMERIC_HOST = re.compile(r"(0x[0-9a-f]*|[0-9]+)(\.(0x[0-9a-f]*|[0-9]+))*")
 ID_TEXT = re.compile(r"[A-Za-z0-9_-]{1,128}")
+SHOWN_ID = re.compile(
+    r"[0-9]{1,9}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?=[0-9]*[a-f])[0-9a-f]{24,32}", re.IGNORECASE
+)
+"""Ids of the usual kinds. What is longer, or plain text, could be a phone number or a name."""
+HARMLESS_PARAMS = frozenset(
+    {"limit", "offset", "page", "per_page", "status", "strategy", "method", "live", "order_by"}
+)
 LARGEST_ID = 2**63 - 1
 LONGEST = 10**15
 """Of a time in seconds: who wants no limit may write any large number, but a timer has to take it."""
+REQUEST_ID_HEADERS = (
+    "x-request-id",
+    "x-amzn-requestid",
+    "x-amz-request-id",
+    "x-correlation-id",
+    "x-trace-id",
+    "cf-ray",
+)
+REQUEST_ID = re.compile(r"[A-Za-z0-9._:=+/@-]{1,128}")
+HEX_ID = re.compile(r"(?=[0-9-]*[A-Fa-f])[0-9A-Fa-f-]{16,}(-[A-Z]{3})?")
+LONG_NUMBER = re.compile(r"\d(?:[\W_]{0,3}\d){6,}")
 
 Params = tuple[tuple[str, str], ...]
+
+
+class RequestName(str):
+    """How errors and events call a request: the verb and route template, and what else a log may know of it.
+
+    ``shown`` has the ids filled in. A ``private`` request carried what an answer could echo into a log: a body, or
+    filters such as an e-mail address.
+    """
+
+    __slots__ = ("campaign", "private", "shown", "user")
+
+    shown: str
+    campaign: int | str | None
+    user: int | str | None
+    private: bool
+
+    @classmethod
+    def of(cls, request: "Request") -> "RequestName":
+        """Name a request."""
+        name = cls(request)
+        shown = {key: _shown_id(key, text) for key, text in request.ids}
+        texts = {key: f"{{{key}}}" if known is None else known for key, known in shown.items()}
+        name.shown = f"{request.method} {request.route.format_map(texts)}" if texts else str(request)
+        name.campaign, name.user = shown.get("campaign_id"), shown.get("user_id")
+        name.private = request.private
+        return name
+
+
+def _shown_id(key: str, text: str) -> int | str | None:
+    if text.isdigit() and (key == "campaign_id" or SHOWN_ID.fullmatch(text)):
+        return int(text)
+    return text if SHOWN_ID.fullmatch(text) else None
 
 
 class Request(Discreet, Struct, frozen=True, kw_only=True):
     """One call of the API: a verb, a route template, and the path with its ids filled in.
 
-    ``route`` is what errors, events and logs show; ``scope`` is what the key needs (contract 2), for hints.
-    ``headers`` stand in place of the usual ones of the same name, where a vendor wants another format.
+    ``name`` is what errors, events and logs show; ``scope`` is what the key needs (contract 2), for hints.
+    ``headers`` stand in place of the usual ones of the same name, where a vendor wants another format. A request
+    with a body or filters is ``private`` unless its maker knows better.
     """
 
     method: str
@@ -52,11 +107,25 @@ class Request(Discreet, Struct, frozen=True, kw_only=True):
     body: bytes | None = None
     scope: str = ""
     headers: Params = ()
+    ids: Params = ()
+    personal: bool | None = None
 
-    _hidden: ClassVar[AbstractSet[str]] = {"params", "body", "headers"}
+    _hidden: ClassVar[AbstractSet[str]] = {"params", "body", "headers", "path", "ids"}
 
     def __str__(self) -> str:
         return f"{self.method} {self.route}"
+
+    @property
+    def name(self) -> RequestName:
+        """What errors and events call this request."""
+        return RequestName.of(self)
+
+    @property
+    def private(self) -> bool:
+        """Whether an answer may echo something personal that this request carried."""
+        if self.personal is not None:
+            return self.personal
+        return bool(self.body) or any(name not in HARMLESS_PARAMS for name, _ in self.params)
 
     @property
     def target(self) -> str:
@@ -74,6 +143,7 @@ class Request(Discreet, Struct, frozen=True, kw_only=True):
         body: bytes | None = None,
         scope: str = "",
         headers: Params = (),
+        personal: bool | None = None,
     ) -> "Request":
         """Fill ``ids`` into the route template; a hostile id raises ``ConfigurationError`` before any I/O."""
         texts = {name: id_text(value, name) for name, value in (ids or {}).items()}
@@ -85,6 +155,8 @@ class Request(Discreet, Struct, frozen=True, kw_only=True):
             body=body,
             scope=scope,
             headers=headers,
+            ids=tuple(texts.items()),
+            personal=personal,
         )
 
 
@@ -172,6 +244,11 @@ def checked_url(url: str, name: str = "base_url", such_as: str = "https://cc-ams
             f"{name} must be scheme, host and optional port and path, without user, query, fragment or dots "
             f"in the path, such as {such_as}"
         )
+    if ":" not in host and not _is_host_name(host):
+        raise ConfigurationError(
+            f"{name} has a host name that cannot be: between its dots stand 1 to {LONGEST_LABEL} letters, digits "
+            f"and inner '-', all of it has at most {LONGEST_HOST} characters, and no dot ends it"
+        )
     if NUMERIC_HOST.fullmatch(host) and not _is_address(host):
         raise ConfigurationError(f"{name} names its host by a number that is not a plain IPv4 address")
     if parts.scheme == "http" and not _is_loopback(host):
@@ -197,8 +274,19 @@ def _is_address(host: str) -> bool:
     return True
 
 
+def _is_host_name(host: str) -> bool:
+    return len(host) <= LONGEST_HOST and all(HOST_LABEL.fullmatch(label) for label in host.split("."))
+
+
 def _is_loopback(host: str) -> bool:
     return host == "localhost" or (_is_address(host) and ipaddress.ip_address(host).is_loopback)
+
+
+def request_id_of(headers: Mapping[str, str]) -> str | None:
+    """What the server calls a request, for its support; nothing that could be a phone number."""
+    found = next((headers[name] for name in REQUEST_ID_HEADERS if headers.get(name)), "")
+    sound = REQUEST_ID.fullmatch(found) and (HEX_ID.fullmatch(found) or not LONG_NUMBER.search(found))
+    return found if sound else None
 
 
 def origin_of(url: str) -> str:

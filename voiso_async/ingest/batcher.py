@@ -16,7 +16,7 @@ from voiso_async.ingest.ingestion import Ingestion
 from voiso_async.ingest.lane import Lane, Post, Quiet
 from voiso_async.ingest.outcome import IngestReport
 from voiso_async.ingest.policy import LanePolicy
-from voiso_async.ingest.reckoning import Explain
+from voiso_async.ingest.reckoning import ExplainOf
 from voiso_async.ingest.row import Operation
 from voiso_async.ingest.source import Leads, Source
 from voiso_async.ingest.status import LaneStatus
@@ -39,7 +39,7 @@ class LeadBatcher:
         self,
         post: Post,
         door: Door,
-        explain: Explain,
+        explain: ExplainOf,
         *,
         policy: LanePolicy | None = None,
         hook: EventHook | None = None,

@@ -11,7 +11,7 @@ from itertools import islice
 
 import anyio
 
-from voiso_async.errors import OutboxError, VoisoError
+from voiso_async.errors import OutboxError, UnexpectedError, VoisoError
 from voiso_async.events import BatchAnswered, BatchSent, EventHook, LaneStopped
 from voiso_async.ingest.agenda import Agenda
 from voiso_async.ingest.batch import Batch, tell
@@ -20,7 +20,7 @@ from voiso_async.ingest.durable import DurableCall
 from voiso_async.ingest.landing import Landing, Stop, stop_after
 from voiso_async.ingest.outcome import ANSWERED, Outcome
 from voiso_async.ingest.policy import LanePolicy
-from voiso_async.ingest.reckoning import Explain, Reckoning
+from voiso_async.ingest.reckoning import ExplainOf, Reckoning
 from voiso_async.ingest.row import Operation, Row, RowResult
 from voiso_async.ingest.status import LaneMeter, LaneState, LaneStatus
 from voiso_async.ingest.turn import Door, Turn, Wish
@@ -51,7 +51,7 @@ class Lane:
         *,
         door: Door,
         post: Post,
-        explain: Explain,
+        explain: ExplainOf,
         quiet: Quiet,
         policy: LanePolicy,
         hook: EventHook,
@@ -68,7 +68,9 @@ class Lane:
         self._calls: dict[WaitingCall, None] = {}
         self._agenda = Agenda()
         self._boarding = Boarding(self._agenda, policy.max_rows)
-        self._reckoning = Reckoning(self._agenda, policy, explain, self.doubts, clock)
+        self._reckoning = Reckoning(
+            self._agenda, policy, lambda *answer: explain(campaign, *answer), self.doubts, clock
+        )
         self._wake = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
@@ -262,6 +264,8 @@ class Lane:
         try:
             return await self._post(self.campaign, batch.operation, body)
         except VoisoError as error:
+            if isinstance(error, UnexpectedError) and error.proof == "in_doubt":
+                raise  # no verdict on the server: the lane ends at once, and what is in flight is doubted
             return error
 
     def _note(self, batch: Batch, landing: Landing, seconds: float) -> None:

@@ -2,7 +2,6 @@
 
 import random
 from collections.abc import Callable
-from copy import copy
 
 from voiso_async.errors import APIError, VoisoError
 from voiso_async.ingest.agenda import Agenda
@@ -15,8 +14,9 @@ from voiso_async.ingest.suspects import Refusal, Suspects
 from voiso_async.ingest.verdict import Busy, Fatal, InDoubt, NotSent, Refused, Settled, TooLarge, verdict
 from voiso_async.wire import Response
 
-__all__ = ["Explain", "Reckoning"]
+__all__ = ["Explain", "ExplainOf", "Reckoning"]
 
+ExplainOf = Callable[[int, Operation, Response], APIError]
 Explain = Callable[[Operation, Response], APIError]
 Answer = Response | VoisoError
 
@@ -211,9 +211,7 @@ class Reckoning:
 
     def _error(self, batch: Batch, answer: Answer, advice: str) -> VoisoError:
         error = answer if isinstance(answer, VoisoError) else self._explain(batch.operation, answer)
-        twin = copy(error)
-        twin.message = f"{error.message}; {advice}"
-        return twin
+        return error.advised(advice)
 
 
 def _text(answer: Answer) -> str:

@@ -5,7 +5,7 @@ The first line that fits decides; "envelope" is the vendor's own JSON error body
 ====================================================================== ==========
 proof                                                                  verdict
 ====================================================================== ==========
-body never begun (TLS failure, or a client that cannot be used: Fatal) NotSent
+body never begun (Fatal: a TLS failure, or an error on this side)       NotSent
 no complete answer; 408; 5xx                                           InDoubt
 2xx with an error message, unless its lists name a number              InDoubt
 2xx with a list for an add; 2xx, empty or an object, for an update     Settled
@@ -22,7 +22,14 @@ from typing import Any
 
 from voiso_async.convert import decode
 from voiso_async.decipher import explain_voiso
-from voiso_async.errors import ConfigurationError, ResponseError, TLSError, UsageError, VoisoError
+from voiso_async.errors import (
+    ConfigurationError,
+    ResponseError,
+    TLSError,
+    UnexpectedError,
+    UsageError,
+    VoisoError,
+)
 from voiso_async.ingest.answer import Answer, read_answer
 from voiso_async.ingest.row import Operation
 from voiso_async.ingest.suspects import Refusal
@@ -83,7 +90,7 @@ def verdict(operation: Operation, answer: Response | VoisoError) -> Verdict:
     if isinstance(answer, Response):
         return _of_response(operation, answer)
     if answer.proof == "not_sent":
-        hopeless = isinstance(answer, TLSError | ConfigurationError | UsageError)
+        hopeless = isinstance(answer, TLSError | ConfigurationError | UsageError | UnexpectedError)
         return Fatal(everything=True) if hopeless else NotSent()
     return InDoubt()
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import anyio
 
-from voiso_async.decipher import decode_json
+from voiso_async.decipher import decode_json, only_accepted
 from voiso_async.errors import ConfigurationError, DeadlineExceededError, VoisoError
 from voiso_async.models.campaigns import Campaign, campaign_from
 from voiso_async.models.users import User
@@ -13,7 +13,7 @@ from voiso_async.paginator import OffsetPages, Paginator, page_of
 from voiso_async.resources.members import READ, Members, campaign_request
 from voiso_async.resources.params import query
 from voiso_async.session import Session
-from voiso_async.wire import Request, check_seconds
+from voiso_async.wire import Request, check_seconds, positive_id
 
 __all__ = ["Campaigns"]
 
@@ -50,7 +50,7 @@ class Campaigns:
         >>> async for campaign in voiso.campaigns.list(status="active"): ...   # doctest: +SKIP
         """
         params = query(name=name, status=status, strategy=strategy, method=method, live=live)
-        request = Request.to("GET", "/campaigns", params=params, scope=READ)
+        request = Request.to("GET", "/campaigns", params=params, scope=READ, personal=False)
         return Paginator(
             self._session.send, OffsetPages(request, page_size=page_size), page_of(Campaign, "campaigns")
         )
@@ -63,7 +63,7 @@ class Campaigns:
         """Start dialling (contract 5.5); the status of the answer may be a transition, see ``wait_for``.
 
         Sent once. If the answer is lost, one look at the campaign tells whether it worked; else the error is
-        raised with ``proof == "in_doubt"``.
+        raised with ``proof == "in_doubt"``. An answer without a campaign makes for a look at it too.
         """
         return await self._change_state("start", campaign_id)
 
@@ -127,17 +127,22 @@ class Campaigns:
 
     async def _campaign(self, request: Request) -> Campaign:
         response = await self._session.send(request)
-        return campaign_from(decode_json(response, request), str(request))
+        return campaign_from(decode_json(response, request), request.name)
 
     async def _change_state(self, action: str, campaign_id: int | str) -> Campaign:
         request = campaign_request("POST", f"/{action}", campaign_id)
         try:
-            return await self._campaign(request)
+            response = await self._session.send(request)
+            if not only_accepted(response, request, "campaign", "id"):
+                return campaign_from(decode_json(response, request), request.name)
+            lost = None
         except VoisoError as error:
             if error.proof != "in_doubt":
                 raise
             lost = error
         campaign = await self._look(campaign_id)
+        if lost is None:
+            return campaign or Campaign(id=positive_id(campaign_id))
         if campaign is not None and campaign.status in _REACHED[action]:
             return campaign
         raise lost

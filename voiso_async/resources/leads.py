@@ -29,9 +29,9 @@ class LeadWrites:
         """Send one batch, once."""
         return await self._session.attempt(self._request(campaign, operation, body))
 
-    def explain(self, operation: Operation, response: Response) -> APIError:
+    def explain(self, campaign: int, operation: Operation, response: Response) -> APIError:
         """Make the error of an answer that says no."""
-        return self._session.api_error(self._request(1, operation), response)
+        return self._session.api_error(self._request(campaign, operation), response)
 
     def _request(self, campaign: int, operation: Operation, body: bytes | None = None) -> Request:
         return Request.to(
@@ -40,6 +40,7 @@ class LeadWrites:
             {"campaign_id": campaign},
             body=body,
             scope="campaigns.manage",
+            personal=True,
         )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from attrs import frozen
 
 from voiso_async.convert import encode, structure_field
-from voiso_async.decipher import decode_json
+from voiso_async.decipher import decode_json, only_accepted
 from voiso_async.errors import ConfigurationError, NotFoundError, VoisoError
 from voiso_async.models.users import User, user_from
 from voiso_async.paginator import OffsetPages, Paginator, page_of
@@ -83,29 +83,39 @@ class Members:
             pass  # whatever it says, the first try stays in doubt
         raise lost
 
-    async def _removed(self, request: Request, *, again: bool = False) -> User:
+    async def _removed(self, request: Request, *, again: bool = False) -> User | None:
         response = await self._session.send(request, repeat_in_doubt=again)
-        return user_from(decode_json(response, request), str(request))
+        if only_accepted(response, request, "user", "id"):
+            return None
+        return user_from(decode_json(response, request), request.name)
 
     async def _add_chunk(self, campaign: int, ids: Ids) -> tuple[User, ...]:
-        request = campaign_request("POST", "/users", campaign, body=encode({"user_ids": ids}))
+        request = campaign_request("POST", "/users", campaign, body=encode({"user_ids": ids}), personal=False)
+        lost = None
         try:
-            return await self._added(request)
+            added = await self._added(request)
         except VoisoError as error:
             if error.proof != "in_doubt":
                 raise
             lost = error
+        if lost is None:
+            return await self._assigned(campaign, ids) if added is None else added
         added = await self._added_after_doubt(request, campaign, ids)
         if added is None:
             raise lost
         return added
+
+    async def _assigned(self, campaign: int, ids: Ids) -> tuple[User, ...]:
+        """After a success that names nobody: whom the campaign has; their bare ids if it cannot be read."""
+        found = await self._look_up(campaign, {str(user_id) for user_id in ids})
+        return tuple(User(id=user_id) for user_id in ids) if found is None else found
 
     async def _added_after_doubt(self, request: Request, campaign: int, ids: Ids) -> tuple[User, ...] | None:
         """Ask again, and look up whom the second answer leaves out; ``None`` if the doubt remains."""
         added: tuple[User, ...] = ()
         refused = False
         try:
-            added = await self._added(request, again=True)
+            added = await self._added(request, again=True) or ()
         except VoisoError as error:
             if error.proof != "refused":
                 return None
@@ -123,18 +133,26 @@ class Members:
             return None
         return tuple(user for user in members if str(user.id) in wanted)
 
-    async def _added(self, request: Request, *, again: bool = False) -> tuple[User, ...]:
+    async def _added(self, request: Request, *, again: bool = False) -> tuple[User, ...] | None:
         response = await self._session.send(request, repeat_in_doubt=again)
+        if only_accepted(response, request, "added_users"):
+            return None
         body = decode_json(response, request)
-        return structure_field(body, "added_users", tuple[User, ...], request=str(request))
+        return structure_field(body, "added_users", tuple[User, ...], request=request.name)
 
 
 def campaign_request(
-    method: str, rest: str, campaign_id: int | str, *, body: bytes | None = None, scope: str = MANAGE
+    method: str,
+    rest: str,
+    campaign_id: int | str,
+    *,
+    body: bytes | None = None,
+    scope: str = MANAGE,
+    personal: bool | None = None,
 ) -> Request:
     """Make a request below one campaign."""
-    route = f"/campaigns/{{campaign_id}}{rest}"
-    return Request.to(method, route, {"campaign_id": positive_id(campaign_id)}, body=body, scope=scope)
+    route, ids = f"/campaigns/{{campaign_id}}{rest}", {"campaign_id": positive_id(campaign_id)}
+    return Request.to(method, route, ids, body=body, scope=scope, personal=personal)
 
 
 def _checked(user_ids: Any) -> Ids:

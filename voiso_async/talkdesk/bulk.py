@@ -27,7 +27,15 @@ from attrs import frozen
 
 from voiso_async.convert import decode
 from voiso_async.decipher import Complaint, clean_text
-from voiso_async.errors import APIError, ConfigurationError, ResponseError, TLSError, UsageError, VoisoError
+from voiso_async.errors import (
+    APIError,
+    ConfigurationError,
+    ResponseError,
+    TLSError,
+    UnexpectedError,
+    UsageError,
+    VoisoError,
+)
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.ingest.suspects import Refusal
 from voiso_async.ingest.verdict import FATAL, Busy, Fatal, InDoubt, NotSent, Refused, TooLarge
@@ -37,7 +45,7 @@ from voiso_async.talkdesk.models import IdentifierType
 from voiso_async.talkdesk.records import RecordRow, identity_of
 from voiso_async.wire import Response
 
-__all__ = ["Said", "Taken", "Verdict", "matched", "said_of", "verdict_of"]
+__all__ = ["LIST_FULL", "Said", "Taken", "Verdict", "matched", "said_of", "verdict_of"]
 
 TOO_MANY = "0530936"
 LIST_FULL = "0530911"
@@ -73,6 +81,8 @@ def verdict_of(answer: Response | VoisoError) -> Verdict:
     """Judge one attempt by its answer, or by the error that came in its place."""
     if isinstance(answer, Response):
         return _of_response(answer)
+    if isinstance(answer, UnexpectedError):
+        return Fatal(everything=True)
     if answer.proof != "not_sent":
         return InDoubt()
     refused = isinstance(answer, APIError) and answer.status not in PASSING  # no token can be had

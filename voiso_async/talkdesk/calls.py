@@ -76,7 +76,10 @@ def request_to(
     params: Iterable[tuple[str, str]] = (),
     body: bytes | None = None,
     body_type: str = "application/json",
+    personal: bool | None = None,
 ) -> Request:
     """Make a request with the formats of this vendor (contract 3)."""
     kind = () if body is None else (("Content-Type", body_type),)
-    return Request.to(method, route, ids, params=params, body=body, scope=scope, headers=(ACCEPT, *kind))
+    return Request.to(
+        method, route, ids, params=params, body=body, scope=scope, headers=(ACCEPT, *kind), personal=personal
+    )

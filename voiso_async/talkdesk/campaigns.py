@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from voiso_async.convert import encode, structure
-from voiso_async.decipher import decode_json
+from voiso_async.decipher import decode_json, only_accepted
 from voiso_async.errors import ConfigurationError, UsageError
 from voiso_async.paginator import Paginator
 from voiso_async.resources.params import query
@@ -60,7 +60,7 @@ class TalkdeskCampaigns:
             record_list_id=record_list_id,
             order_by=order_by,
         )
-        request = request_to("GET", "/campaigns", params=params, scope=READ)
+        request = request_to("GET", "/campaigns", params=params, scope=READ, personal=False)
         # contract 10, row 8: the documents also spell it so
         return listing(self._calls, request, TalkdeskCampaign, "campaigns", "campaings", page_size=page_size)
 
@@ -99,7 +99,12 @@ class TalkdeskCampaigns:
         for start in range(0, len(ids), MOST_LISTS):
             body = encode([{"id": one} for one in ids[start : start + MOST_LISTS]])
             request = request_to(
-                "POST", f"{CAMPAIGN}/record-lists", {"campaign_id": campaign_id}, body=body, scope=WRITE
+                "POST",
+                f"{CAMPAIGN}/record-lists",
+                {"campaign_id": campaign_id},
+                body=body,
+                scope=WRITE,
+                personal=False,
             )
             await self._calls.send(request, repeat_in_doubt=True)
 
@@ -110,9 +115,12 @@ class TalkdeskCampaigns:
     async def _campaign(
         self, method: str, campaign_id: str, scope: str, body: bytes | None = None
     ) -> TalkdeskCampaign:
-        request = request_to(method, CAMPAIGN, {"campaign_id": campaign_id}, body=body, scope=scope)
+        ids = {"campaign_id": campaign_id}
+        request = request_to(method, CAMPAIGN, ids, body=body, scope=scope, personal=False)
         response = await self._calls.send(request, repeat_in_doubt=True)
-        return structure(decode_json(response, request), TalkdeskCampaign, request=str(request))
+        if body is not None and only_accepted(response, request, "id"):
+            return await self.get(campaign_id)
+        return structure(decode_json(response, request), TalkdeskCampaign, request=request.name)
 
 
 def _checked(list_ids: Any) -> tuple[str, ...]:

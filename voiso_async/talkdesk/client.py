@@ -13,7 +13,7 @@ from voiso_async.events import Event, EventHook
 from voiso_async.ingest.policy import LanePolicy
 from voiso_async.oauth import ClientCredentials, ClientSecret, Identity
 from voiso_async.retry import RetryPolicy
-from voiso_async.session import LEAD_TIMEOUT, Session
+from voiso_async.session import LEAD_TIMEOUT, Session, Uncopied
 from voiso_async.talkdesk.addresses import addresses_of
 from voiso_async.talkdesk.assertion import SignedAssertion
 from voiso_async.talkdesk.calls import Calls
@@ -43,7 +43,7 @@ class _Options(TypedDict, total=False):
     on_event: Callable[[Event], object] | None
 
 
-class TalkdeskClient:
+class TalkdeskClient(Uncopied):
     """A client of Talkdesk's campaigns, their users and record lists; one for each account and process.
 
     ::

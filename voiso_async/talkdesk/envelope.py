@@ -5,8 +5,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from voiso_async.convert import decode
-from voiso_async.decipher import ADVICE, Complaint, clean_text
+from voiso_async.decipher import Complaint, clean_text
 from voiso_async.errors import ResponseError
+from voiso_async.statuses import ADVICE
 
 __all__ = ["TALKDESK_ADVICE", "explain_talkdesk"]
 

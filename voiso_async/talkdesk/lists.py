@@ -7,7 +7,7 @@ from typing import Any
 import anyio
 
 from voiso_async.convert import encode, structure
-from voiso_async.decipher import decode_json
+from voiso_async.decipher import decode_json, only_accepted
 from voiso_async.errors import APIError, ConfigurationError, VoisoError
 from voiso_async.ingest.policy import LanePolicy
 from voiso_async.paginator import Paginator
@@ -67,12 +67,13 @@ class RecordLists:
         How ``name`` matches is not documented; ``find`` compares whole names.
         """
         params = query(name=name, status=status, team_id=team_id, order_by=order_by)
-        request = request_to("GET", "/record-lists", params=params, scope=MANAGE)
+        request = request_to("GET", "/record-lists", params=params, scope=MANAGE, personal=False)
         return listing(self._calls, request, RecordList, "record_lists", page_size=page_size, largest=LARGEST_PAGE)
 
     async def get(self, list_id: str) -> RecordList:
         """Read one list."""
-        return await self._one(request_to("GET", "/record-lists/{list_id}", {"list_id": list_id}, scope=MANAGE))
+        request = request_to("GET", "/record-lists/{list_id}", {"list_id": list_id}, scope=MANAGE)
+        return _read(await self._calls.send(request), request)
 
     async def find(self, name: str) -> RecordList | None:
         """Find the list with exactly this name; several are a ``ConfigurationError``: give the id of one then."""
@@ -92,7 +93,11 @@ class RecordLists:
                 f"unique_identifier_type must be one of {', '.join(IdentifierType)}; nothing was sent"
             )
         body = encode({"name": _checked(name), "unique_identifier_type": kind.value})
-        return await self._one(request_to("POST", "/record-lists", body=body, body_type=HAL, scope=MANAGE))
+        request = request_to("POST", "/record-lists", body=body, body_type=HAL, scope=MANAGE, personal=False)
+        response = await self._calls.send(request)
+        if only_accepted(response, request, "id") and (found := await self.find(name)):
+            return found
+        return _read(response, request)
 
     async def ensure(self, name: str, unique_identifier_type: str = IdentifierType.PHONE_NUMBER) -> RecordList:
         """Find the list with this name, or make it; after a lost answer it is looked for once more."""
@@ -149,7 +154,7 @@ class RecordLists:
                 return await self._calls.attempt(request)
 
         def explain(response: Response) -> APIError:
-            return self._calls.api_error(request_to("POST", BULKS, ids, scope=MANAGE), response)
+            return self._calls.api_error(request_to("POST", BULKS, ids, scope=MANAGE, personal=True), response)
 
         distinct = dedupe and kind in REPEATABLE
         return RecordCall(
@@ -164,9 +169,9 @@ class RecordLists:
             clock=self._clock,
         )
 
-    async def _one(self, request: Request) -> RecordList:
-        response = await self._calls.send(request)
-        return structure(decode_json(response, request), RecordList, request=str(request))
+
+def _read(response: Response, request: Request) -> RecordList:
+    return structure(decode_json(response, request), RecordList, request=request.name)
 
 
 def _checked(name: Any) -> str:

@@ -57,7 +57,7 @@ class HalPages:
             return None
         if self.read >= max(MOST_PAGES, 2 * (page.total or 0) // max(1, len(page))):
             raise PaginationError(
-                f"after {self.read} pages there is still no end", request=str(self.request), reason="endless"
+                f"after {self.read} pages there is still no end", request=self.request.name, reason="endless"
             )
         return HalPages(following, read=self.read + 1)
 
@@ -90,9 +90,9 @@ def hal_page_of(cls: type[R], *keys: str) -> Callable[[Response, Request], Page[
 
     def read(response: Response, request: Request) -> Page[R]:
         body = decode_json(response, request)
-        found = structure(body, dict[str, Any], request=str(request))
+        found = structure(body, dict[str, Any], request=request.name)
         path = f"$._embedded.{keys[0]}"
-        items: list[R] = structure(_embedded(found, keys), list[cls], request=str(request), path=path)  # type: ignore[valid-type]
+        items: list[R] = structure(_embedded(found, keys), list[cls], request=request.name, path=path)  # type: ignore[valid-type]
         link = hal_link(found, request)
         return Page(items=tuple(items), total=_count(found, "total"), next_link=link and _rerooted(link, request))
 
@@ -106,7 +106,7 @@ def hal_link(body: dict[str, Any], request: Request) -> str | None:
     if not isinstance(link, dict) or link.get("templated") is True:
         return None
     path = "$._links.next.href"
-    href: str | None = structure(link.get("href"), str | None, request=str(request), path=path)
+    href: str | None = structure(link.get("href"), str | None, request=request.name, path=path)
     return href.strip() or None if href else None
 
 

@@ -7,7 +7,6 @@ rows, the batches, the search for what makes a chunk be refused and the books ar
 import random
 from collections import deque
 from collections.abc import Awaitable, Callable
-from copy import copy
 
 import anyio
 
@@ -20,7 +19,7 @@ from voiso_async.ingest.source import source_error
 from voiso_async.ingest.suspects import Refusal, Suspects
 from voiso_async.ingest.verdict import Busy, Fatal, InDoubt, NotSent, Refused, TooLarge
 from voiso_async.retry import RetryPolicy
-from voiso_async.talkdesk.bulk import Answered, Said, Taken, matched, said_of, verdict_of
+from voiso_async.talkdesk.bulk import LIST_FULL, Answered, Said, Taken, matched, said_of, verdict_of
 from voiso_async.talkdesk.feed import Feed
 from voiso_async.talkdesk.ledger import Ledger
 from voiso_async.talkdesk.models import IdentifierType
@@ -40,6 +39,7 @@ Explain = Callable[[Response], APIError]
 
 _ADVICE_LATER = "what was not sent can be added again later"
 _ADVICE_OUTAGE = "two requests in a row got no usable answer: their records may be in the list or not"
+_ADVICE_FULL = "the list is full: what was not sent needs another list"
 _ADVICE_FATAL = "the same records would be refused again until the cause is fixed"
 
 
@@ -164,7 +164,10 @@ class RecordCall:
             case Refused(refusal):
                 self._refused(batch, answer, refusal)
             case Fatal():
-                self._stop(answer, _ADVICE_FATAL)
+                if isinstance(answer, VoisoError) and answer.proof == "in_doubt":
+                    self._doubt(batch)
+                full = getattr(self._error(answer), "code", "") == LIST_FULL
+                self._stop(answer, _ADVICE_FULL if full else _ADVICE_FATAL)
 
     def _again(self, batch: Batch, answer: Answer, wait: float | None) -> None:
         """Send the same chunk after a while; ``None`` gives up."""
@@ -250,9 +253,7 @@ class RecordCall:
         self._doubts.update(row.identity for row in batch.rows if isinstance(row, RecordRow))
 
     def _stop(self, answer: Answer, advice: str) -> None:
-        error = self._error(answer)
-        self.error = copy(error)
-        self.error.message = f"{error.message}; {advice}"
+        self.error = self._error(answer).advised(advice)
 
     def _error(self, answer: Answer) -> VoisoError:
         return answer if isinstance(answer, VoisoError) else self._explain(answer)

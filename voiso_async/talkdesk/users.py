@@ -40,7 +40,7 @@ class TalkdeskUsers:
         """Read one user."""
         request = request_to("GET", "/users/{user_id}", {"user_id": user_id}, scope=READ)
         response = await self._calls.send(request)
-        return structure(decode_json(response, request), TalkdeskUser, request=str(request))
+        return structure(decode_json(response, request), TalkdeskUser, request=request.name)
 
     async def resolve(self, user_ids: Iterable[str]) -> Mapping[str, TalkdeskUser | None]:
         """Find who the users of a campaign are; one that is not known any more is ``None``.
