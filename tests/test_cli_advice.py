@@ -122,7 +122,7 @@ def test_rows_to_correct_are_written_under_a_name_that_is_free(walk: Walk, taken
     for name in taken:
         Path(name.replace("JOB", job)).write_text("taken", encoding="utf-8")
     report = walk(*PUSH)
-    assert (["results --rejects"], "Write these rows to a file, to be corrected") == (walk.steps, report["advice"])
+    assert (["results --rejects"], "Write the row to a file, to be corrected") == (walk.steps, report["advice"])
 
 
 def test_rows_of_json_lines_are_written_as_json_lines(walk: Walk) -> None:
@@ -136,7 +136,7 @@ def test_rejects_that_were_just_written_are_not_to_be_written_again(walk: Walk, 
     write_leads(Path("leads.csv"), [*phones(2), "letters"])
     for number in range(times):
         report = walk(*PUSH, "--rejects", f"{number} my.csv")
-        assert f"Correct the rows in '{number} my.csv', then push that file" == report["advice"]
+        assert f"Correct the row in '{number} my.csv', then push that file" == report["advice"]
     assert [] == walk.steps
     write_leads(Path("0 my.csv"), phones(3)[2:])
     assert ("done", None) == (walk("leads", "push", "0 my.csv", "--campaign", 3)["state"], report["next"])
@@ -229,13 +229,16 @@ def test_an_update_whose_call_the_server_does_not_know_is_given_up(walk: Walk, v
     assert ["withdraw"] == walk.steps
 
 
-def test_a_push_that_its_limit_has_stopped_can_be_given_up_or_sent(walk: Walk) -> None:
+def test_a_push_that_its_limit_has_stopped_is_given_up_or_sent_all_the_same(walk: Walk) -> None:
     write_leads(Path("leads.csv"), [*phones(2), *["letters"] * 3000])
     report = reported(walk.run(*PUSH, "--max-rejected", "10%"))
-    withdraw = f"voiso leads withdraw {report['job']} --outbox 'my outbox'\"'\"'s.db'"
-    assert f"Give up what waits ({withdraw}), or send it all the same" == report["advice"]
-    assert 2 == walk("leads", "status", report["job"])["counts"]["created"]
-    assert ["resume", "results --rejects"] == walk.steps
+    place = "--outbox 'my outbox'\"'\"'s.db'"
+    resume = f"voiso leads resume {report['job']} {place}"
+    assert f"Send the rest all the same ({resume}), or give it up" == report["advice"]
+    assert f"voiso leads withdraw {report['job']} {place}" == report["next"]
+    assert 2 == reported(walk.run(*shlex.split(resume)[1:]))["counts"]["created"]
+    walk(*PUSH, "--again", "--max-rejected", "10%")
+    assert ["withdraw"] == walk.steps
 
 
 @pytest.mark.parametrize("lost", ["gone", "pipe"])
@@ -306,7 +309,9 @@ def job(walk: Walk) -> Iterator[Callable[..., Job]]:
 def test_rows_whose_time_is_over_are_not_sent_again(job: Callable[..., Job]) -> None:
     cannot_be_known = "Whether the campaign has 2 leads cannot be known from here; to list them: voiso leads "
     past = datetime.now(UTC) - timedelta(seconds=1)
-    assert "Send those without an answer once more: voiso leads settle " in advice_of(job(Outcome.UNKNOWN), Left())
+    assert "Send the rows without an answer once more: voiso leads settle " in advice_of(
+        job(Outcome.UNKNOWN), Left()
+    )
     for fields in ({"expires": past}, {"withdrawn": True}, {"requeued": 2}):
         assert cannot_be_known in advice_of(job(Outcome.UNKNOWN, **fields), Left())
 

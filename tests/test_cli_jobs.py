@@ -179,7 +179,7 @@ def test_a_job_is_withdrawn_and_purged(sandbox_shell: Shell, voiso_sandbox: Sand
     job = pushed(sandbox_shell, write_leads(tmp_path / "leads.csv", phones(3)))
     kept = sandbox_shell("leads", "purge", job)
     assert (1, True) == (kept.code, "withdraw" in kept.complaint)
-    assert f"3 rows of job {job} withdrawn; 0 wait\n" == sandbox_shell("leads", "withdraw", job).err
+    assert f"3 rows of job {job} withdrawn; 0 rows still wait\n" == sandbox_shell("leads", "withdraw", job).err
     shown = sandbox_shell("leads", "status", job)
     assert (0, True) == (shown.code, "  withdrawn  3  were withdrawn and will not be sent\n" in shown.out)
     done = sandbox_shell("leads", "resume", job)

@@ -186,7 +186,7 @@ def test_rows_that_are_not_in_the_campaign_are_exit_code_3(
     assert "or give --region such as GB, or --international if they have it already\n" in ended.out
     assert "rejected in row 9\n" in ended.out
     assert "priority: out of range in row 10\n" in ended.out
-    assert "Write these rows to a file, to be corrected: voiso leads results " in ended.out
+    assert "Write the rows to a file, to be corrected: voiso leads results " in ended.out
     assert not any(phone in ended.out + ended.err for phone in rows if phone)
 
 

@@ -114,7 +114,7 @@ def _when_open(job: Job, words: str, left: Left, refusals: AbstractSet[int | Non
         cause = HOPELESS[min(status for status in refusals if status)]
         return Advice(f"{cause}. Push the file with the id of another, and give up what waits here", withdraw)
     if left.limited:
-        return Advice(f"Give up what waits ({withdraw}), or send it all the same", command)
+        return Advice(f"Send the rest all the same ({command}), or give it up", withdraw)
     if None in refusals and not left.failed:
         return Advice("Go on", command)
     causes = [text for status, text in CURABLE.items() if status in refusals]
@@ -131,25 +131,28 @@ def _unwritten(job: Job, words: str, left: Left) -> Advice | None:
 def _without_answer(job: Job, words: str) -> Advice | None:
     """Ask the server once more, unless that was in vain, or may not be done any more."""
     over = job.withdrawn or (job.expires is not None and job.expires <= datetime.now(UTC))
-    if not job.report.counts[Outcome.UNKNOWN] or over or job.requeued >= MOST_REQUEUED:
+    unknown = job.report.counts[Outcome.UNKNOWN]
+    if not unknown or over or job.requeued >= MOST_REQUEUED:
         return None
-    return Advice("Send those without an answer once more", f"voiso leads settle {job.id}{words}")
+    return Advice(f"Send {_rows(unknown)} without an answer once more", f"voiso leads settle {job.id}{words}")
 
 
 def _unreported(job: Job, words: str) -> Advice:
-    return Advice("Try these rows once more", f"voiso leads retry {job.id} --outcome unreported{words}")
+    rows = _rows(job.report.counts[Outcome.UNREPORTED])
+    return Advice(f"Try {rows} once more", f"voiso leads retry {job.id} --outcome unreported{words}")
 
 
 def _to_correct(job: Job, words: str, left: Left) -> Advice | None:
     """Rows that are refused for their data would be refused again as they are."""
-    if not (job.report.counts[Outcome.REJECTED] or job.report.counts[Outcome.INVALID]):
+    number = job.report.counts[Outcome.REJECTED] + job.report.counts[Outcome.INVALID]
+    if not number:
         return None
     if left.rejects is not None:
         verb = "update" if job.operation is Operation.UPDATE else "push"
-        return Advice(f"Correct the rows in {shlex.quote(str(left.rejects))}, then {verb} that file")
+        return Advice(f"Correct {_rows(number)} in {shlex.quote(str(left.rejects))}, then {verb} that file")
     path = _free("rejects", job, form_of_rejects(header_of(job)))
     command = results_command(job, path, words, "--rejects")
-    return Advice("Write these rows to a file, to be corrected", command)
+    return Advice(f"Write {_rows(number)} to a file, to be corrected", command)
 
 
 def _not_known(job: Job, words: str) -> Advice | None:
@@ -160,6 +163,10 @@ def _not_known(job: Job, words: str) -> Advice | None:
             rows = counted(number, "lead")
             return Advice(f"Whether the campaign has {rows} cannot be known from here; to list them", command)
     return None
+
+
+def _rows(number: int) -> str:
+    return "the row" if number == 1 else "the rows"
 
 
 def _needs_reading(job: Job) -> bool:

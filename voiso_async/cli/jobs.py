@@ -121,7 +121,8 @@ async def withdraw(
     if json:
         show_json({"event": "report", "withdrawn": count, **job_as_json(found), "error": None})
     else:
-        note(f"{counted(count, 'row')} of job {found.id} withdrawn; {counted(found.waiting)} wait")
+        wait = counted(found.waiting, "row still waits", "rows still wait")
+        note(f"{counted(count, 'row')} of job {found.id} withdrawn; {wait}")
     return Exit.OK
 
 
