@@ -304,6 +304,21 @@ def test_the_key_comes_from_a_file(sandbox_shell: Shell, voiso_sandbox: Sandbox,
     assert "can read the key file" in warned.complaint
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
+@pytest.mark.parametrize("command", [["campaigns", "list"], ["leads", "push"], ["leads", "plan"], ["doctor"]])
+def test_a_key_that_comes_through_a_pipe_is_read_once(
+    sandbox_shell: Shell, voiso_sandbox: Sandbox, tmp_path: Path, command: list[str]
+) -> None:
+    """As by ``--key-file <(pass show voiso)``."""
+    sandbox_shell.env.delenv("VOISO_API_KEY")
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    threading.Thread(target=lambda: pipe.write_text(voiso_sandbox.key, encoding="ascii"), daemon=True).start()
+    file = [write_leads(tmp_path / "leads.csv", phones(2)), "--campaign", 3] if command[0] == "leads" else []
+    ended = sandbox_shell(*command, *file, "--key-file", pipe)
+    assert 0 == ended.code, ended
+
+
 def test_a_key_file_with_anything_else_is_named_not_shown(sandbox_shell: Shell, tmp_path: Path) -> None:
     path = tmp_path / "key"
     path.write_bytes(b"\xff" + CANARY_KEY.encode())

@@ -363,3 +363,18 @@ async def test_a_list_that_changes_while_it_is_read_is_refused(tmp_path: Path) -
         file.write(f"\n{LISTED}")
     with pytest.raises(InputFileError, match=r"dnc\.txt: the file was changed while it was read"):
         list(steps)
+
+
+@pytest.mark.parametrize("header", ["Téléphone,nom", "phone,name"])
+async def test_a_list_in_another_encoding_is_read_for_its_numbers(tmp_path: Path, header: str) -> None:
+    path = tmp_path / "dnc.csv"
+    path.write_bytes(f"{header}\n+441632960123,José\n+441632960124,Ørsted\n".encode("cp1252"))
+    suppression = await Suppression.load(path)
+    assert (2, 0) == (len(suppression), suppression.refused)
+    path.write_bytes(f"{header}\n+441632960123,José\n+44163296\xff0124,x\n".encode("cp1252"))
+    with pytest.raises(InputFileError, match="row 3"):
+        await Suppression.load(path)
+    path.write_bytes(f"{header}\n+441632960123,x\n".encode("utf-16-le"))
+    with pytest.raises(InputFileError) as caught:
+        await Suppression.load(path)
+    assert "encoding=" not in str(caught.value)  # there is no such option for a list

@@ -18,6 +18,7 @@ from voiso_async.cli.common import Connection
 from voiso_async.cli.outboxes import Place, opened, shown
 from voiso_async.cli.show import agreed, counted, duration
 from voiso_async.cli.standing import standing_of
+from voiso_async.cli.words import said
 from voiso_async.client import VoisoClient
 from voiso_async.errors import (
     AuthenticationError,
@@ -74,7 +75,7 @@ def environment_checks(connection: Connection) -> Iterator[Check]:
         except ConfigurationError as error:
             if name == "key" and _is_of_address(connection):
                 continue
-            yield Check(name=name, state="fail", found=str(error))
+            yield Check(name=name, state="fail", found=said(error))
         else:
             yield Check(name=name, found="there, and well formed" if name == "key" else str(found))
 
@@ -115,7 +116,7 @@ async def campaign_checks(voiso: VoisoClient, campaign: int) -> AsyncIterator[Ch
         yield Check(name=name, state="fail", found="there is none", advice="voiso campaigns list shows all")
         return
     except VoisoError as error:
-        yield Check(name=name, state="fail", found=str(error))
+        yield Check(name=name, state="fail", found=said(error))
         return
     if standing.dials:
         yield Check(name=name, found=standing.state or "its state is not shown")
@@ -136,7 +137,7 @@ async def outbox_checks(place: Place, connection: Connection) -> AsyncIterator[C
     try:
         path = place.path(connection)
     except ConfigurationError as error:
-        yield Check(name="outbox", state="fail", found=str(error))
+        yield Check(name="outbox", state="fail", found=said(error))
         return
     try:
         async with opened(place, connection) as outbox:
@@ -148,7 +149,7 @@ async def outbox_checks(place: Place, connection: Connection) -> AsyncIterator[C
         if error.reason == "missing":
             yield Check(name="outbox", found=f"{shown(path)} is made by the first push")
         else:
-            yield Check(name="outbox", state="fail", found=str(error))
+            yield Check(name="outbox", state="fail", found=said(error))
     yield await anyio.to_thread.run_sync(_space, path)
 
 
@@ -158,7 +159,7 @@ async def _users(voiso: VoisoClient) -> Check:
     except PermissionDeniedError:
         return _lacks("users.read", "voiso users list needs it; pushing does not")
     except VoisoError as error:
-        return Check(name="scope users.read", state="warn", found=str(error))
+        return Check(name="scope users.read", state="warn", found=said(error))
     return Check(name="scope users.read", found="granted")
 
 
@@ -169,9 +170,9 @@ def _lacks(scope: str, advice: str) -> Check:
 def _unreachable(error: VoisoError) -> Check:
     if isinstance(error, AuthenticationError):
         advice = "make a new key in Voiso, and see that it is the one of this contact centre"
-        return Check(name="key", state="fail", found=str(error), advice=advice)
+        return Check(name="key", state="fail", found=said(error), advice=advice)
     advice = "check the address, the network and the proxy" if isinstance(error, TransportError) else ""
-    return Check(name="connection", state="fail", found=str(error), advice=advice)
+    return Check(name="connection", state="fail", found=said(error), advice=advice)
 
 
 def _skew(answer: Answer) -> Check:

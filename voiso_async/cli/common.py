@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated
 
 import anyio
-from attrs import frozen
+from attrs import field, frozen
 from cyclopts import Group, Parameter
 
 from voiso_async.cli.faults import FaultsError, check_all
@@ -66,6 +66,8 @@ class Connection:
     """Full address instead of a cluster, such as that of a sandbox; else VOISO_BASE_URL."""
     key_file: Path | None = None
     """File that holds the API key; else VOISO_API_KEY holds the key, or VOISO_API_KEY_FILE names the file."""
+    _read: dict[Path, str] = field(factory=dict, init=False, repr=False, eq=False)
+    # the key file's content: a pipe gives it only once
 
     @property
     def words(self) -> str:
@@ -115,7 +117,9 @@ class Connection:
         key = os.environ.get("VOISO_API_KEY")
         named = os.environ.get("VOISO_API_KEY_FILE")
         if self.key_file is not None:
-            return _key_in(self.key_file)
+            if self.key_file not in self._read:
+                self._read[self.key_file] = _key_in(self.key_file)
+            return self._read[self.key_file]
         if key:
             return key
         if named:

@@ -23,7 +23,10 @@ WORDS = [
         (r"\bgive client_secret or private_key\b", "give --talkdesk-secret-file or --talkdesk-key-file"),
         (r"\btry the client option update_verb\b", "the Python client can use another (update_verb)"),
         (r"\blist its jobs\b", "voiso leads status lists them"),
-        (r"\bor purge by force\b", "or remove them with --force"),
+        (
+            r"\bsettle or withdraw them, or purge by force\b",
+            "voiso leads withdraw ends it, --force removes it",
+        ),
         (r"\bcall retry again to go on\b", "voiso leads retry goes on with it"),
     )
 ]

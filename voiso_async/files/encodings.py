@@ -2,7 +2,7 @@
 
 import re
 
-__all__ = ["likely_encoding", "unmarked_utf16"]
+__all__ = ["likely_encoding", "unmarked_utf16", "western"]
 
 WESTERN = "cp1252"
 
@@ -26,3 +26,8 @@ def unmarked_utf16(start: bytes) -> str | None:
     if min(even, odd) * 10 > max(even, odd) or max(even, odd) * 5 < len(start):
         return None
     return "utf-16-le" if odd > even else "utf-16-be"
+
+
+def western(line: bytes) -> str:
+    """Read a line that is not UTF-8 so that its ASCII characters are right, and most of the others."""
+    return line.decode(WESTERN, "replace")

@@ -135,7 +135,7 @@ class NumberList:
 
     def _csv(self, stream: io.BufferedReader, part: ListPart) -> Iterator[Row]:
         try:
-            rows = CsvRows(stream)
+            rows = CsvRows(stream, numbers_only=True)
         except InputFileError as fault:
             if fault.reason == "empty":
                 return

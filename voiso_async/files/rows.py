@@ -11,7 +11,7 @@ from typing import Any
 
 from voiso_async.errors import ConfigurationError, InputFileError
 from voiso_async.files.beginning import marked_encoding, start_of
-from voiso_async.files.encodings import likely_encoding, unmarked_utf16
+from voiso_async.files.encodings import likely_encoding, unmarked_utf16, western
 from voiso_async.files.shape import Shape
 
 __all__ = ["DEFAULT_ENCODING", "CsvRows"]
@@ -53,14 +53,21 @@ class CsvRows(Iterator[tuple[int, list[str]]]):
     The header is row 1, and a row counts as one however many lines its cells have, as in a spreadsheet. Without a
     ``delimiter``, Excel's own first line ``sep=;`` names it, or the header tells comma, semicolon, tab and bar
     apart. Cells beyond the names of the header may be left out or empty. Every fault is an ``InputFileError``.
+    Where ``numbers_only`` are wanted, a text that is not in the encoding does no harm.
     """
 
     def __init__(
-        self, stream: io.BufferedReader, *, delimiter: str | None = None, encoding: str = DEFAULT_ENCODING
+        self,
+        stream: io.BufferedReader,
+        *,
+        delimiter: str | None = None,
+        encoding: str = DEFAULT_ENCODING,
+        numbers_only: bool = False,
     ) -> None:
         self.row: int = 0
         self.total: int | None = None
         self._taken = 0
+        self._numbers_only = numbers_only
         self._start = start_of(stream)
         self._text = _text(stream, encoding)
         self._said: str | None = None
@@ -165,7 +172,9 @@ class CsvRows(Iterator[tuple[int, list[str]]]):
             if "\0" in line:
                 raise self._explained("NUL")
             if not line.isascii() and _UNDECODED.search(line):
-                raise self._explained("encoding", line)
+                if not self._numbers_only:
+                    raise self._explained("encoding", line)
+                line = western(line.encode("utf-8", "surrogateescape"))
             yield self._without_end_sign(line, ahead) if END_SIGN in line else line
 
     def _without_end_sign(self, line: str, ahead: deque[str]) -> str:
@@ -182,7 +191,7 @@ class CsvRows(Iterator[tuple[int, list[str]]]):
         if fault == "encoding":
             return self._fault(_undecoded(self._text.encoding, line), "encoding")
         if fault == "NUL":
-            found = unmarked_utf16(self._start)
+            found = None if self._numbers_only else unmarked_utf16(self._start)
             what = (
                 ", and seems to be UTF-16: read it with encoding='{}'"
                 if found
