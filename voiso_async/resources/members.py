@@ -91,14 +91,13 @@ class Members:
 
     async def _add_chunk(self, campaign: int, ids: Ids) -> tuple[User, ...]:
         request = campaign_request("POST", "/users", campaign, body=encode({"user_ids": ids}), personal=False)
-        lost = None
         try:
             added = await self._added(request)
         except VoisoError as error:
             if error.proof != "in_doubt":
                 raise
             lost = error
-        if lost is None:
+        else:
             return await self._assigned(campaign, ids) if added is None else added
         added = await self._added_after_doubt(request, campaign, ids)
         if added is None:
