@@ -237,7 +237,7 @@ def test_top_level_holds_what_was_agreed() -> None:
 @pytest.mark.parametrize("module", MODULES)
 def test_a_file_is_one_noun(module: str) -> None:
     """Longer than this, it is two."""
-    assert len(MODULES[module].read_text().splitlines()) <= 330
+    assert len(MODULES[module].read_text().splitlines()) <= 400
 
 
 @pytest.mark.parametrize("module", [module for module in MODULES if module.startswith("voiso_async.outbox.")])

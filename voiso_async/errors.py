@@ -37,13 +37,38 @@ from copy import copy
 from typing import Any, Literal, Self
 
 __all__ = [
-    "APIError", "AuthenticationError", "BadRequestError", "ClientClosedError", "ConfigurationError",
-    "ConflictError", "ConnectError", "ConnectionLostError", "DeadlineExceededError", "ForkedError", "IngestError",
-    "InputFileError", "NotAcceptableError", "NotFoundError", "OutboxError", "PaginationError",
-    "PermissionDeniedError", "Proof", "RateLimitError", "RedirectError", "RequestTimeoutError", "ResponseError",
-    "ServerError", "SourceError", "TLSError", "TransportError", "UnexpectedError", "UnprocessableEntityError",
-    "UsageError", "VoisoError", "WrongLoopError",
-]  # fmt: skip
+    "APIError",
+    "AuthenticationError",
+    "BadRequestError",
+    "ClientClosedError",
+    "ConfigurationError",
+    "ConflictError",
+    "ConnectError",
+    "ConnectionLostError",
+    "DeadlineExceededError",
+    "ForkedError",
+    "IngestError",
+    "InputFileError",
+    "NotAcceptableError",
+    "NotFoundError",
+    "OutboxError",
+    "PaginationError",
+    "PermissionDeniedError",
+    "Proof",
+    "RateLimitError",
+    "RedirectError",
+    "RequestTimeoutError",
+    "ResponseError",
+    "ServerError",
+    "SourceError",
+    "TLSError",
+    "TransportError",
+    "UnexpectedError",
+    "UnprocessableEntityError",
+    "UsageError",
+    "VoisoError",
+    "WrongLoopError",
+]
 
 Proof = Literal["not_sent", "refused", "in_doubt"]
 Fields = Mapping[str, tuple[str, ...]]
