@@ -43,7 +43,7 @@ class Attempt:
     """
 
     def __init__(self, body: bytes, *, connect: float, total: float, patient: bool) -> None:
-        self.body = _Body(body, self._begins)
+        self.body: _Body = _Body(body, self._begins)
         self._connect = connect
         self._total = total
         self._patient = patient
@@ -129,8 +129,8 @@ class _Body(aiohttp.Payload):
         super().__init__(value, content_type="application/json")
         self._size = len(value)
         self._begins = begins
-        self.begun = False
-        self.held_back = False
+        self.begun: bool = False
+        self.held_back: bool = False
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
         return self._value.decode(encoding, errors)

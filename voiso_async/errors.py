@@ -151,7 +151,7 @@ class _RequestError(VoisoError):
 
     def __init__(self, message: str, *, request: str = "", request_id: str | None = None) -> None:
         super().__init__(message)
-        self.request = str(request)
+        self.request: str = str(request)
         self.campaign: int | str | None = getattr(request, "campaign", None)
         self.user: int | str | None = getattr(request, "user", None)
         self.request_id = request_id
@@ -227,7 +227,7 @@ class APIError(_RequestError):
     ) -> None:
         super().__init__(message, request=request, request_id=request_id)
         self.status = status
-        self.meaning = meaning or "the request was refused"
+        self.meaning: str = meaning or "the request was refused"
         self.fields: Fields = fields or {}
         self.headers: Mapping[str, str] = headers or {}
         self.body = body

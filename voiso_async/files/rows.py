@@ -44,7 +44,7 @@ def _csv_of_our_own() -> Any:
     return module
 
 
-csv = _csv_of_our_own()
+csv: Any = _csv_of_our_own()
 
 
 class CsvRows(Iterator[tuple[int, list[str]]]):
