@@ -375,11 +375,12 @@ def test_too_many_invalid_rows_stop_a_push_before_anything_is_sent(
     )
     assert cause in ended.err
     books = report_of(ended)
-    assert (6, 1, f"voiso leads resume {books['job']}") == (
+    assert (6, 1, f"voiso leads withdraw {books['job']}") == (
         books["counts"]["invalid"],
         books["waiting"],
         books["next"],
     )
+    assert f"(voiso leads resume {books['job']})" in books["advice"]
     assert 0 == posts(voiso_sandbox)
     assert 3 == sandbox_shell("leads", "resume", books["job"]).code
     assert 1 == len(voiso_sandbox.campaigns[3].leads)
