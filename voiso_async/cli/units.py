@@ -78,7 +78,7 @@ def _text_id(_: Any, tokens: Sequence[Token]) -> str:
     try:
         return id_text(tokens[0].value, "id")
     except ConfigurationError:
-        fault = CoercionError("an id has letters, digits, '-' and '_' only, such as 3")
+        fault = CoercionError(msg="an id has letters, digits, '-' and '_' only, such as 3")
     raise fault
 
 
