@@ -55,6 +55,8 @@ _PLAIN = re.compile(
     r"\+?(?:(?:[0-9][ -]?){1,10}|(?:[0-9] ?){1,13}"
     r"|(?:1[ -]?)?(?:[0-9]{3}[ -]|\([2-9][0-9]{2}\) ?)[0-9]{3}[ -][0-9]{4})"
 )
+# A number that is complete, and one more digit behind a blank: a count or a note, not to be dialled with it.
+_STRAY_DIGIT = re.compile(r"(?:[^0-9]*[0-9]){11,}\s+[0-9]")
 _EXPONENT = re.compile(r"[+-]?[0-9]+([.,][0-9]*)?[eE][+-]?[0-9]+")
 _DECIMAL = re.compile(
     r"\+?(?:[0-9]{7,}[.,](?:[0-9]{1,2}|0+)|[0-9]{9,}[.,][0-9]{1,6}"
@@ -217,6 +219,8 @@ def is_zero_in_brackets(text: str) -> bool:
 
 def _damage(text: str) -> PhoneFault | None:
     """Find what dropping the separators would hide."""
+    if text[-2:-1].isspace() and _STRAY_DIGIT.fullmatch(text):
+        return PhoneFault.SEVERAL
     if _PLAIN.fullmatch(text):
         return PhoneFault.DATE if "-" in text and _DATE.fullmatch(text) else None
     if text[0] in "-.":
