@@ -28,7 +28,7 @@ NAMES = ("Canarina", "Vogelsang")
 SHORTEST_KEY = 8
 MOST_ERRORS = 20
 UNHEARD = 1
-TESTS = str(Path(__file__).parent)
+TESTS = str(Path(__file__).parents[1])
 
 
 @define(eq=False, repr=False)

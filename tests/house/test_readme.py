@@ -21,7 +21,7 @@ from voiso_async import VoisoClient
 from voiso_async.outbox import SqliteOutbox
 from voiso_async.sandbox import Rules, Sandbox
 
-README = (Path(__file__).parents[1] / "README.md").read_text()
+README = (Path(__file__).parents[2] / "README.md").read_text()
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 SNIPPETS = [text for language, text in BLOCKS if language == "python"]
 COMMANDS = [

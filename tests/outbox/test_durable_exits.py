@@ -20,7 +20,7 @@ from voiso_async import Outcome
 from voiso_async.outbox import SqliteOutbox
 from voiso_async.sandbox import ApplyThenClose, Json, Sandbox, Stall
 
-ZYGOTE = Path(__file__).with_name("durable_zygote.py")
+ZYGOTE = Path(__file__).parents[1] / "support/durable_zygote.py"
 ROWS = 4
 
 

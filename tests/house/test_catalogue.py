@@ -8,7 +8,7 @@ import pytest
 from catalogue import EXPLAINED, PARTS, ROWS, TO_COME, named_in, part_of
 from security import CHECKLIST
 
-TESTS = Path(__file__).parent
+TESTS = Path(__file__).parents[1]
 INI = """
 [pytest]
 markers = row
@@ -50,7 +50,7 @@ def test_every_part_has_rows() -> None:
 def test_a_whole_run_tells_which_rows_it_covered(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, run: tuple[str, ...], told: str | None
 ) -> None:
-    monkeypatch.setattr("row_report.__file__", str(pytester.path / "row_report.py"))
+    monkeypatch.setattr("row_report.TESTS", pytester.path)
     pytester.makeini(INI)
     pytester.makepyfile(
         test_one="import pytest\n@pytest.mark.row(1)\ndef test_one(): pass",
@@ -72,7 +72,7 @@ def names_in(file: Path) -> set[str]:
 
 
 def test_every_line_of_security_has_a_test_that_exists_or_a_reason() -> None:
-    there = {f"{file.stem}::{name}" for file in TESTS.glob("test_*.py") for name in names_in(file)}
+    there = {f"{file.stem}::{name}" for file in TESTS.rglob("test_*.py") for name in names_in(file)}
     for line in [line for lines in CHECKLIST.values() for line in lines]:
         assert line.tests or line.otherwise, line.what
         assert set(line.tests) <= there, f"{line.what}: {set(line.tests) - there}"

@@ -235,8 +235,8 @@ def part_of(row: int) -> str:
 
 
 def named_in(folder: Path) -> Iterator[tuple[int, str]]:
-    """Every row that a test function, class or module of this folder names, with that test's name."""
-    for file in sorted(folder.glob("test_*.py")):
+    """Every row that a test function, class or module below this folder names, with that test's name."""
+    for file in sorted(folder.rglob("test_*.py")):
         for node in ast.walk(ast.parse(file.read_text("utf-8"))):
             if isinstance(node, ast.Call) and ast.unparse(node.func) == "pytest.mark.row":
                 yield from ((ast.literal_eval(number), file.name) for number in node.args)

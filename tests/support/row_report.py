@@ -9,6 +9,7 @@ import pytest
 from catalogue import EXPLAINED, PARTS, ROWS, TO_COME, part_of
 
 WHOLE = pytest.StashKey[bool]()
+TESTS = Path(__file__).parents[1]
 PROPERTY = "rows of the catalogue"
 
 
@@ -30,7 +31,7 @@ def pytest_xdist_node_collection_finished(node: Any, ids: Sequence[str]) -> None
 
 
 def _is_whole(config: pytest.Config, taking_part: set[str]) -> bool:
-    files = {file.name for file in Path(__file__).parent.glob("test_*.py")}
+    files = {file.name for file in TESTS.rglob("test_*.py")}
     narrowed = config.option.keyword or config.option.collectonly or config.option.markexpr != "not soak"
     return files <= taking_part and not narrowed
 

@@ -12,7 +12,7 @@ import pytest
 
 import voiso_async
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "voiso_async"
 
 FLOORS = [

@@ -19,7 +19,7 @@ from voiso_async import LanePolicy, RetryPolicy, VoisoClient
 from voiso_async.ingest.outcome import IngestReport
 
 MEBIBYTE = 1024 * 1024
-TESTS = Path(__file__).parent
+SUPPORT = Path(__file__).parents[1] / "support"
 LIMITED = """
 import resource, sys
 sys.path[:0] = [{tests!r}]
@@ -31,7 +31,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, flush=True)
 def in_child(program: str, *words: str) -> tuple[int, list[str]]:
     """Run a program in a process of its own; give its largest resident size in MiB, and what else it printed."""
     done = subprocess.run(  # noqa: S603 - our own words
-        [sys.executable, "-W", "error", "-c", LIMITED.format(tests=str(TESTS), program=program), *words],
+        [sys.executable, "-W", "error", "-c", LIMITED.format(tests=str(SUPPORT), program=program), *words],
         capture_output=True,
         text=True,
         timeout=500,

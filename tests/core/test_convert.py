@@ -6,35 +6,15 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from attrs import field, frozen
+from attrs import frozen
 from hypothesis import given
 from hypothesis import strategies as st
+from sample_records import Leaf, Tree
 
 from voiso_async.convert import decode, encode, structure, structure_field, structure_within, unstructure
 from voiso_async.errors import ResponseError
 
 SECRET = "441632960123"
-
-
-@frozen(kw_only=True)
-class Leaf:
-    id: int
-    name: str | None = None
-    extra: dict[str, Any] = field(factory=dict, eq=False, repr=False)
-
-
-@frozen(kw_only=True)
-class Tree:
-    id: int | str
-    flag: bool | None = None
-    count: int | None = None
-    level: int | float | None = None
-    when: datetime | None = None
-    leaf: Leaf | None = None
-    leaves: tuple[Leaf, ...] | None = None
-    words: tuple[str, ...] | None = None
-    room: dict[str, int] | None = None
-    extra: dict[str, Any] = field(factory=dict, eq=False, repr=False)
 
 
 @frozen(kw_only=True)

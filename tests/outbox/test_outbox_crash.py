@@ -19,7 +19,7 @@ from voiso_async import Outcome
 from voiso_async.outbox import JobOutcome, JobState, SqliteOutbox
 from voiso_async.sandbox import Rules, Sandbox
 
-ZYGOTE = Path(__file__).with_name("crash_zygote.py")
+ZYGOTE = Path(__file__).parents[1] / "support/crash_zygote.py"
 COOLDOWN = 0.03
 SERVER = 0.05
 ROWS = 20_000

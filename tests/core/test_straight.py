@@ -8,8 +8,7 @@ import pytest
 from attrs import frozen
 from hypothesis import given
 from hypothesis import strategies as st
-from test_convert import Tree
-from test_models import CAMPAIGN, USER
+from sample_records import CAMPAIGN, USER, Tree
 
 from voiso_async import pages
 from voiso_async.convert import decode, decoder_of, structure_field

@@ -11,6 +11,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -49,6 +50,7 @@ from voiso_async.sandbox import (
 
 VARIABLES = ("VOISO_API_KEY", "VOISO_BASE_URL", "VOISO_CLUSTER")
 CANARY = "canary-7f3a9c"
+SUPPORT = Path(__file__).parents[1] / "support"
 every_call = pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 
 
@@ -433,7 +435,7 @@ asyncio.run(main())
 async def test_a_forked_child_is_refused_before_any_io_and_the_parent_is_unharmed(sandbox: Sandbox) -> None:
     """Acceptance row 119, with a lead on its way while the process is forked."""
     sandbox.rules = evolve(sandbox.rules, server_time=0.3)
-    program = [sys.executable, "-W", "error", "-c", FORKING, sandbox.url, str(__file__).rpartition("/")[0]]
+    program = [sys.executable, "-W", "error", "-c", FORKING, sandbox.url, str(SUPPORT)]
     done = await asyncio.to_thread(
         subprocess.run, program, capture_output=True, text=True, timeout=30, check=False
     )
