@@ -16,8 +16,8 @@ from benchmarks.peers.typed import Typed, new_client
 from benchmarks.result import Line, Result, Target
 from voiso_async import APIError, LanePolicy
 from voiso_async.ingest.batcher import LeadBatcher
-from voiso_async.ingest.door import LocalDoor
-from voiso_async.ingest.row import Operation
+from voiso_async.ingest.gate import LocalDoor
+from voiso_async.ingest.rows import Operation
 from voiso_async.wire import Response
 
 __all__ = ["run"]

@@ -15,8 +15,8 @@ import msgspec
 from benchmarks.leads import leads
 from benchmarks.result import Line, Result, Target
 from voiso_async import LanePolicy, Outcome
-from voiso_async.ingest.row import Carried, Operation, RowResult
-from voiso_async.ingest.turn import Wish
+from voiso_async.ingest.gate import Wish
+from voiso_async.ingest.rows import Carried, Operation, RowResult
 from voiso_async.outbox import SqliteOutbox
 
 __all__ = ["run"]

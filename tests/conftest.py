@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from virtual_time import VirtualLoop
 
-from voiso_async.ingest import door
+from voiso_async.ingest import gate as door
 
 pytest_plugins = ["pytester", "row_report", "canary", "every_history"]
 

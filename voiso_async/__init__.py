@@ -37,9 +37,9 @@ from voiso_async.errors import (
 )
 from voiso_async.events import Event
 from voiso_async.ingest.ingestion import Ingestion
-from voiso_async.ingest.outcome import IngestReport, LeadOutcome, Outcome
+from voiso_async.ingest.outcome import LeadOutcome, Outcome
 from voiso_async.ingest.policy import LanePolicy
-from voiso_async.ingest.status import LaneStatus
+from voiso_async.ingest.report import IngestReport, LaneStatus
 from voiso_async.models import (
     Campaign,
     CampaignStatus,

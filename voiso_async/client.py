@@ -16,11 +16,10 @@ from voiso_async.convert import encode
 from voiso_async.errors import ClientClosedError, ConfigurationError
 from voiso_async.events import Event, EventHook
 from voiso_async.ingest.batcher import LeadBatcher
-from voiso_async.ingest.door import LocalDoor
+from voiso_async.ingest.gate import Door, LocalDoor
 from voiso_async.ingest.policy import LanePolicy
-from voiso_async.ingest.status import LaneStatus
+from voiso_async.ingest.report import LaneStatus
 from voiso_async.ingest.store import JobStore
-from voiso_async.ingest.turn import Door
 from voiso_async.resources import Campaigns, Leads, Users
 from voiso_async.resources.leads import LeadWrites
 from voiso_async.resources.params import pairs_of

@@ -30,7 +30,7 @@ from outbox_cases import leads as some_leads
 from voiso_async.cli.advice import Left, advice_on
 from voiso_async.ingest.jobs import JobState
 from voiso_async.ingest.outcome import Outcome
-from voiso_async.ingest.row import Operation
+from voiso_async.ingest.rows import Operation
 from voiso_async.outbox import Job, SqliteOutbox
 from voiso_async.sandbox import Sandbox, Status
 

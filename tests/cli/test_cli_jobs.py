@@ -30,8 +30,9 @@ from voiso_async.cli.meter import Moment
 from voiso_async.cli.problems import Problems
 from voiso_async.cli.progress import JsonLines, PlainLines
 from voiso_async.cli.report import Ending, show_report
-from voiso_async.ingest.outcome import IngestReport, Outcome
-from voiso_async.ingest.row import Operation
+from voiso_async.ingest.outcome import Outcome
+from voiso_async.ingest.report import IngestReport
+from voiso_async.ingest.rows import Operation
 from voiso_async.outbox import Job, JobState, SqliteOutbox
 from voiso_async.sandbox import Sandbox, Status
 

@@ -14,13 +14,12 @@ from voiso_async.auth import ApiKey
 from voiso_async.convert import decode, structure
 from voiso_async.decipher import api_error, clean_text, decode_json, explain_voiso
 from voiso_async.errors import APIError, PaginationError, ResponseError, VoisoError
-from voiso_async.ingest.answer import read_answer
-from voiso_async.ingest.call import Call
 from voiso_async.ingest.intake import prepare
 from voiso_async.ingest.outcome import LeadOutcome
 from voiso_async.ingest.policy import LanePolicy
-from voiso_async.ingest.row import Operation, Row
-from voiso_async.ingest.verdict import verdict
+from voiso_async.ingest.rows import Operation, Row
+from voiso_async.ingest.submission import Call
+from voiso_async.ingest.verdict import read_answer, verdict
 from voiso_async.models import Campaign, User
 from voiso_async.pages import LinkPages, Page, page_of
 from voiso_async.phone import PhoneFault, canonical, digits_of

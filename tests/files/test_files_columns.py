@@ -13,11 +13,11 @@ from voiso_async.errors import InputFileError
 from voiso_async.files import Columns
 from voiso_async.files.leads import LeadMaker
 from voiso_async.files.phones import PhoneRule
-from voiso_async.ingest.call import Call
 from voiso_async.ingest.intake import InvalidLead, prepare
 from voiso_async.ingest.outcome import LeadOutcome
 from voiso_async.ingest.policy import LanePolicy
-from voiso_async.ingest.row import Operation
+from voiso_async.ingest.rows import Operation
+from voiso_async.ingest.submission import Call
 
 PHONE = "441632960123"
 

@@ -19,10 +19,10 @@ from voiso_async.files.jsonlines import LONGEST_LINE
 from voiso_async.files.leads import LeadMaker
 from voiso_async.files.phones import PhoneRule
 from voiso_async.files.tables import Objects
-from voiso_async.ingest.call import Call
 from voiso_async.ingest.intake import FileRow, prepare
 from voiso_async.ingest.policy import LanePolicy
-from voiso_async.ingest.row import Operation, Row
+from voiso_async.ingest.rows import Operation, Row
+from voiso_async.ingest.submission import Call
 
 PHONE = "441632960123"
 

@@ -16,8 +16,9 @@ from voiso_async.files import Suppression, open_leads
 from voiso_async.files.numberlist import NumberList
 from voiso_async.files.phones import PhoneRule
 from voiso_async.ingest.intake import prepare
-from voiso_async.ingest.outcome import IngestReport, LeadOutcome, Outcome
-from voiso_async.ingest.row import Operation
+from voiso_async.ingest.outcome import LeadOutcome, Outcome
+from voiso_async.ingest.report import IngestReport
+from voiso_async.ingest.rows import Operation
 from voiso_async.phone import canonical
 
 LISTED, OTHER = "441632960001", "441632960002"

@@ -16,7 +16,7 @@ from http_stage import phones
 from raw_server import RawServer, answer, endless, gzip_bomb, raw
 
 from voiso_async import LanePolicy, RetryPolicy, VoisoClient
-from voiso_async.ingest.outcome import IngestReport
+from voiso_async.ingest.report import IngestReport
 
 MEBIBYTE = 1024 * 1024
 SUPPORT = Path(__file__).parents[1] / "support"
@@ -87,9 +87,9 @@ MILLION = """
 import asyncio, json
 sys.setswitchinterval(1)
 from voiso_async.ingest.batcher import LeadBatcher
-from voiso_async.ingest.door import LocalDoor
+from voiso_async.ingest.gate import LocalDoor
 from voiso_async.ingest.policy import LanePolicy
-from voiso_async.ingest.row import Operation
+from voiso_async.ingest.rows import Operation
 from voiso_async.wire import Response
 
 read = most_ahead = sent = 0

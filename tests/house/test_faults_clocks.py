@@ -10,9 +10,9 @@ from attrs import define
 from fake_campaign import FakeCampaigns, busy, check, engine, lost, phones, status
 from virtual_time import VirtualLoop
 
-from voiso_async.ingest import door
-from voiso_async.ingest.outcome import IngestReport
-from voiso_async.ingest.row import Operation
+from voiso_async.ingest import gate as door
+from voiso_async.ingest.report import IngestReport
+from voiso_async.ingest.rows import Operation
 
 HOUR = 3600.0
 

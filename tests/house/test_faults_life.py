@@ -21,7 +21,8 @@ from raw_server import RawServer, answer
 from voiso_async import LanePolicy, RetryPolicy, VoisoClient
 from voiso_async.auth import ApiKey
 from voiso_async.errors import ConfigurationError, ConnectError, TLSError, VoisoError
-from voiso_async.ingest.outcome import IngestReport, Outcome
+from voiso_async.ingest.outcome import Outcome
+from voiso_async.ingest.report import IngestReport
 from voiso_async.sandbox import Rules, Sandbox
 from voiso_async.session import Session
 from voiso_async.transport import Timeout, Transport

@@ -8,12 +8,12 @@ from http_stage import phones, staged
 
 from voiso_async.ingest import batch
 from voiso_async.ingest.batch import Batch
-from voiso_async.ingest.books import Books
-from voiso_async.ingest.call import Call
-from voiso_async.ingest.door import LocalTurn
+from voiso_async.ingest.gate import LocalTurn
+from voiso_async.ingest.handler import Reckoning
 from voiso_async.ingest.outcome import Outcome
-from voiso_async.ingest.reckoning import Reckoning
-from voiso_async.ingest.row import RowResult
+from voiso_async.ingest.report import Books
+from voiso_async.ingest.rows import RowResult
+from voiso_async.ingest.submission import Call
 from voiso_async.sandbox import ApplyThenClose, Status
 
 Break = Callable[[pytest.MonkeyPatch], None]

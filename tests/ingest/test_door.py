@@ -11,8 +11,8 @@ from collections.abc import Iterator
 import anyio
 import pytest
 
-from voiso_async.ingest import door
-from voiso_async.ingest.door import LocalDoor, LocalTurn
+from voiso_async.ingest import gate as door
+from voiso_async.ingest.gate import LocalDoor, LocalTurn
 
 ORIGIN = "https://voiso.example:443"
 

@@ -13,12 +13,12 @@ from over_http import CALLS, ONCE, Call, client_of
 from virtual_time import VirtualLoop
 
 from voiso_async.errors import ClientClosedError, ConnectionLostError, VoisoError
-from voiso_async.ingest import door
+from voiso_async.ingest import gate as door
 from voiso_async.ingest.batcher import LeadBatcher
 from voiso_async.ingest.ingestion import Ingestion
 from voiso_async.ingest.lane import Lane
 from voiso_async.ingest.outcome import Outcome
-from voiso_async.ingest.row import Operation
+from voiso_async.ingest.rows import Operation
 from voiso_async.retry import RetryPolicy
 from voiso_async.sandbox import Rules, Sandbox
 from voiso_async.wire import Request

@@ -12,8 +12,9 @@ from voiso_async.errors import IngestError
 from voiso_async.events import BatchSent, Event, EventHook
 from voiso_async.ingest.batch import Batch
 from voiso_async.ingest.batcher import LeadBatcher
-from voiso_async.ingest.outcome import IngestReport, Outcome
-from voiso_async.ingest.row import Operation
+from voiso_async.ingest.outcome import Outcome
+from voiso_async.ingest.report import IngestReport
+from voiso_async.ingest.rows import Operation
 
 pytestmark = pytest.mark.virtual
 

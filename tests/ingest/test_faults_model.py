@@ -15,9 +15,10 @@ from fake_campaign import FakeCampaigns, Post, busy, engine, lost, phones, reply
 from virtual_time import VirtualLoop
 
 from voiso_async.errors import VoisoError
-from voiso_async.ingest import door
-from voiso_async.ingest.outcome import IngestReport, LeadOutcome, Outcome
-from voiso_async.ingest.row import Operation
+from voiso_async.ingest import gate as door
+from voiso_async.ingest.outcome import LeadOutcome, Outcome
+from voiso_async.ingest.report import IngestReport
+from voiso_async.ingest.rows import Operation
 from voiso_async.wire import Response
 
 NEW, MEMBER, UNWANTED, CONTESTED = LEADS = phones(4)

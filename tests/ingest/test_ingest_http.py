@@ -14,8 +14,9 @@ from sandbox_caller import Caller
 from voiso_async import VoisoClient
 from voiso_async.errors import ConfigurationError, DeadlineExceededError, SourceError
 from voiso_async.events import BatchSent, Event
-from voiso_async.ingest.outcome import IngestReport, Outcome
+from voiso_async.ingest.outcome import Outcome
 from voiso_async.ingest.policy import LanePolicy
+from voiso_async.ingest.report import IngestReport
 from voiso_async.models.leads import Lead, LeadSource
 from voiso_async.sandbox import ApplyThenClose, Rules
 

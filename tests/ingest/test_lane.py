@@ -43,8 +43,9 @@ from voiso_async.errors import (
 )
 from voiso_async.ingest.batcher import LeadBatcher
 from voiso_async.ingest.ingestion import Ingestion
-from voiso_async.ingest.outcome import IngestReport, Outcome
-from voiso_async.ingest.row import Operation
+from voiso_async.ingest.outcome import Outcome
+from voiso_async.ingest.report import IngestReport
+from voiso_async.ingest.rows import Operation
 from voiso_async.models.leads import Lead, LeadUpdate
 from voiso_async.wire import Response
 

@@ -25,13 +25,14 @@ from fake_campaign import (
 
 from voiso_async.errors import APIError, ClientClosedError, ConnectError, VoisoError
 from voiso_async.events import Event, EventHook, LaneStopped
-from voiso_async.ingest.agenda import Agenda
+from voiso_async.ingest.accumulator import Agenda
 from voiso_async.ingest.batcher import LeadBatcher
-from voiso_async.ingest.call import Call
-from voiso_async.ingest.door import LocalDoor
-from voiso_async.ingest.outcome import IngestReport, Outcome
+from voiso_async.ingest.gate import LocalDoor
+from voiso_async.ingest.outcome import Outcome
 from voiso_async.ingest.policy import LanePolicy
-from voiso_async.ingest.row import Operation, Row
+from voiso_async.ingest.report import IngestReport
+from voiso_async.ingest.rows import Operation, Row
+from voiso_async.ingest.submission import Call
 from voiso_async.models.leads import Lead, LeadUpdate
 from voiso_async.wire import Response
 

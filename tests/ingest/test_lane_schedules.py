@@ -13,11 +13,11 @@ from lane_schedules import FAULTS, MEMBER, POISON, SCHEDULES, UNWANTED, Caller, 
 from virtual_time import VirtualLoop
 
 from voiso_async.errors import VoisoError
-from voiso_async.ingest import door
+from voiso_async.ingest import gate as door
 from voiso_async.ingest.batcher import LeadBatcher
 from voiso_async.ingest.ingestion import Ingestion
 from voiso_async.ingest.outcome import LeadOutcome
-from voiso_async.ingest.row import Operation
+from voiso_async.ingest.rows import Operation
 
 EXAMPLES = 200
 PATIENCE = 20_000.0

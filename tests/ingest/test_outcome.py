@@ -7,11 +7,12 @@ from typing import Any, cast
 import pytest
 from rich.pretty import pretty_repr
 
-from voiso_async.ingest.answer import Answer
 from voiso_async.ingest.intake import FileRow
 from voiso_async.ingest.jobs import JobOutcome
-from voiso_async.ingest.outcome import IngestReport, LeadOutcome, Outcome
-from voiso_async.ingest.row import Row, RowResult
+from voiso_async.ingest.outcome import LeadOutcome, Outcome
+from voiso_async.ingest.report import IngestReport
+from voiso_async.ingest.rows import Row, RowResult
+from voiso_async.ingest.verdict import Answer
 from voiso_async.outbox.loading import Entry
 from voiso_async.talkdesk.records import RecordRow
 

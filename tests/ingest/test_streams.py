@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from virtual_time import VirtualLoop
 
 from voiso_async.errors import UsageError
-from voiso_async.ingest import door
+from voiso_async.ingest import gate as door
 from voiso_async.ingest.batcher import LeadBatcher
 from voiso_async.ingest.ingestion import Ingestion
 from voiso_async.ingest.outcome import LeadOutcome, Outcome
 from voiso_async.ingest.policy import LanePolicy
-from voiso_async.ingest.row import Operation
+from voiso_async.ingest.rows import Operation
 
 ADD = Operation.ADD
 SLACK = 10 * LanePolicy().stall + 0.01

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voiso_async.ingest.call import Call
+from voiso_async.ingest.bisection import Refusal, Suspects, divide
 from voiso_async.ingest.policy import LanePolicy
-from voiso_async.ingest.row import Operation, Row
-from voiso_async.ingest.suspects import Refusal, Suspects, divide
+from voiso_async.ingest.rows import Operation, Row
+from voiso_async.ingest.submission import Call
 
 NO = Refusal(422, "no", {})
 

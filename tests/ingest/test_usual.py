@@ -10,11 +10,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from voiso_async.ingest import intake
-from voiso_async.ingest.call import Call
 from voiso_async.ingest.intake import FileRow, prepare
 from voiso_async.ingest.outcome import LeadOutcome
 from voiso_async.ingest.policy import LanePolicy
-from voiso_async.ingest.row import Operation, Row
+from voiso_async.ingest.rows import Operation, Row
+from voiso_async.ingest.submission import Call
 from voiso_async.ingest.usual import usual_changes, usual_leads
 from voiso_async.models.leads import Lead, LeadSource, LeadUpdate
 

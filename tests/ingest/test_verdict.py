@@ -16,7 +16,7 @@ from voiso_async.errors import (
     TLSError,
     VoisoError,
 )
-from voiso_async.ingest.row import Operation
+from voiso_async.ingest.rows import Operation
 from voiso_async.ingest.verdict import (
     Busy,
     Fatal,

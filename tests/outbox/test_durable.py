@@ -10,7 +10,7 @@ from fake_store import MemoryStore, durable_engine
 
 from voiso_async.errors import AuthenticationError, ClientClosedError, OutboxError
 from voiso_async.ingest.outcome import Outcome
-from voiso_async.ingest.row import Operation
+from voiso_async.ingest.rows import Operation
 
 pytestmark = pytest.mark.virtual
 

@@ -9,7 +9,7 @@ from fake_store import MemoryStore, durable_engine
 from voiso_async.errors import ClientClosedError
 from voiso_async.ingest.drain import POLL
 from voiso_async.ingest.outcome import Outcome
-from voiso_async.ingest.row import Operation
+from voiso_async.ingest.rows import Operation
 from voiso_async.wire import Response
 
 pytestmark = pytest.mark.virtual

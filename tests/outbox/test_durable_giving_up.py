@@ -10,7 +10,7 @@ from fake_campaign import FakeCampaigns, lost, phones, status
 from fake_store import MemoryStore, durable_engine
 
 from voiso_async.errors import AuthenticationError
-from voiso_async.ingest.row import Row
+from voiso_async.ingest.rows import Row
 
 pytestmark = pytest.mark.virtual
 

@@ -13,7 +13,7 @@ from outbox_job_deeds import OF_JOBS, VeryLongPut
 from outbox_turn_deeds import OF_TURNS
 from virtual_time import VirtualLoop
 
-from voiso_async.ingest import door
+from voiso_async.ingest import gate as door
 from voiso_async.outbox.sqlite import copying, housekeeping, loader, outbox, reading
 
 SLOW = {"timed": [pytest.mark.soak]}

@@ -15,7 +15,7 @@ from voiso_async.errors import ConfigurationError, OutboxError
 from voiso_async.ingest.intake import FileRow, InvalidLead
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.ingest.policy import LanePolicy
-from voiso_async.ingest.row import Operation
+from voiso_async.ingest.rows import Operation
 from voiso_async.models.leads import Lead
 from voiso_async.outbox import Job, JobSource, JobState, Outbox, SqliteOutbox
 from voiso_async.outbox.sqlite.reading import _ceiling_share, backlog_of

@@ -14,7 +14,7 @@ from outbox_cases import leads, phone
 from voiso_async.errors import OutboxError, SourceError
 from voiso_async.ingest.intake import FileRow
 from voiso_async.ingest.outcome import Outcome
-from voiso_async.ingest.row import Operation
+from voiso_async.ingest.rows import Operation
 from voiso_async.outbox.loading import Entry, LeadReader, checksum
 from voiso_async.outbox.sqlite import seen
 from voiso_async.outbox.sqlite.bell import Bell

@@ -23,7 +23,7 @@ from outbox_cases import (
 from voiso_async.errors import OutboxError
 from voiso_async.ingest.batcher import LeadBatcher
 from voiso_async.ingest.outcome import Outcome
-from voiso_async.ingest.row import Carried, Operation, RowResult
+from voiso_async.ingest.rows import Carried, Operation, RowResult
 from voiso_async.ingest.store import StoredRow
 from voiso_async.outbox import Outbox
 from voiso_async.wire import Response

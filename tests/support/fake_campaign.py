@@ -12,10 +12,11 @@ from attrs import Factory, define, frozen
 from voiso_async.decipher import api_error, explain_voiso
 from voiso_async.errors import APIError, ConnectError, ConnectionLostError, VoisoError
 from voiso_async.ingest.batcher import LeadBatcher
-from voiso_async.ingest.door import LocalDoor
-from voiso_async.ingest.outcome import IngestReport, LeadOutcome, Outcome
+from voiso_async.ingest.gate import LocalDoor
+from voiso_async.ingest.outcome import LeadOutcome, Outcome
 from voiso_async.ingest.policy import LanePolicy
-from voiso_async.ingest.row import Operation
+from voiso_async.ingest.report import IngestReport
+from voiso_async.ingest.rows import Operation
 from voiso_async.wire import Request, Response
 
 ORIGIN = "https://voiso.example:443"

@@ -10,13 +10,12 @@ from fake_campaign import ORIGIN, FakeCampaigns, explain
 
 from voiso_async.errors import OutboxError
 from voiso_async.ingest.batcher import LeadBatcher
-from voiso_async.ingest.door import LocalDoor, LocalTurn
+from voiso_async.ingest.gate import LocalDoor, LocalTurn, Wish
 from voiso_async.ingest.jobs import Backlog
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.ingest.policy import LanePolicy
-from voiso_async.ingest.row import Carried, Operation, Row, RowOwner, RowResult
+from voiso_async.ingest.rows import Carried, Operation, Row, RowOwner, RowResult
 from voiso_async.ingest.store import StoredRow
-from voiso_async.ingest.turn import Wish
 from voiso_async.wire import Response
 
 

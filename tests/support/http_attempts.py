@@ -10,7 +10,7 @@ from attrs import define, frozen
 
 from voiso_async.errors import VoisoError
 from voiso_async.ingest.ingestion import Ingestion
-from voiso_async.ingest.outcome import IngestReport
+from voiso_async.ingest.report import IngestReport
 from voiso_async.sandbox import Exchange
 from voiso_async.transport import Transport
 from voiso_async.wire import Response

@@ -21,9 +21,10 @@ from http_attempts import CREATED, DUPLICATES, LEADS_PATH, REJECTED, UPDATED, At
 
 from voiso_async.errors import ClientClosedError, VoisoError
 from voiso_async.ingest.batcher import LeadBatcher
-from voiso_async.ingest.door import LocalDoor
+from voiso_async.ingest.gate import LocalDoor
 from voiso_async.ingest.ingestion import Ingestion
-from voiso_async.ingest.outcome import IngestReport, LeadOutcome, Outcome
+from voiso_async.ingest.outcome import LeadOutcome, Outcome
+from voiso_async.ingest.report import IngestReport
 from voiso_async.sandbox import Exchange, Sandbox
 from voiso_async.transport import Transport
 from voiso_async.wire import Response

@@ -12,8 +12,8 @@ from attrs import define
 from http_histories import Histories
 
 from voiso_async.client import VoisoClient
-from voiso_async.ingest.outcome import IngestReport
 from voiso_async.ingest.policy import LanePolicy
+from voiso_async.ingest.report import IngestReport
 from voiso_async.sandbox import Rules, Sandbox
 
 COOLDOWN = 0.05

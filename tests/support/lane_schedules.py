@@ -8,7 +8,7 @@ from fake_campaign import FakeCampaigns, Fault, Post, busy, lost, phones, status
 from hypothesis import strategies as st
 
 from voiso_async.ingest.outcome import LeadOutcome, Outcome
-from voiso_async.ingest.row import Operation
+from voiso_async.ingest.rows import Operation
 from voiso_async.wire import Response
 
 POISON = 666

@@ -11,7 +11,7 @@ from machine_file import Kept, look
 from machine_process import Called, Process
 
 from voiso_async.ingest.outcome import LeadOutcome, Outcome
-from voiso_async.ingest.row import Operation
+from voiso_async.ingest.rows import Operation
 
 __all__ = ["ALWAYS", "Checks"]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from attrs import frozen
 
 from voiso_async.ingest.outcome import Outcome
-from voiso_async.ingest.row import Operation
+from voiso_async.ingest.rows import Operation
 from voiso_async.outbox.sqlite.schema import FINAL, LENT, OPERATIONS, OUTCOMES, PARKED
 
 __all__ = ["Kept", "look"]

@@ -17,7 +17,7 @@ from voiso_async.ingest.batcher import LeadBatcher
 from voiso_async.ingest.ingestion import Ingestion
 from voiso_async.ingest.outcome import LeadOutcome
 from voiso_async.ingest.policy import LanePolicy
-from voiso_async.ingest.row import Operation
+from voiso_async.ingest.rows import Operation
 from voiso_async.outbox import SqliteOutbox
 from voiso_async.wire import Response
 

@@ -15,9 +15,9 @@ from machine_process import Called, Process, Reach
 from virtual_time import VirtualLoop
 
 from voiso_async.errors import VoisoError
-from voiso_async.ingest import door
+from voiso_async.ingest import gate as door
 from voiso_async.ingest.policy import LanePolicy
-from voiso_async.ingest.row import Operation
+from voiso_async.ingest.rows import Operation
 
 __all__ = ["SETTLE", "World"]
 

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from voiso_async.ingest.gate import Door, Turn, Wish
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.ingest.policy import LanePolicy
-from voiso_async.ingest.row import Carried, Operation, Row, RowResult
-from voiso_async.ingest.turn import Door, Turn, Wish
+from voiso_async.ingest.rows import Carried, Operation, Row, RowResult
 from voiso_async.outbox import JobOutcome, Outbox, SqliteOutbox
 
 ORIGIN = "https://voiso.example:443"

@@ -11,9 +11,9 @@ import outbox_cases
 from outbox_cases import Owner, leads, results
 
 from voiso_async.errors import OutboxError
+from voiso_async.ingest.gate import Wish
 from voiso_async.ingest.policy import LanePolicy
-from voiso_async.ingest.row import Carried, Operation
-from voiso_async.ingest.turn import Wish
+from voiso_async.ingest.rows import Carried, Operation
 from voiso_async.outbox import SqliteOutbox
 
 POLICY = LanePolicy(cooldown=0.1, settle=0.2, post_timeout=0.1)

@@ -10,10 +10,10 @@ from outbox_deeds import POLICY, ROWS, Deed
 
 from voiso_async.errors import OutboxError
 from voiso_async.ingest.batcher import LeadBatcher
+from voiso_async.ingest.gate import Turn
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.ingest.policy import LanePolicy
-from voiso_async.ingest.row import Carried
-from voiso_async.ingest.turn import Turn
+from voiso_async.ingest.rows import Carried
 
 __all__ = ["OF_TURNS"]
 

@@ -5,7 +5,7 @@ from typing import Any
 from attrs import evolve
 
 from voiso_async import LanePolicy, Outcome, RetryPolicy
-from voiso_async.ingest.outcome import IngestReport
+from voiso_async.ingest.report import IngestReport
 from voiso_async.phone import digits_of
 from voiso_async.sandbox import Sandbox
 from voiso_async.sandbox.talkdesk import TalkdeskList

@@ -15,7 +15,7 @@ from voiso_async.cli.show import counted
 from voiso_async.errors import OutboxError
 from voiso_async.ingest.jobs import Job, JobState
 from voiso_async.ingest.outcome import Outcome
-from voiso_async.ingest.row import Operation
+from voiso_async.ingest.rows import Operation
 from voiso_async.outbox import Outbox
 
 __all__ = ["Advice", "Left", "advice_on", "go_on", "results_command"]

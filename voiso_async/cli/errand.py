@@ -18,7 +18,7 @@ from voiso_async.errors import ConfigurationError, NotFoundError, OutboxError, V
 from voiso_async.files import LeadFile
 from voiso_async.ingest.jobs import Job, JobSource, JobState
 from voiso_async.ingest.outcome import Outcome
-from voiso_async.ingest.row import Operation
+from voiso_async.ingest.rows import Operation
 from voiso_async.outbox import Outbox
 
 __all__ = ["Errand"]

@@ -8,9 +8,9 @@ from attrs import define, frozen
 from voiso_async.cli.words import in_words
 from voiso_async.events import BatchAnswered, Event, LaneStopped
 from voiso_async.ingest.jobs import Backlog, Job, JobState
-from voiso_async.ingest.outcome import ANSWERED, IngestReport, Outcome
+from voiso_async.ingest.outcome import ANSWERED, Outcome
 from voiso_async.ingest.policy import LanePolicy
-from voiso_async.ingest.status import LaneStatus
+from voiso_async.ingest.report import IngestReport, LaneStatus
 
 __all__ = ["Meter", "Moment", "answered", "seconds_for"]
 

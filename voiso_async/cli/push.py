@@ -16,7 +16,7 @@ from voiso_async.cli.sending import PLAIN, Sending, Trip
 from voiso_async.cli.signals import Signals
 from voiso_async.cli.units import CampaignId, Seconds
 from voiso_async.errors import ConfigurationError
-from voiso_async.ingest.row import Operation
+from voiso_async.ingest.rows import Operation
 
 __all__ = ["push", "update"]
 

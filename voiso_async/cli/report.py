@@ -13,7 +13,7 @@ from voiso_async.cli.problems import PROBLEMS, Problems, as_json, problems_of, s
 from voiso_async.cli.show import counted, duration, grid, of_the_fastest, printable, show, show_json
 from voiso_async.cli.tally import counts_of
 from voiso_async.ingest.jobs import Job, JobState
-from voiso_async.ingest.outcome import IngestReport
+from voiso_async.ingest.report import IngestReport
 from voiso_async.outbox import Outbox
 
 __all__ = ["Ending", "job_as_json", "print_report", "show_report"]

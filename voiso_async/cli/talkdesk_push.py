@@ -24,7 +24,8 @@ from voiso_async.files import LeadFile
 from voiso_async.files.names import NAMES, squeezed
 from voiso_async.ingest.intake import FileRow, InvalidLead
 from voiso_async.ingest.jobs import JobOutcome
-from voiso_async.ingest.outcome import IngestReport, Outcome
+from voiso_async.ingest.outcome import Outcome
+from voiso_async.ingest.report import IngestReport
 from voiso_async.talkdesk import RecordAddition, RecordList, TalkdeskClient
 
 __all__ = ["push"]

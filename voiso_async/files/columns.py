@@ -10,7 +10,7 @@ from voiso_async.files.cells import Cell
 from voiso_async.files.mapping import CAMPAIGN, HEADERS, OTHER_NAME, Template, find_column, templates_of
 from voiso_async.files.names import OTHERS_NAMES, RESULT_COLUMNS, listed, shown, squeezed, usual_places
 from voiso_async.files.places import Places
-from voiso_async.ingest.intake import HEADER_NAME
+from voiso_async.ingest.usual import HEADER_NAME
 
 __all__ = ["Columns", "Layout", "Wishes", "names_the_phone"]
 

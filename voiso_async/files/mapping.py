@@ -8,7 +8,7 @@ from attrs import frozen
 
 from voiso_async.errors import ConfigurationError, InputFileError
 from voiso_async.files.names import NAMES, listed, shown, squeezed
-from voiso_async.ingest.intake import HEADER_NAME
+from voiso_async.ingest.usual import HEADER_NAME
 
 __all__ = [
     "CAMPAIGN",

@@ -4,13 +4,11 @@ from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from itertools import groupby
 from operator import attrgetter
 
-from voiso_async.ingest.answer import Answer
+from voiso_async.ingest.bisection import Suspects
 from voiso_async.ingest.outcome import Outcome
-from voiso_async.ingest.row import Operation, Row, RowOwner, RowResult
-from voiso_async.ingest.suspects import Suspects
+from voiso_async.ingest.rows import Operation, Row, RowOwner, RowResult
+from voiso_async.ingest.verdict import Answer
 from voiso_async.values import Struct
-
-__all__ = ["Batch", "Reconciled", "cut", "reconcile", "tell"]
 
 
 class Batch(Struct, eq=False):

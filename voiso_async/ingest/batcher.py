@@ -10,21 +10,18 @@ import anyio
 
 from voiso_async.errors import ClientClosedError, VoisoError
 from voiso_async.events import EventHook
-from voiso_async.ingest.call import Call
 from voiso_async.ingest.drain import Drain
+from voiso_async.ingest.gate import Door
+from voiso_async.ingest.handler import ExplainOf
 from voiso_async.ingest.ingestion import Ingestion
 from voiso_async.ingest.lane import Lane, Post, Quiet
-from voiso_async.ingest.outcome import IngestReport
 from voiso_async.ingest.policy import LanePolicy
-from voiso_async.ingest.reckoning import ExplainOf
-from voiso_async.ingest.row import Operation
+from voiso_async.ingest.report import IngestReport, LaneStatus
+from voiso_async.ingest.rows import Operation
 from voiso_async.ingest.source import Leads, Source
-from voiso_async.ingest.status import LaneStatus
 from voiso_async.ingest.store import Store
-from voiso_async.ingest.turn import Door
+from voiso_async.ingest.submission import Call
 from voiso_async.wire import check_seconds, positive_id
-
-__all__ = ["LeadBatcher"]
 
 
 class LeadBatcher:

@@ -4,16 +4,13 @@ import asyncio
 from collections.abc import Callable
 
 from voiso_async.errors import ClientClosedError, OutboxError, VoisoError
-from voiso_async.ingest.books import Books
 from voiso_async.ingest.durable import DurableCall
 from voiso_async.ingest.jobs import Backlog
 from voiso_async.ingest.lane import Lane
-from voiso_async.ingest.outcome import IngestReport, reporting
 from voiso_async.ingest.policy import LanePolicy
-from voiso_async.ingest.row import Operation
+from voiso_async.ingest.report import Books, IngestReport, reporting
+from voiso_async.ingest.rows import Operation
 from voiso_async.ingest.store import Store
-
-__all__ = ["Drain"]
 
 POLL = 0.5
 """Seconds between two looks at the outbox, for rows that another process has put there."""

@@ -3,11 +3,9 @@
 from collections.abc import Collection, Iterable, Sequence
 
 from voiso_async.errors import VoisoError
-from voiso_async.ingest.books import Books
 from voiso_async.ingest.outcome import Outcome
-from voiso_async.ingest.row import Carried, Operation, Row, RowResult
-
-__all__ = ["DurableCall"]
+from voiso_async.ingest.report import Books
+from voiso_async.ingest.rows import Carried, Operation, Row, RowResult
 
 _OPEN = {Outcome.NOT_SENT, Outcome.UNKNOWN}
 

@@ -10,12 +10,11 @@ from typing import Any, Self, TypeVar
 import anyio
 
 from voiso_async.errors import DeadlineExceededError, SourceError, UsageError, VoisoError
-from voiso_async.ingest.call import Call
 from voiso_async.ingest.lane import Lane
-from voiso_async.ingest.outcome import IngestReport, LeadOutcome, Outcome, reporting
+from voiso_async.ingest.outcome import LeadOutcome, Outcome
+from voiso_async.ingest.report import IngestReport, reporting
 from voiso_async.ingest.source import Source
-
-__all__ = ["Ingestion"]
+from voiso_async.ingest.submission import Call
 
 T = TypeVar("T")
 Begin = Callable[[bool], tuple[Call, Lane]]

@@ -9,7 +9,7 @@ from attrs import frozen
 
 from voiso_async.convert import encode
 from voiso_async.ingest.outcome import LeadOutcome, Outcome
-from voiso_async.ingest.row import Operation, Row, RowOwner
+from voiso_async.ingest.rows import Operation, Row, RowOwner
 from voiso_async.ingest.usual import (
     HEADER_NAME,
     HIDDEN,
@@ -28,8 +28,6 @@ from voiso_async.ingest.usual import (
 from voiso_async.models.leads import Lead, LeadSource, LeadUpdate
 from voiso_async.phone import PhoneFault, canonical
 from voiso_async.values import Discreet, Struct
-
-__all__ = ["HEADER_NAME", "HIDDEN", "FileRow", "InvalidLead", "prepare"]
 
 _BARE = (str, int, float)
 

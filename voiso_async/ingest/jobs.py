@@ -6,20 +6,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, ClassVar
 
-from voiso_async.ingest.outcome import IngestReport, LeadOutcome
-from voiso_async.ingest.row import Operation
+from voiso_async.ingest.outcome import LeadOutcome
+from voiso_async.ingest.report import IngestReport
+from voiso_async.ingest.rows import Operation
 from voiso_async.values import Discreet, Struct
-
-__all__ = [
-    "Backlog",
-    "CampaignStatus",
-    "Job",
-    "JobActivity",
-    "JobOutcome",
-    "JobSource",
-    "JobState",
-    "JobWorker",
-]
 
 
 class JobState(StrEnum):

@@ -13,21 +13,16 @@ import anyio
 
 from voiso_async.errors import OutboxError, UnexpectedError, VoisoError
 from voiso_async.events import BatchAnswered, BatchSent, EventHook, LaneStopped
-from voiso_async.ingest.agenda import Agenda
+from voiso_async.ingest.accumulator import Agenda, Boarding
 from voiso_async.ingest.batch import Batch, tell
-from voiso_async.ingest.boarding import Boarding
 from voiso_async.ingest.durable import DurableCall
-from voiso_async.ingest.landing import Landing, Stop, stop_after
+from voiso_async.ingest.gate import Door, Turn, Wish
+from voiso_async.ingest.handler import ExplainOf, Landing, Reckoning, Stop, stop_after
 from voiso_async.ingest.outcome import ANSWERED, Outcome
 from voiso_async.ingest.policy import LanePolicy
-from voiso_async.ingest.reckoning import ExplainOf, Reckoning
-from voiso_async.ingest.row import Operation, Row, RowResult
-from voiso_async.ingest.status import LaneMeter, LaneState, LaneStatus
-from voiso_async.ingest.turn import Door, Turn, Wish
-from voiso_async.ingest.waiting import WaitingCall
+from voiso_async.ingest.report import LaneMeter, LaneState, LaneStatus
+from voiso_async.ingest.rows import Operation, Row, RowResult, WaitingCall
 from voiso_async.wire import Response
-
-__all__ = ["Lane", "Post", "Quiet"]
 
 STEADY = 10
 """A source that goes on giving leads is waited for so many times longer than one that gives none."""

@@ -6,8 +6,6 @@ from attrs import Attribute, field, frozen
 
 from voiso_async.errors import ConfigurationError
 
-__all__ = ["LanePolicy"]
-
 MOST_ROWS = 1000  # contract 6.3
 BUSY_GROWTH = 1.5
 BUSY_SHORTEST = 0.1  # also where somebody has set the cooldown to nothing

@@ -9,9 +9,7 @@ from typing import Any, TypeVar
 import anyio
 
 from voiso_async.errors import ConfigurationError, SourceError, VoisoError
-from voiso_async.ingest.call import Call
-
-__all__ = ["Leads", "Source", "Stocked", "iterated", "read_together", "source_error"]
+from voiso_async.ingest.submission import Call
 
 T = TypeVar("T")
 

@@ -4,12 +4,10 @@ from collections.abc import Callable, Collection
 from datetime import timedelta
 from typing import Any, Protocol
 
+from voiso_async.ingest.gate import Door
 from voiso_async.ingest.jobs import Backlog, Job, JobSource
 from voiso_async.ingest.policy import LanePolicy
-from voiso_async.ingest.row import Operation, Row
-from voiso_async.ingest.turn import Door
-
-__all__ = ["JobStore", "Store", "StoredRow"]
+from voiso_async.ingest.rows import Operation, Row
 
 
 class StoredRow(Row, eq=False, gc=False):

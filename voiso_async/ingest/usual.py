@@ -13,23 +13,6 @@ from voiso_async.convert import encode_lines
 from voiso_async.models.leads import Lead, LeadSource, LeadUpdate
 from voiso_async.phone import PhoneFault, are_canonical, canonical
 
-__all__ = [
-    "HEADER_NAME",
-    "HIDDEN",
-    "LARGEST_LEAD",
-    "LARGEST_PRIORITY",
-    "LONGEST_HEADER",
-    "LONGEST_HEADER_NAME",
-    "LONGEST_KEY",
-    "LONGEST_NAME",
-    "LONGEST_URL",
-    "MOST_HEADERS",
-    "URL",
-    "Usual",
-    "usual_changes",
-    "usual_leads",
-]
-
 LONGEST_NAME = 1000
 LONGEST_URL = 2083
 LONGEST_KEY = 256

@@ -7,7 +7,7 @@ from typing import Protocol, Self
 
 from voiso_async.ingest.jobs import CampaignStatus, Job, JobOutcome, JobSource
 from voiso_async.ingest.outcome import Outcome
-from voiso_async.ingest.row import Operation
+from voiso_async.ingest.rows import Operation
 from voiso_async.ingest.source import Leads
 from voiso_async.ingest.store import JobStore
 

@@ -15,7 +15,7 @@ from voiso_async.convert import encode
 from voiso_async.errors import ConfigurationError, SourceError
 from voiso_async.ingest.intake import FileRow, prepare
 from voiso_async.ingest.outcome import LeadOutcome, Outcome
-from voiso_async.ingest.row import Operation, Row, RowOwner
+from voiso_async.ingest.rows import Operation, Row, RowOwner
 from voiso_async.ingest.source import BURST, Leads, iterated, read_together, source_error
 from voiso_async.values import Discreet, Struct
 from voiso_async.wire import positive_id

@@ -8,8 +8,8 @@ from voiso_async.errors import APIError, ConfigurationError, VoisoError
 from voiso_async.ingest.batcher import LeadBatcher
 from voiso_async.ingest.ingestion import Ingestion
 from voiso_async.ingest.jobs import Job, JobSource
-from voiso_async.ingest.outcome import IngestReport, reporting
-from voiso_async.ingest.row import Operation
+from voiso_async.ingest.report import IngestReport, reporting
+from voiso_async.ingest.rows import Operation
 from voiso_async.ingest.source import Leads as AnyLeads
 from voiso_async.ingest.store import JobStore
 from voiso_async.session import Session

@@ -9,7 +9,8 @@ from typing import Any, Self, TypeVar
 import anyio
 
 from voiso_async.errors import DeadlineExceededError, UsageError, VoisoError
-from voiso_async.ingest.outcome import IngestReport, LeadOutcome, Outcome, reporting
+from voiso_async.ingest.outcome import LeadOutcome, Outcome
+from voiso_async.ingest.report import IngestReport, reporting
 from voiso_async.talkdesk.push import RecordCall
 
 __all__ = ["RecordAddition"]

@@ -36,8 +36,8 @@ from voiso_async.errors import (
     UsageError,
     VoisoError,
 )
+from voiso_async.ingest.bisection import Refusal
 from voiso_async.ingest.outcome import Outcome
-from voiso_async.ingest.suspects import Refusal
 from voiso_async.ingest.verdict import FATAL, Busy, Fatal, InDoubt, NotSent, Refused, TooLarge
 from voiso_async.phone import digits_of
 from voiso_async.talkdesk.envelope import explain_talkdesk

@@ -3,10 +3,10 @@
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from voiso_async.ingest.books import Books
-from voiso_async.ingest.outcome import IngestReport, LeadOutcome, Outcome
+from voiso_async.ingest.outcome import LeadOutcome, Outcome
 from voiso_async.ingest.policy import LanePolicy
-from voiso_async.ingest.row import Carried, Operation, Row, RowResult
+from voiso_async.ingest.report import Books, IngestReport
+from voiso_async.ingest.rows import Carried, Operation, Row, RowResult
 from voiso_async.talkdesk.models import IdentifierType
 from voiso_async.talkdesk.records import RecordRow, prepare_record
 

@@ -12,11 +12,11 @@ import anyio
 
 from voiso_async.errors import APIError, VoisoError
 from voiso_async.ingest.batch import Batch
+from voiso_async.ingest.bisection import Refusal, Suspects
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.ingest.policy import LanePolicy
-from voiso_async.ingest.row import Carried, Row
+from voiso_async.ingest.rows import Carried, Row
 from voiso_async.ingest.source import source_error
-from voiso_async.ingest.suspects import Refusal, Suspects
 from voiso_async.ingest.verdict import Busy, Fatal, InDoubt, NotSent, Refused, TooLarge
 from voiso_async.retry import RetryPolicy
 from voiso_async.talkdesk.bulk import LIST_FULL, Answered, Said, Taken, matched, said_of, verdict_of

@@ -6,7 +6,7 @@ import attrs
 from attrs import Factory, define
 
 from voiso_async.errors import OutboxError
-from voiso_async.ingest.row import RowOwner
+from voiso_async.ingest.rows import RowOwner
 from voiso_async.ingest.store import StoredRow
 from voiso_async.outbox.loading import checksum
 from voiso_async.outbox.sqlite.ledger import Ledger, as_json

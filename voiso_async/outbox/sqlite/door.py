@@ -6,11 +6,10 @@ from collections.abc import Callable, Iterable, Sequence
 import anyio
 
 from voiso_async.errors import OutboxError, UsageError
-from voiso_async.ingest.door import LocalDoor, LocalTurn
+from voiso_async.ingest.gate import LocalDoor, LocalTurn, Wish
 from voiso_async.ingest.policy import LanePolicy
-from voiso_async.ingest.row import Carried, Operation, Row, RowResult
+from voiso_async.ingest.rows import Carried, Operation, Row, RowResult
 from voiso_async.ingest.store import StoredRow
-from voiso_async.ingest.turn import Wish
 from voiso_async.outbox.sqlite.claims import Lent, claim
 from voiso_async.outbox.sqlite.closing import Closing, clears_doubt, close_turn, undo_claim, word_of
 from voiso_async.outbox.sqlite.ledger import Ledger

@@ -7,7 +7,7 @@ from attrs import frozen
 
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.ingest.policy import LanePolicy
-from voiso_async.ingest.row import RowOwner
+from voiso_async.ingest.rows import RowOwner
 from voiso_async.outbox.sqlite.keeping import end_rows, overdue_jobs, purging
 from voiso_async.outbox.sqlite.ledger import Ledger, as_json
 from voiso_async.outbox.sqlite.schema import OUTCOMES, PARKED, ROWS_PER_JOB, WAITING

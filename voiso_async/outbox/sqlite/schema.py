@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 from voiso_async.errors import OutboxError
 from voiso_async.ingest.outcome import Outcome
-from voiso_async.ingest.row import Operation
+from voiso_async.ingest.rows import Operation
 
 __all__ = [
     "ASKED",

@@ -11,7 +11,7 @@ from attrs import frozen
 
 from voiso_async.errors import OutboxError
 from voiso_async.ingest.outcome import Outcome
-from voiso_async.ingest.row import Operation
+from voiso_async.ingest.rows import Operation
 from voiso_async.outbox.loading import Entry, checksum
 from voiso_async.outbox.sqlite.ledger import Ledger, as_json
 from voiso_async.outbox.sqlite.schema import (

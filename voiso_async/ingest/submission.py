@@ -1,21 +1,36 @@
-"""One ``add()`` or ``update()`` inside the engine: its rows on the way in, its outcomes on the way out."""
+"""The exact index of the phones of one call: which row claimed a phone first."""
 
 import asyncio
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 import anyio
 
 from voiso_async.errors import VoisoError
-from voiso_async.ingest.books import Books
 from voiso_async.ingest.intake import prepare
-from voiso_async.ingest.outcome import IngestReport, LeadOutcome, Outcome
+from voiso_async.ingest.outcome import LeadOutcome, Outcome
 from voiso_async.ingest.policy import LanePolicy
-from voiso_async.ingest.row import Carried, Operation, Row, RowResult
-from voiso_async.ingest.seen import SeenPhones
+from voiso_async.ingest.report import Books, IngestReport
+from voiso_async.ingest.rows import Carried, Operation, Row, RowResult
 
-__all__ = ["Call"]
+SHARDS = 251
+"""A prime: a shard of a two-million-row call has some 8000 phones, so that no resize holds the loop for long.
+
+With more of them two hundred calls would hold it for longer: the garbage collector looks at each."""
+
+
+class SeenPhones:
+    """Remember each phone's first row, exactly, in many small tables."""
+
+    def __init__(self) -> None:
+        self._shards: defaultdict[int, dict[int, int]] = defaultdict(dict)
+
+    def first(self, phone: str, index: int) -> int:
+        """Claim the phone for ``index`` unless an earlier row has it; give the row that owns it."""
+        number = int(phone)
+        return self._shards[number % SHARDS].setdefault(number, index)
+
 
 LEAVING = 0.005
 """Seconds that a POST has the event loop to itself: reading would hold it up on its way to the wire."""

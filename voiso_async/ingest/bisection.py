@@ -11,10 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import ClassVar
 
-from voiso_async.ingest.row import Row
+from voiso_async.ingest.rows import Row
 from voiso_async.values import Discreet, Struct
-
-__all__ = ["Refusal", "Suspects", "divide"]
 
 _INDEX = re.compile(r"(?:[A-Za-z_]+[.\[])?\[?([0-9]{1,4})\]?(?:[.\[].*)?")
 

@@ -1,14 +1,13 @@
 """A row: a lead inside the engine, and the final word on it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from enum import StrEnum
 from typing import ClassVar, Protocol
 
+from voiso_async.errors import VoisoError
 from voiso_async.ingest.outcome import LeadOutcome, Outcome
 from voiso_async.values import Discreet, Struct
-
-__all__ = ["Carried", "Operation", "Row", "RowOwner", "RowResult"]
 
 
 class Operation(StrEnum):
@@ -104,3 +103,55 @@ class RowResult(Discreet, Struct, eq=False, gc=False):
             reason=self.reason,
             detail=self.detail,
         )
+
+
+class WaitingCall(RowOwner, Protocol):
+    """A call as its lane sees it: ``waiting`` rows to send, in order, ``backlog`` more that a turn may bring.
+
+    The garbage collector looks at neither the rows nor a ``dict`` of them, but it would look at a ``deque``.
+    """
+
+    waiting: dict[int, Row]
+    backlog: int
+    queued: bool
+    reading: bool
+
+    @property
+    def offers(self) -> bool:
+        """Whether the lane may take rows now."""
+        ...
+
+    @property
+    def wants_turn(self) -> bool:
+        """Whether the lane has to wait for a turn because of it: it offers rows, or some that left go again."""
+        ...
+
+    @property
+    def ready(self) -> bool:
+        """Whether waiting longer would not make its batch fuller."""
+        ...
+
+    @property
+    def finished(self) -> bool:
+        """Whether every row that came has its outcome and no more will come."""
+        ...
+
+    def hold(self, rows: Iterable[Row]) -> None:
+        """Note that the lane has taken rows."""
+        ...
+
+    def leave(self) -> None:
+        """Withdraw what waits."""
+        ...
+
+    def ground(self, flying: Collection[Row]) -> None:
+        """Take the word on the rows that the lane holds and that are not in the POST in flight: they stay here."""
+        ...
+
+    def seal(self, error: VoisoError) -> None:
+        """Take no more rows; what waits still goes, then the caller gets ``error``."""
+        ...
+
+    def stop(self, error: VoisoError) -> None:
+        """The lane gave up on it."""
+        ...

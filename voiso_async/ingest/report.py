@@ -1,0 +1,257 @@
+"""The report on one call or job: how every row ended, and whether the numbers add up."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from typing import Any, ClassVar, Literal, TypeVar
+
+from voiso_async.errors import IngestError, VoisoError
+from voiso_async.ingest.outcome import ANSWERED, OK, LeadOutcome, Outcome
+from voiso_async.ingest.policy import LanePolicy
+from voiso_async.ingest.rows import Carried, RowResult
+from voiso_async.values import Discreet, Struct
+
+E = TypeVar("E", bound=VoisoError)
+
+
+class IngestReport(Discreet, Struct, frozen=True, kw_only=True):
+    """What became of every row of one call; valid at any time, also after an error or a cancellation.
+
+    ``rows`` were read from the source, ``counts`` says how they ended and ``pending`` how many are still open;
+    leads that were never read, because the call ended before, are no rows. ``outcomes`` has every row for calls of
+    up to 1000 rows; ``problems`` has the rows whose outcome is not ``ok``, at most 10 000 of
+    them (``problems_left_out`` counts the rest). ``batches`` and ``attempts`` count the POSTs that carried rows
+    of this call, without and with repeats; ``busy`` the answers "still processing"; ``doubted`` the rows that
+    an attempt with a lost answer carried; ``anomalies`` numbers in answers that were never sent. ``elapsed`` is
+    in seconds; ``ceiling_share`` is the part of it that these rows alone would have taken at the physical limit:
+    full batches, the server's own time and the cooldown between them. Calls and jobs that share a campaign each
+    have less; with fewer than three full batches it is ``None``.
+    """
+
+    rows: int = 0
+    counts: Mapping[Outcome, int]
+    pending: int = 0
+    batches: int = 0
+    attempts: int = 0
+    busy: int = 0
+    doubted: int = 0
+    anomalies: int = 0
+    elapsed: float = 0.0
+    ceiling_share: float | None = None
+    reasons: Mapping[str, int]
+    outcomes: tuple[LeadOutcome, ...] = ()
+    problems: tuple[LeadOutcome, ...] = ()
+    problems_left_out: int = 0
+
+    _hidden: ClassVar[AbstractSet[str]] = {"outcomes", "problems"}
+
+    @property
+    def balanced(self) -> bool:
+        """Whether every row that was read has exactly one outcome or is pending."""
+        return not self.unaccounted
+
+    @property
+    def unaccounted(self) -> int:
+        """Rows that are missing in the books, or that stand there twice: never any, unless we have a defect."""
+        return abs(self.rows - self.pending - sum(self.counts.values()))
+
+    @property
+    def ok(self) -> bool:
+        """Whether every row is in the campaign, repeats one of this call, or is SUPPRESSED: kept out as asked."""
+        settled_well = all(outcome.ok for outcome, count in self.counts.items() if count)
+        return self.balanced and not self.pending and settled_well
+
+    @property
+    def leads_per_second(self) -> float:
+        """Rows with an answer of the server, per second of the whole call."""
+        answered = sum(self.counts[outcome] for outcome in ANSWERED)
+        return answered / self.elapsed if self.elapsed > 0 else 0.0
+
+    def raise_unless_ok(self) -> None:
+        """Raise ``IngestError`` with this report unless ``ok``."""
+        if not self.ok:
+            error = IngestError(f"not every lead is in the campaign: {self}; see .report.problems for each")
+            raise reporting(error, self)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give the figures as plain JSON values; no row, no phone number."""
+        return {
+            "rows": self.rows,
+            "counts": {outcome.value: count for outcome, count in self.counts.items()},
+            "pending": self.pending,
+            "reasons": dict(self.reasons),
+            "batches": self.batches,
+            "attempts": self.attempts,
+            "busy": self.busy,
+            "doubted": self.doubted,
+            "anomalies": self.anomalies,
+            "elapsed": round(self.elapsed, 3),
+            "leads_per_second": round(self.leads_per_second, 1),
+            "ceiling_share": None if self.ceiling_share is None else round(self.ceiling_share, 4),
+            "balanced": self.balanced,
+            "ok": self.ok,
+        }
+
+    def __str__(self) -> str:
+        parts = [f"{o.value.replace('_', ' ')} {n:,}" for o, n in self.counts.items() if n]
+        if self.pending:
+            parts.append(f"pending {self.pending:,}")
+        return " · ".join(parts).replace(",", " ") or "no rows"
+
+
+def reporting(error: E, report: IngestReport, *, in_doubt: bool = False) -> E:
+    """Give a copy of an error that carries a report, and whose proof agrees with it.
+
+    Each call gets its own: one failure leaves some in doubt, and not others. ``in_doubt``: so are rows that are
+    not in the report, since they wait in an outbox.
+    """
+    counts, twin = report.counts, error.with_report(report)
+    if in_doubt or counts[Outcome.UNKNOWN] or counts[Outcome.UNREPORTED]:
+        twin.proof = "in_doubt"
+    elif error.proof is None or error.proof == "in_doubt":
+        refused = counts[Outcome.REJECTED] and not counts[Outcome.NOT_SENT]
+        twin.proof = "refused" if refused else "not_sent"
+    return twin
+
+
+MOST_KEPT = 1000
+MOST_PROBLEMS = 10_000
+
+
+class Books:
+    """Count rows and outcomes, keep the outcomes of small calls and the problems of all."""
+
+    def __init__(self) -> None:
+        self.rows: int = 0
+        self.batches: int = 0
+        self.attempts: int = 0
+        self.busy: int = 0
+        self.doubted: int = 0
+        self.anomalies: int = 0
+        self.server_seconds: float = 0.0
+        self._counts: Counter[Outcome] = Counter()
+        self._reasons: Counter[str] = Counter()
+        self._kept: list[LeadOutcome] | None = []
+        self._problems: list[LeadOutcome] = []
+
+    @property
+    def settled(self) -> int:
+        """Rows that have their outcome."""
+        return self._counts.total()
+
+    def enter(self, count: int) -> int:
+        """Note rows that were read; give the index of the first."""
+        self.rows += count
+        if self.rows > MOST_KEPT:
+            self._kept = None
+        return self.rows - count
+
+    def count(self, results: Iterable[RowResult | LeadOutcome]) -> None:
+        """Count how rows ended."""
+        self._counts.update([result.outcome for result in results])
+        self._reasons.update([result.reason for result in results if result.reason is not None])
+
+    def notable(self, results: Sequence[RowResult]) -> Sequence[RowResult]:
+        """Give those that are kept as values; the others are only counted."""
+        return results if self._kept is not None else [result for result in results if result.outcome not in OK]
+
+    def keep(self, outcomes: Sequence[LeadOutcome]) -> None:
+        """Keep outcomes that have been counted, as far as there is room."""
+        if self._kept is not None:
+            self._kept.extend(outcomes)
+        room = MOST_PROBLEMS - len(self._problems)
+        if room > 0:
+            self._problems.extend([outcome for outcome in outcomes if outcome.outcome not in OK][:room])
+
+    def note(self, attempt: Carried) -> None:
+        """Note a POST that carried rows of this call."""
+        self.batches += attempt.fresh
+        self.attempts += 1
+        self.busy += attempt.busy
+        self.anomalies += attempt.anomalies
+        self.server_seconds += attempt.seconds
+
+    def report(
+        self, *, elapsed: float, policy: LanePolicy, open_rows: Iterable[LeadOutcome] = (), pending: int = 0
+    ) -> IngestReport:
+        """Draw up the report: ``pending`` rows are open, ``open_rows`` have a provisional outcome meanwhile."""
+        provisional = list(open_rows)
+        counts = self._counts + Counter(row.outcome for row in provisional)
+        problems = [*self._problems, *provisional]
+        troubled = sum(count for outcome, count in counts.items() if not outcome.ok)
+        kept = [] if self._kept is None else [*self._kept, *provisional]
+        return IngestReport(
+            rows=self.rows,
+            counts={outcome: counts[outcome] for outcome in Outcome},
+            pending=pending,
+            batches=self.batches,
+            attempts=self.attempts,
+            busy=self.busy,
+            doubted=self.doubted,
+            anomalies=self.anomalies,
+            elapsed=elapsed,
+            ceiling_share=policy.ceiling_share(
+                answered=sum(self._counts[outcome] for outcome in ANSWERED),
+                attempts=self.attempts,
+                server_seconds=self.server_seconds,
+                elapsed=elapsed,
+            ),
+            reasons=dict(self._reasons),
+            outcomes=tuple(sorted(kept, key=_by_index)),
+            problems=tuple(sorted(problems[:MOST_PROBLEMS], key=_by_index)),
+            problems_left_out=troubled - min(len(problems), MOST_PROBLEMS),
+        )
+
+
+def _by_index(outcome: LeadOutcome) -> int:
+    return outcome.index
+
+
+LaneState = Literal["idle", "waiting", "sending", "busy", "doubt", "unsent", "stopped"]
+
+
+class LaneStatus(Struct, frozen=True, kw_only=True):
+    """One lane as it stands; times are seconds.
+
+    ``state`` is idle, waiting (for the gate or for rows), sending, busy (the server is still at work), doubt (an
+    answer was lost), unsent (nothing can leave this machine) or stopped; ``reason`` says why. ``oldest_age`` is
+    that of the oldest row that waits; ``ceiling_share`` compares the lane's last run with what is possible, from
+    three full batches on.
+    """
+
+    campaign: int
+    state: LaneState
+    reason: str | None
+    rows_waiting: int
+    oldest_age: float
+    opens_in: float
+    rows_in_doubt: int
+    ceiling_share: float | None
+
+
+class LaneMeter:
+    """The figures of one run of a lane, from its first turn to its last answer."""
+
+    def __init__(self, policy: LanePolicy, clock: Callable[[], float]) -> None:
+        self._policy = policy
+        self._clock = clock
+        self._answered = self._attempts = 0
+        self._server_seconds = 0.0
+        self._began = self._landed = clock()
+
+    def note(self, answered: int, seconds: float) -> None:
+        """Count one attempt that ended now."""
+        self._landed = self._clock()
+        self._attempts += 1
+        self._answered += answered
+        self._server_seconds += seconds
+
+    @property
+    def ceiling_share(self) -> float | None:
+        """What part of the physical limit was reached; ``None`` while too little was sent to tell."""
+        return self._policy.ceiling_share(
+            answered=self._answered,
+            attempts=self._attempts,
+            server_seconds=self._server_seconds,
+            elapsed=self._landed - self._began,
+        )
