@@ -1,4 +1,4 @@
-"""The house as it is meant to stand: imports point down, names are declared, facts agree."""
+"""The structure of the package: which package imports which, what is public, how long a function may be."""
 
 import ast
 import importlib
@@ -14,91 +14,73 @@ import voiso_async
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "voiso_async"
-
-FLOORS = [
-    "sandbox",
-    *(
-        "version",
-        "errors",
-        "statuses",
-        "values",
-        "events",
-        "phone",
-        "wire",
-        "retry",
-        "convert",
-        "models",
-        "decipher",
-        "faults",
-        "attempt",
-        "transport",
-        "auth",
-        "oauth",
-        "session",
-    ),
-    *("pages", "paginator"),
-    *("ingest.outcome", "ingest.policy", "ingest.rows", "ingest.report", "ingest.usual", "ingest.intake"),
-    *("ingest.bisection", "ingest.verdict", "ingest.batch", "ingest.submission", "ingest.durable", "ingest.gate"),
-    *("ingest.accumulator", "ingest.handler", "ingest.lane", "ingest.jobs", "ingest.store", "ingest.drain"),
-    *("ingest.source", "ingest.ingestion", "ingest.batcher", "ingest"),
-    *("outbox.base", "outbox.loading"),
-    *(
-        "outbox.sqlite.bell",
-        "outbox.sqlite.faults",
-        "outbox.sqlite.owners",
-        "outbox.sqlite.schema",
-        "outbox.sqlite.ledger",
-        "outbox.sqlite.seen",
-        "outbox.sqlite.shares",
-        "outbox.sqlite.worker",
-        "outbox.sqlite.storing",
-        "outbox.sqlite.working",
-        "outbox.sqlite.reading",
-        "outbox.sqlite.keeping",
-        "outbox.sqlite.recovery",
-        "outbox.sqlite.picking",
-        "outbox.sqlite.claims",
-        "outbox.sqlite.closing",
-        "outbox.sqlite.door",
-        "outbox.sqlite.taking",
-        "outbox.sqlite.copying",
-        "outbox.sqlite.loader",
-        "outbox.sqlite.housekeeping",
-        "outbox.sqlite.outbox",
-        "outbox.sqlite",
-        "outbox",
-    ),
-    *("resources.params", "resources.members", "resources.campaigns", "resources.users", "resources.leads"),
-    *("resources", "answer", "client", "talkdesk", "testing", "files", "cli"),
-]
-"""Ground floor first: a room stands above all that it imports."""
-
 MODULES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
     for path in sorted(PACKAGE.rglob("*.py"))
 }
-LIBRARIES = {
-    "aiohttp": {"faults", "attempt", "transport", "sandbox"},
+TREES = {module: ast.parse(path.read_text()) for module, path in MODULES.items()}
+
+FRONT = {"voiso_async", "voiso_async.client"}
+LIBRARY = {"core", "models", "ingest", "outbox", "resources", "front"}
+MAY_IMPORT = {
+    "core": set(),
+    "models": {"core"},
+    "ingest": {"core", "models"},
+    "outbox": {"core", "models", "ingest"},
+    "resources": {"core", "models", "ingest", "outbox"},
+    "front": LIBRARY,
+    "talkdesk": LIBRARY - {"outbox"},
+    "files": {"core", "ingest"},
+    "sandbox": set(),  # two independent readings of one contract check each other
+    "testing": {"front", "ingest", "sandbox"},
+    "cli": LIBRARY | {"talkdesk", "files", "sandbox"},
+}
+"""Which other packages each may import. A module in no folder belongs to ``core``, or is named in ``FRONT``."""
+
+FRONT_DOOR = {"cli", "files"}
+"""Who may import ``voiso_async`` itself, which imports nearly everything."""
+
+KNOWN_BY = {
+    "aiohttp": {"attempt", "faults", "transport", "sandbox"},
     "cattrs": {"convert"},
-    # values are what is made for each lead of millions: a Struct costs a fifth of a frozen attrs class
-    "msgspec": {"values", "convert", "ingest.usual", "sandbox"},
+    # a Struct costs a fifth of a frozen attrs class: it is for values that exist once per lead
+    "msgspec": {"_structs", "values", "convert", "ingest", "sandbox"},
     "cyclopts": {"cli"},
     "rich": {"cli"},
-    "sqlite3": {f"outbox.sqlite.{name}" for name in ("faults", "ledger", "schema", "seen", "worker")},
+    "sqlite3": {"outbox"},
     "pytest": {"testing"},
     "jwt": {"talkdesk", "sandbox"},
     "cryptography": {"talkdesk"},
 }
 
+PUBLIC = {
+    f"voiso_async{name}"
+    for name in (
+        *("", ".errors", ".events", ".files", ".outbox", ".talkdesk", ".testing"),
+        *(".sandbox", ".sandbox.faults"),
+    )
+}
+"""What users import: only these modules have ``__all__``."""
 
-def room(module: str) -> str:
-    """The floor plan's name for a module: its own, or that of its folder."""
-    name = module.removeprefix("voiso_async").removeprefix(".")
-    return name if name in FLOORS else name.partition(".")[0]
+LONGEST = 40
+"""Lines of a function, without signature and docstring."""
+
+# Known exceptions. Each set may only shrink: an entry that is no exception any more fails its test.
+EXTRA_FOLDERS = {"convert"}
+LONG_FUNCTIONS = {"outbox: _job"}
+PRIVATE_ALL = {"cli", "core", "files", "front", "models", "outbox", "resources", "sandbox", "talkdesk"}
 
 
-def imports_of(path: Path) -> Iterator[tuple[str, int]]:
-    for node in ast.walk(ast.parse(path.read_text())):
+def package_of(module: str) -> str:
+    """The first folder below ``voiso_async``, or for a module in none what it belongs to."""
+    if module in FRONT:
+        return "front"
+    first = module.split(".")[1]
+    return first if first in MAY_IMPORT else "core"
+
+
+def imports_of(module: str) -> Iterator[tuple[str, int]]:
+    for node in ast.walk(TREES[module]):
         if isinstance(node, ast.Import):
             yield from ((alias.name, node.lineno) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -108,76 +90,100 @@ def imports_of(path: Path) -> Iterator[tuple[str, int]]:
             yield from ((name, node.lineno) for name in names if name in MODULES)
 
 
-def own_imports(path: Path) -> list[str]:
-    return [name for name, _ in imports_of(path) if name.partition(".")[0] == "voiso_async"]
+IMPORTS = {module: list(imports_of(module)) for module in MODULES}
+OWN_IMPORTS = {
+    module: {name for name, _ in imports if name in MODULES} - {module} for module, imports in IMPORTS.items()
+}
 
 
-@pytest.mark.parametrize("module", [m for m in MODULES if room(m) and not m.startswith("voiso_async.sandbox")])
-def test_imports_point_down(module: str) -> None:
-    here = room(module)
-    assert here in FLOORS, f"{module} has no floor yet"
-    for name in own_imports(MODULES[module]):
-        if name == "voiso_async":
-            assert here in {"cli", "files"}, "only the top floor uses the front door"
-        elif room(name) != here:
-            assert FLOORS.index(room(name)) < FLOORS.index(here), f"{module} imports {name}, which stands above it"
+def test_every_folder_is_a_package_with_known_imports() -> None:
+    folders = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+    assert folders - MAY_IMPORT.keys() == EXTRA_FOLDERS
+    assert MAY_IMPORT.keys() - folders == {"core", "front", "testing"}
+
+
+def test_packages_import_only_what_they_may() -> None:
+    wrong = {
+        f"{module} imports {name}"
+        for module in MODULES
+        for name in OWN_IMPORTS[module] - {"voiso_async"}
+        if package_of(name) not in MAY_IMPORT[package_of(module)] | {package_of(module)}
+    }
+    assert set() == wrong
+
+
+def test_only_the_top_imports_the_front_door() -> None:
+    importers = {package_of(module) for module in MODULES if "voiso_async" in OWN_IMPORTS[module]}
+    assert importers <= FRONT_DOOR
 
 
 def test_no_module_imports_itself_through_others() -> None:
-    graph = {module: {n for n in own_imports(path) if n in MODULES} - {module} for module, path in MODULES.items()}
-    standing = dict(graph)
-    while ground := [module for module, needs in standing.items() if not needs & standing.keys()]:
-        for module in ground:
-            del standing[module]
-    assert {} == standing, "a circle"
+    left = dict(OWN_IMPORTS)
+    while free := [module for module, needs in left.items() if not needs & left.keys()]:
+        for module in free:
+            del left[module]
+    assert {} == left, "a circle"
 
 
-@pytest.mark.parametrize("module", [m for m in MODULES if m.startswith("voiso_async.sandbox")])
-def test_the_sandbox_shares_no_code(module: str) -> None:
-    """Two independent readings of one contract check each other."""
-    assert all(name.startswith("voiso_async.sandbox") for name in own_imports(MODULES[module]))
+def test_own_imports_stand_at_the_top() -> None:
+    for module, tree in TREES.items():
+        top = {node.lineno for node in tree.body}
+        below = {name for name, line in IMPORTS[module] if name in MODULES and line not in top}
+        assert set() == below, module
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_own_imports_stand_at_the_top(module: str) -> None:
-    tree = ast.parse(MODULES[module].read_text())
-    top = {node.lineno for node in tree.body}
-    for name, line in imports_of(MODULES[module]):
-        assert not name.startswith("voiso_async") or line in top
-
-
-@pytest.mark.parametrize("library", LIBRARIES)
+@pytest.mark.parametrize("library", KNOWN_BY)
 def test_each_library_is_known_where_it_belongs(library: str) -> None:
-    knowing = {
-        room(module)
-        for module, path in MODULES.items()
-        if any(name.partition(".")[0] == library for name, _ in imports_of(path))
+    known = tuple(f"voiso_async.{name}." for name in KNOWN_BY[library])
+    importers = {m for m in MODULES if library in {name.partition(".")[0] for name, _ in IMPORTS[m]}}
+    assert importers
+    assert set() == {module for module in importers if not f"{module}.".startswith(known)}
+
+
+def lines_of(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    body = function.body[1:] if ast.get_docstring(function) is not None else function.body
+    return int(body[-1].end_lineno or 0) - body[0].lineno + 1 if body else 0
+
+
+def test_no_function_is_too_long() -> None:
+    long = {
+        f"{package_of(module)}: {node.name}"
+        for module, tree in TREES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and lines_of(node) > LONGEST
     }
-    assert knowing <= LIBRARIES[library]
+    assert long == LONG_FUNCTIONS
 
 
-@pytest.mark.parametrize("module", [m for m in MODULES if not m.endswith("__main__") and ".cli" not in m])
-def test_all_is_sorted_and_complete(module: str) -> None:
-    """What is public is declared, and what is declared exists."""
-    loaded = importlib.import_module(module)
-    tree = ast.parse(MODULES[module].read_text())
-    defined = {
-        node.name
+def test_only_public_modules_have_all() -> None:
+    with_all = {
+        module
+        for module, tree in TREES.items()
         for node in tree.body
-        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
-        and not node.name.startswith("_")
+        if isinstance(node, ast.Assign) and "__all__" in {ast.unparse(target) for target in node.targets}
     }
-    declared = getattr(loaded, "__all__", None)
-    if declared is None:
-        return
-    assert len(declared) == len(set(declared))
-    assert all(hasattr(loaded, name) for name in declared)
-    assert defined <= set(declared)
-    assert sorted(declared) == list(declared) or sorted(declared, key=_constants_first) == list(declared)
+    assert PUBLIC <= with_all
+    assert {package_of(module) for module in with_all - PUBLIC} == PRIVATE_ALL
 
 
 def _constants_first(name: str) -> tuple[int, str]:
     return (0 if name.isupper() else 1 if name[0].isupper() else 2, name)
+
+
+@pytest.mark.parametrize("module", sorted(PUBLIC))
+def test_all_is_sorted_and_complete(module: str) -> None:
+    loaded = importlib.import_module(module)
+    names: list[str] = loaded.__all__
+    assert len(names) == len(set(names))
+    assert all(hasattr(loaded, name) for name in names)
+    assert sorted(names) == list(names) or sorted(names, key=_constants_first) == list(names)
+    defined = {
+        node.name
+        for node in TREES[module].body
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        and not node.name.startswith("_")
+    }
+    assert defined <= set(names)
 
 
 def test_version_is_the_newest_in_the_changelog() -> None:
@@ -210,13 +216,7 @@ def test_top_level_holds_what_was_agreed() -> None:
     assert top <= agreed | {"LICENSE"}
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_a_file_is_one_noun(module: str) -> None:
-    """Longer than this, it is two."""
-    assert len(MODULES[module].read_text().splitlines()) <= 400
-
-
-@pytest.mark.parametrize("module", [module for module in MODULES if module.startswith("voiso_async.outbox.")])
-def test_values_of_sql_stand_in_their_order_or_are_named(module: str) -> None:
+def test_values_of_sql_stand_in_their_order_or_are_named() -> None:
     """Python 3.12 warns of numbered ones that are given in their order, and 3.14 refuses them."""
-    assert [] == re.findall(r"\?[0-9]", MODULES[module].read_text())
+    numbered = {module for module, path in MODULES.items() if re.search(r"\?[0-9]", path.read_text())}
+    assert set() == {module for module in numbered if module.startswith("voiso_async.outbox.")}
