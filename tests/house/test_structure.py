@@ -37,7 +37,7 @@ MAY_IMPORT = {
 }
 """Which other packages each may import. A module in no folder belongs to ``core``, or is named in ``FRONT``."""
 
-FRONT_DOOR = {"cli", "files"}
+TOP_IMPORTERS = {"cli", "files"}
 """Who may import ``voiso_async`` itself, which imports nearly everything."""
 
 KNOWN_BY = {
@@ -112,9 +112,9 @@ def test_packages_import_only_what_they_may() -> None:
     assert set() == wrong
 
 
-def test_only_the_top_imports_the_front_door() -> None:
+def test_only_the_top_imports_the_package_itself() -> None:
     importers = {package_of(module) for module in MODULES if "voiso_async" in OWN_IMPORTS[module]}
-    assert importers <= FRONT_DOOR
+    assert importers <= TOP_IMPORTERS
 
 
 def test_no_module_imports_itself_through_others() -> None:
