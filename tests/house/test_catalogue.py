@@ -1,4 +1,4 @@
-"""Every row of the fault catalogue has a test or a written reason, and so has every line of security."""
+"""Every row of the fault catalogue has a test or a written reason; every line of the security checklist a test."""
 
 import ast
 from collections import defaultdict
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from catalogue import EXPLAINED, PARTS, ROWS, TO_COME, named_in, part_of
-from security import CHECKLIST
+from security import CHECKLIST, WITHOUT_TEST
 
 TESTS = Path(__file__).parents[1]
 INI = """
@@ -71,8 +71,16 @@ def names_in(file: Path) -> set[str]:
     return {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
 
 
-def test_every_line_of_security_has_a_test_that_exists_or_a_reason() -> None:
+def test_every_line_of_security_has_tests_that_exist() -> None:
     there = {f"{file.stem}::{name}" for file in TESTS.rglob("test_*.py") for name in names_in(file)}
-    for line in [line for lines in CHECKLIST.values() for line in lines]:
-        assert line.tests or line.otherwise, line.what
-        assert set(line.tests) <= there, f"{line.what}: {set(line.tests) - there}"
+    lines = [line for lines in CHECKLIST.values() for line in lines]
+    assert [] == [line.what for line in lines if not line.tests]
+    assert set() == {test for line in lines for test in line.tests} - there
+
+
+def test_two_lines_of_security_can_have_no_test() -> None:
+    """A third one would have to be argued for here."""
+    assert {
+        "a warning when TLS secrets are written to a file",
+        "an audit against stored advisories",
+    } == WITHOUT_TEST.keys()

@@ -33,6 +33,22 @@ COMMANDS = [
 ]
 
 
+PRINTED = {
+    'print("row", outcome.index, "was refused:", outcome.detail)': "",
+    'print("to look at:", error.report.problems)': r"to look at: \(LeadOutcome\(index=1, .*'too_short'.*\),\)\n",
+    'print(error, "-", error.report)': "",
+    "print(job.id, job.state, job.report)": r"\w+ done created 100\n",
+    'print("row", outcome.index, outcome.outcome, outcome.reason)': "",
+    "print(campaign.id, campaign.name, campaign.status)": (
+        "3 Summer renewals active\n9 Summer concerts active\n13 Garden party active\n"
+    ),
+    "print(move.kind, move.agent_id)": r"no_match [0-9a-f-]{36}\nno_address [0-9a-f-]{36}\n",
+    "on_event=print,": r"RequestSent\(.*\)\nRequestDone\(.* status=200, .*\)\n",
+    "print(voiso.lanes())": r"\[\]\n",
+}
+"""Patterns of what is printed where no comment says it. An empty one: the line is not reached."""
+
+
 @pytest.fixture
 async def sandbox(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator[Sandbox]:
     monkeypatch.chdir(tmp_path)
@@ -85,15 +101,33 @@ def only(wanted: str) -> str:
     return snippet
 
 
+def prints_in(snippet: str) -> list[tuple[str, str]]:
+    """Every line of a snippet that uses ``print``, and the comment at its end."""
+    names = [node for node in ast.walk(ast.parse(snippet)) if isinstance(node, ast.Name) and "print" == node.id]
+    lines = [snippet.splitlines()[name.lineno - 1].strip() for name in sorted(names, key=lambda name: name.lineno)]
+    return [(code.strip(), comment) for code, _, comment in (line.partition("  # ") for line in lines)]
+
+
+def expected_of(snippet: str) -> str:
+    """The pattern of all that a snippet prints: a comment is the line that is printed."""
+    return "".join(PRINTED.get(text, re.escape(comment) + "\n") for text, comment in prints_in(snippet))
+
+
 @pytest.mark.parametrize("snippet", PLAIN, ids=[f"snippet{i}" for i in range(len(PLAIN))])
 async def test_snippets_run_and_print_what_they_say(
     snippet: str, sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
 ) -> None:
     await run(snippet)
     printed = capsys.readouterr().out
-    for promised in re.findall(r"print\(report\) +# (.+)$", snippet, re.MULTILINE):
-        assert promised in printed
+    assert re.fullmatch(expected_of(snippet), printed), printed
     assert 0 == sandbox.too_early
+
+
+def test_each_print_has_a_comment_or_a_pattern() -> None:
+    prints = dict(print_ for snippet in SNIPPETS for print_ in prints_in(snippet))
+    assert len(prints) > len(PRINTED)
+    assert prints.keys() >= PRINTED.keys()
+    assert [] == [text for text, comment in prints.items() if not comment and text not in PRINTED]
 
 
 async def test_the_fixture_snippet_is_a_test(voiso_sandbox: Sandbox, voiso_client: VoisoClient) -> None:
@@ -135,6 +169,24 @@ async def test_the_aiohttp_snippet_serves(sandbox: Sandbox) -> None:
 JOB = "7f3a"
 """The id of a job in the README."""
 
+OUTPUTS = [
+    "scope campaigns.read: granted",
+    "columns +phone_number",
+    r"created +1\b",
+    "leads.csv +3 +done",
+    '"phone":"441632960778","outcome":"created"',
+    r"updated +1\b",
+    "1 campaign",
+    "0 jobs",
+    r"created +1\b",
+    "Spring renewals",
+    "elif@example.net",
+    r"created +1\b",
+    "keep 3",
+    "keep 3",
+]
+"""A pattern in what each command of the README prints, in their order."""
+
 
 async def newest_job(folder: Path) -> str:
     (path,) = (folder / "state" / "voiso").glob("*.db")
@@ -146,7 +198,7 @@ async def test_the_commands_run_one_after_the_other(sandbox: Sandbox, tmp_path: 
     (tmp_path / "leads.csv").write_text("phone,name\n+441632960778,R. Okafor\n")
     (tmp_path / "changes.csv").write_text("phone,active\n+441632960778,no\n")
     (tmp_path / "crm.csv").write_text("Nr;First;Last;Mobil;List\n7;R.;Okafor;+441632960779;3\n")
-    for command in COMMANDS:
+    for command, pattern in zip(COMMANDS, OUTPUTS, strict=True):
         words = shlex.split(command.replace(JOB, await newest_job(tmp_path)) if JOB in command else command)
         assert "voiso" == words[0]
         process = await asyncio.create_subprocess_exec(
@@ -159,7 +211,7 @@ async def test_the_commands_run_one_after_the_other(sandbox: Sandbox, tmp_path: 
         )
         output, errors = await asyncio.wait_for(process.communicate(), 30)
         assert 0 == process.returncode, f"{command}: {errors.decode()}"
-        assert output or errors
+        assert re.search(pattern, (output + errors).decode()), command
     assert 0 == sandbox.too_early
 
 
