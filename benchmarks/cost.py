@@ -16,7 +16,7 @@ from benchmarks.peers.typed import Typed, new_client
 from benchmarks.result import Line, Result, Target
 from voiso_async import APIError, LanePolicy
 from voiso_async.ingest.batcher import LeadBatcher
-from voiso_async.ingest.gate import LocalDoor
+from voiso_async.ingest.gate import LocalGate
 from voiso_async.ingest.rows import Operation
 from voiso_async.wire import Response
 
@@ -85,7 +85,7 @@ def _batcher(mappings: list[dict[str, Any]]) -> LeadBatcher:
     async def post(_: int, __: Operation, ___: bytes) -> Response:
         return Response(status=200, headers={"content-type": "application/json"}, body=answers.take())
 
-    return LeadBatcher(post, LocalDoor("benchmark", 0.0), _never, policy=LanePolicy(cooldown=0))
+    return LeadBatcher(post, LocalGate("benchmark", 0.0), _never, policy=LanePolicy(cooldown=0))
 
 
 def _never(_: int, __: Operation, ___: Response) -> APIError:

@@ -15,8 +15,8 @@ import msgspec
 from benchmarks.leads import leads
 from benchmarks.result import Line, Result, Target
 from voiso_async import LanePolicy, Outcome
-from voiso_async.ingest.gate import Wish
-from voiso_async.ingest.rows import Carried, Operation, RowResult
+from voiso_async.ingest.gate import ClaimRequest
+from voiso_async.ingest.rows import Attempt, Operation, RowResult
 from voiso_async.outbox import SqliteOutbox
 
 __all__ = ["run"]
@@ -62,16 +62,16 @@ async def _ours(path: Path, rows: int, count: int) -> tuple[float, list[float]]:
             began = time.perf_counter()
             await outbox.put(3, batch)
             putting += time.perf_counter() - began
-        door = outbox.door("http://127.0.0.1:80", policy)
+        door = outbox.gate("http://127.0.0.1:80", policy)
         turns = []
         owner = _Owner()
-        wish = Wish(operation=Operation.ADD, owner=owner, room=BATCH, max_bytes=policy.max_bytes)
+        wish = ClaimRequest(operation=Operation.ADD, submission=owner, max_rows=BATCH, max_bytes=policy.max_bytes)
         for _ in range(min(count, rows // BATCH)):
             began = time.perf_counter()
-            turn = await door.open(3, repeat(wish).__next__)
-            turn.landed()
+            turn = await door.acquire(3, repeat(wish).__next__)
+            turn.attempt_ended()
             results = [RowResult(row, Outcome.CREATED) for row in turn.rows]
-            await turn.close(results, 0.0, Carried(fresh=True, seconds=0.0))
+            await turn.release(results, 0.0, Attempt(first=True, seconds=0.0))
             turns.append(time.perf_counter() - began)
             if len(results) != BATCH:
                 raise RuntimeError(f"{len(results)} rows were claimed")
@@ -82,10 +82,10 @@ class _Owner:
     """Who waits for rows that nobody sends."""
 
     operation = Operation.ADD
-    departed = False
-    carried: Callable[[Carried], None] = staticmethod(lambda _: None)
+    cancelled = False
+    on_attempt: Callable[[Attempt], None] = staticmethod(lambda _: None)
 
-    def settle(self, _: object) -> None:
+    def resolve(self, _: object) -> None:
         """Nobody is told."""
 
 

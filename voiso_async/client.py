@@ -16,7 +16,7 @@ from voiso_async.convert import encode
 from voiso_async.errors import ClientClosedError, ConfigurationError
 from voiso_async.events import Event, EventHook
 from voiso_async.ingest.batcher import LeadBatcher
-from voiso_async.ingest.gate import Door, LocalDoor
+from voiso_async.ingest.gate import Gate, LocalGate
 from voiso_async.ingest.policy import LanePolicy
 from voiso_async.ingest.report import LaneStatus
 from voiso_async.ingest.store import JobStore
@@ -187,11 +187,11 @@ class VoisoClient(Uncopied):
         await self.aclose()
 
 
-def _door(outbox: JobStore | None, origin: str, policy: LanePolicy) -> Door:
+def _door(outbox: JobStore | None, origin: str, policy: LanePolicy) -> Gate:
     """The door of all lead writes: that of the outbox, which other processes share, or this process's own."""
     if outbox is not None:
-        return outbox.door(origin, policy)
-    return LocalDoor(origin, policy.cooldown, settle=policy.settle)
+        return outbox.gate(origin, policy)
+    return LocalGate(origin, policy.cooldown, doubt_backoff=policy.doubt_backoff)
 
 
 def _api_key(given: str | Callable[[], str] | None) -> Secret | Callable[[], str]:

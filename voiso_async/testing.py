@@ -56,6 +56,6 @@ def voiso_sandbox(voiso_rules: Any) -> Iterator[Any]:
 @async_fixture
 async def voiso_client(voiso_sandbox: Any, voiso_rules: Any) -> AsyncIterator[VoisoClient]:
     """A ``VoisoClient`` of ``voiso_sandbox``, closed after the test."""
-    lane = LanePolicy(cooldown=voiso_rules.cooldown, settle=voiso_rules.cooldown)
+    lane = LanePolicy(cooldown=voiso_rules.cooldown, doubt_backoff=voiso_rules.cooldown)
     async with VoisoClient(voiso_sandbox.key, base_url=voiso_sandbox.url, lane=lane) as client:
         yield client

@@ -18,8 +18,8 @@ from voiso_async.ingest.intake import prepare
 from voiso_async.ingest.outcome import LeadOutcome
 from voiso_async.ingest.policy import LanePolicy
 from voiso_async.ingest.rows import Operation, Row
-from voiso_async.ingest.submission import Call
-from voiso_async.ingest.verdict import read_answer, verdict
+from voiso_async.ingest.submission import LeadSubmission
+from voiso_async.ingest.verdict import parse_reply, verdict
 from voiso_async.models import Campaign, User
 from voiso_async.pages import LinkPages, Page, page_of
 from voiso_async.phone import PhoneFault, canonical, digits_of
@@ -28,7 +28,7 @@ from voiso_async.talkdesk.pages import hal_link
 from voiso_async.wire import Request, Response, base_url_of, id_text, positive_id
 
 GET = Request.to("GET", "/campaigns")
-OWNER = Call(Operation.ADD, LanePolicy(), lambda: 0.0, dedupe=True, streamed=False)
+OWNER = LeadSubmission(Operation.ADD, LanePolicy(), lambda: 0.0, dedupe=True, streamed=False)
 LINKS = LinkPages(GET, base_url="https://api.example.com")
 KEY = ApiKey("canary-key-4410fe")
 
@@ -59,8 +59,8 @@ READERS: Mapping[str, Reader] = {
     "page": lambda body: page_of(Campaign, "campaigns")(answer(body), GET),
     "hal link": lambda body: hal_link({"_links": {"next": decode(body)}}, GET),
     "link": lambda body: LINKS.after(Page(items=(), next_link=text(body), total=9)),
-    "lists of an add": lambda body: read_answer(Operation.ADD, decode(body)),
-    "lists of an update": lambda body: read_answer(Operation.UPDATE, decode(body)),
+    "lists of an add": lambda body: parse_reply(Operation.ADD, decode(body)),
+    "lists of an update": lambda body: parse_reply(Operation.UPDATE, decode(body)),
     "verdict": lambda body: verdict(Operation.ADD, answer(body, 200 + len(body) % 400)),
     "Retry-After": lambda body: retry_after({"retry-after": text(body), "date": text(body[::-1])}),
     "phone": lambda body: canonical(text(body)),

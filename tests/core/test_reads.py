@@ -214,7 +214,7 @@ async def result_of(call: Call, voiso: VoisoClient) -> Any:
 
 def impatient(sandbox: Sandbox) -> VoisoClient:
     """A client that gives everything up at once."""
-    lane = LanePolicy(cooldown=0, settle=0, doubt_attempts=1, busy_for=0, unsent_for=0, post_timeout=0.2)
+    lane = LanePolicy(cooldown=0, doubt_backoff=0, doubt_attempts=1, busy_for=0, unsent_for=0, post_timeout=0.2)
     return VoisoClient(CANARY, base_url=sandbox.url, retry=ONCE, lane=lane, timeout=0.2)
 
 

@@ -17,7 +17,7 @@ from voiso_async.ingest.intake import InvalidLead, prepare
 from voiso_async.ingest.outcome import LeadOutcome
 from voiso_async.ingest.policy import LanePolicy
 from voiso_async.ingest.rows import Operation
-from voiso_async.ingest.submission import Call
+from voiso_async.ingest.submission import LeadSubmission
 
 PHONE = "441632960123"
 
@@ -139,9 +139,9 @@ def test_a_header_that_cannot_be_understood(header: str, reason: str, says: str)
 
 
 def test_an_invalid_lead_takes_its_place_in_the_books() -> None:
-    call = Call(Operation.ADD, LanePolicy(), lambda: 0.0, dedupe=True, streamed=False)
-    call.read([InvalidLead(field="active", reason="not_a_flag", detail="write yes or no", key="row 2")])
-    call.end()
+    call = LeadSubmission(Operation.ADD, LanePolicy(), lambda: 0.0, dedupe=True, streamed=False)
+    call.add([InvalidLead(field="active", reason="not_a_flag", detail="write yes or no", key="row 2")])
+    call.close()
     outcome = call.report().outcomes[0]
     assert (0, "invalid", None, "row 2") == (outcome.index, outcome.outcome, outcome.phone, outcome.key)
     assert ("active", "not_a_flag", "write yes or no") == (outcome.field, outcome.reason, outcome.detail)
@@ -152,7 +152,7 @@ def test_an_invalid_lead_takes_its_place_in_the_books() -> None:
 def test_any_cells_make_a_row_or_an_outcome(cells: list[str]) -> None:
     columns = Columns.of(["phone", "name", "priority", "active", "source", "link", "X-Plan"])
     maker = LeadMaker(phones=PhoneRule(international=True))
-    call = Call(Operation.ADD, LanePolicy(), lambda: 0.0, dedupe=True, streamed=False)
+    call = LeadSubmission(Operation.ADD, LanePolicy(), lambda: 0.0, dedupe=True, streamed=False)
     (made,) = prepare([maker.of_texts(columns, 2, cells)], 0, Operation.ADD, call)
     assert not isinstance(made, LeadOutcome) or made.reason
 

@@ -22,7 +22,7 @@ from voiso_async.files.tables import Objects
 from voiso_async.ingest.intake import FileRow, prepare
 from voiso_async.ingest.policy import LanePolicy
 from voiso_async.ingest.rows import Operation, Row
-from voiso_async.ingest.submission import Call
+from voiso_async.ingest.submission import LeadSubmission
 
 PHONE = "441632960123"
 
@@ -180,8 +180,8 @@ async def test_mapped_keys_may_be_absent_later_but_not_at_first(tmp_path: Path) 
         await leads_in(written(path, {"phone": PHONE}, first), **options)
 
 
-def call() -> Call:
-    return Call(Operation.ADD, LanePolicy(), lambda: 0.0, dedupe=True, streamed=False)
+def call() -> LeadSubmission:
+    return LeadSubmission(Operation.ADD, LanePolicy(), lambda: 0.0, dedupe=True, streamed=False)
 
 
 def objects(content: bytes) -> list[FileRow]:

@@ -32,7 +32,7 @@ Serving = Callable[[Stage], AbstractAsyncContextManager[str]]
 async def voiso_of(stage: Stage) -> AsyncIterator[VoisoClient]:
     """What an app does with its client: made at start-up, closed at shutdown."""
     cooldown = stage.sandbox.rules.cooldown
-    lane = LanePolicy(cooldown=cooldown, settle=cooldown)
+    lane = LanePolicy(cooldown=cooldown, doubt_backoff=cooldown)
     client = VoisoClient(stage.sandbox.key, base_url=stage.sandbox.url, lane=lane)
     try:
         yield client

@@ -87,7 +87,7 @@ MILLION = """
 import asyncio, json
 sys.setswitchinterval(1)
 from voiso_async.ingest.batcher import LeadBatcher
-from voiso_async.ingest.gate import LocalDoor
+from voiso_async.ingest.gate import LocalGate
 from voiso_async.ingest.policy import LanePolicy
 from voiso_async.ingest.rows import Operation
 from voiso_async.wire import Response
@@ -110,7 +110,7 @@ async def post(campaign, operation, body):
 
 async def main():
     policy = LanePolicy(cooldown=0, stall=0)
-    batcher = LeadBatcher(post, LocalDoor("https://a.example:443", 0), None, policy=policy)
+    batcher = LeadBatcher(post, LocalGate("https://a.example:443", 0), None, policy=policy)
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
     call = batcher.ingest(Operation.ADD, 3, leads(), dedupe=sys.argv[2] == "dedupe")
     report = await call

@@ -73,7 +73,7 @@ async def test_a_monotonic_clock_that_rests_makes_a_wait_longer_and_never_shorte
     server = FakeCampaigns()
     batcher = engine(server)
     batcher._clock = resting
-    monkeypatch.setattr(batcher._door, "_clock", resting)
+    monkeypatch.setattr(batcher._gate, "_clock", resting)
     report = await batcher.ingest(Operation.ADD, 3, phones(3000))
     assert report.ok
     assert [5.0, 2.0] == pytest.approx(waits(server))
@@ -83,7 +83,7 @@ async def test_a_monotonic_clock_that_rests_makes_a_wait_longer_and_never_shorte
 @pytest.mark.realtime
 def test_virtual_and_real_time_tell_the_same_story() -> None:
     """The same script at a twentieth of the pace in real seconds: the same requests, the same outcomes."""
-    pace: dict[str, Any] = {"cooldown": 0.1, "settle": 0.1, "stall": 0.001, "max_rows": 500}
+    pace: dict[str, Any] = {"cooldown": 0.1, "doubt_backoff": 0.1, "stall": 0.001, "max_rows": 500}
     servers = []
     for loop in (VirtualLoop, asyncio.new_event_loop):
         door._GATES.clear()

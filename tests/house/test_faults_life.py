@@ -80,7 +80,7 @@ def test_a_loop_that_rests_during_its_post_is_waited_for_by_other_loops(sandbox_
 
     def client() -> VoisoClient:
         return VoisoClient(
-            sandbox_beside.key, base_url=sandbox_beside.url, lane=LanePolicy(cooldown=0.05, settle=0.05)
+            sandbox_beside.key, base_url=sandbox_beside.url, lane=LanePolicy(cooldown=0.05, doubt_backoff=0.05)
         )
 
     async def whole(voiso: VoisoClient, start: int) -> IngestReport:

@@ -8,12 +8,12 @@ from http_stage import phones, staged
 
 from voiso_async.ingest import batch
 from voiso_async.ingest.batch import Batch
-from voiso_async.ingest.gate import LocalTurn
-from voiso_async.ingest.handler import Reckoning
+from voiso_async.ingest.gate import LocalSlot
+from voiso_async.ingest.handler import ResponseHandler
 from voiso_async.ingest.outcome import Outcome
-from voiso_async.ingest.report import Books
+from voiso_async.ingest.report import ReportBuilder
 from voiso_async.ingest.rows import RowResult
-from voiso_async.ingest.submission import Call
+from voiso_async.ingest.submission import LeadSubmission
 from voiso_async.sandbox import ApplyThenClose, Status
 
 Break = Callable[[pytest.MonkeyPatch], None]
@@ -24,29 +24,29 @@ def forgetful(patch: pytest.MonkeyPatch) -> None:
 
 
 def rash(patch: pytest.MonkeyPatch) -> None:
-    async def close(turn: LocalTurn, results: Iterable[RowResult], hold: float | None, carried: object) -> None:
+    async def close(turn: LocalSlot, results: Iterable[RowResult], hold: float | None, carried: object) -> None:
         turn._gate.release(turn._waiter, None)
 
-    patch.setattr(LocalTurn, "close", close)
+    patch.setattr(LocalSlot, "release", close)
 
 
 def boastful(patch: pytest.MonkeyPatch) -> None:
-    settle = Call.settle
+    settle = LeadSubmission.resolve
 
-    def settling(owner: Call, results: Sequence[RowResult]) -> None:
+    def settling(owner: LeadSubmission, results: Sequence[RowResult]) -> None:
         settle(owner, [RowResult(result.row, Outcome.CREATED) for result in results])
 
-    patch.setattr(Call, "settle", settling)
+    patch.setattr(LeadSubmission, "resolve", settling)
 
 
 def soothing(patch: pytest.MonkeyPatch) -> None:
-    settle = Call.settle
+    settle = LeadSubmission.resolve
 
-    def settling(owner: Call, results: Sequence[RowResult]) -> None:
+    def settling(owner: LeadSubmission, results: Sequence[RowResult]) -> None:
         softened = {Outcome.UNKNOWN: Outcome.NOT_SENT}
         settle(owner, [RowResult(one.row, softened.get(one.outcome, one.outcome)) for one in results])
 
-    patch.setattr(Call, "settle", settling)
+    patch.setattr(LeadSubmission, "resolve", settling)
 
 
 def alarming(patch: pytest.MonkeyPatch) -> None:
@@ -63,24 +63,24 @@ def unsteady(patch: pytest.MonkeyPatch) -> None:
 
 
 def insistent(patch: pytest.MonkeyPatch) -> None:
-    settled = Reckoning._settled
+    settled = ResponseHandler._settled
 
-    def repeating(reckoning: Reckoning, sent: Batch, judged: Any, landing: Any) -> None:
+    def repeating(reckoning: ResponseHandler, sent: Batch, judged: Any, landing: Any) -> None:
         if sent.attempts < 3:
-            reckoning._agenda.repeat(sent)
+            reckoning._accumulator.retry(sent)
         else:
             settled(reckoning, sent, judged, landing)
 
-    patch.setattr(Reckoning, "_settled", repeating)
+    patch.setattr(ResponseHandler, "_settled", repeating)
 
 
 def careless(patch: pytest.MonkeyPatch) -> None:
-    count = Books.count
+    count = ReportBuilder.count
 
-    def counting(books: Books, results: Sequence[RowResult]) -> None:
+    def counting(books: ReportBuilder, results: Sequence[RowResult]) -> None:
         count(books, [*results, results[0]])
 
-    patch.setattr(Books, "count", counting)
+    patch.setattr(ReportBuilder, "count", counting)
 
 
 @pytest.mark.parametrize(

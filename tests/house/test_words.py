@@ -42,11 +42,10 @@ RETIRED = {
 """What is said now, and the words that it replaces."""
 
 STILL_USED = """
-    agenda bell boarding books bury carried caution checkup complaint deed deeds departed discreet door
-    errand farewell filling flood floods flown foreseen hollow hopeless hush innocent landed landing
-    ledger lenders lent notable owed reckoning seal squeezed standing stocked stranger strangers surprise
-    surprises suspect suspects switchboard tallies tally tidy torn trip turnstile unguarded visit visits
-    wish wishes zygote
+    agenda bell books bury carried caution checkup complaint deed deeds departed discreet door errand
+    farewell filling flood floods flown foreseen hollow hopeless hush innocent landed landing ledger lenders
+    lent owed reckoning squeezed standing stranger strangers surprise surprises suspects switchboard tallies
+    tally tidy torn trip turnstile unguarded visit visits wish wishes zygote
 """
 """Known exceptions. The set may only shrink: a word that no identifier uses any more has to leave it."""
 

@@ -12,14 +12,14 @@ import anyio
 import pytest
 
 from voiso_async.ingest import gate as door
-from voiso_async.ingest.gate import LocalDoor, LocalTurn
+from voiso_async.ingest.gate import LocalGate, LocalSlot
 
 ORIGIN = "https://voiso.example:443"
 
 
 @pytest.fixture
-def local() -> LocalDoor:
-    return LocalDoor(ORIGIN, 2.0, lambda: asyncio.get_running_loop().time())
+def local() -> LocalGate:
+    return LocalGate(ORIGIN, 2.0, lambda: asyncio.get_running_loop().time())
 
 
 def now() -> float:
@@ -27,57 +27,57 @@ def now() -> float:
 
 
 @pytest.mark.virtual
-async def test_turns_come_in_order_of_arrival(local: LocalDoor) -> None:
+async def test_turns_come_in_order_of_arrival(local: LocalGate) -> None:
     order: list[tuple[int, float]] = []
 
     async def visit(number: int) -> None:
-        turn = await local.open(3)
+        turn = await local.acquire(3)
         order.append((number, now()))
         await asyncio.sleep(1)
-        await turn.close([], 0.0)
+        await turn.release([], 0.0)
 
     await asyncio.gather(*(visit(number) for number in range(4)))
     assert [(0, 0.0), (1, 3.0), (2, 6.0), (3, 9.0)] == order
 
 
 @pytest.mark.virtual
-async def test_the_cooldown_counts_from_landing_and_a_longer_hold_wins(local: LocalDoor) -> None:
-    turn = await local.open(3)
-    turn.landed()
+async def test_the_cooldown_counts_from_landing_and_a_longer_hold_wins(local: LocalGate) -> None:
+    turn = await local.acquire(3)
+    turn.attempt_ended()
     await asyncio.sleep(1)
-    await turn.close([], 0.0)
-    turn = await local.open(3)
+    await turn.release([], 0.0)
+    turn = await local.acquire(3)
     assert 2.0 == now()
-    await turn.close([], 10.0)
+    await turn.release([], 10.0)
     assert 10.0 == local.opens_in(3)
-    await local.open(3)
+    await local.acquire(3)
     assert 12.0 == now()
 
 
 @pytest.mark.virtual
-async def test_a_turn_without_a_post_leaves_the_gate_as_it_was(local: LocalDoor) -> None:
-    turn = await local.open(3)
-    await turn.close([], None)
-    await local.open(3)
+async def test_a_turn_without_a_post_leaves_the_gate_as_it_was(local: LocalGate) -> None:
+    turn = await local.acquire(3)
+    await turn.release([], None)
+    await local.acquire(3)
     assert 0.0 == now()
 
 
 @pytest.mark.virtual
-async def test_other_campaigns_and_origins_have_their_own_gate(local: LocalDoor) -> None:
-    await local.open(3)
-    await local.open(4)
-    await LocalDoor("https://other.example:443", 2.0, now).open(3)
+async def test_other_campaigns_and_origins_have_their_own_gate(local: LocalGate) -> None:
+    await local.acquire(3)
+    await local.acquire(4)
+    await LocalGate("https://other.example:443", 2.0, now).acquire(3)
     assert 0.0 == now()
 
 
 @pytest.mark.row(103)
 @pytest.mark.virtual
-async def test_a_waiter_that_leaves_wakes_the_next(local: LocalDoor) -> None:
-    turn = await local.open(3)
-    first = asyncio.create_task(local.open(3))
-    second = asyncio.create_task(local.open(3))
+async def test_a_waiter_that_leaves_wakes_the_next(local: LocalGate) -> None:
+    turn = await local.acquire(3)
+    first = asyncio.create_task(local.acquire(3))
+    second = asyncio.create_task(local.acquire(3))
     await asyncio.sleep(0.1)
-    await turn.close([], 0.0)
+    await turn.release([], 0.0)
     await asyncio.sleep(0.5)
     first.cancel()
     await second
@@ -88,29 +88,29 @@ async def test_a_waiter_that_leaves_wakes_the_next(local: LocalDoor) -> None:
 
 @pytest.mark.row(102)
 @pytest.mark.virtual
-async def test_cancelled_while_waiting_never_holds_the_gate(local: LocalDoor) -> None:
-    turn = await local.open(3)
-    waiters = [asyncio.create_task(local.open(3)) for _ in range(3)]
+async def test_cancelled_while_waiting_never_holds_the_gate(local: LocalGate) -> None:
+    turn = await local.acquire(3)
+    waiters = [asyncio.create_task(local.acquire(3)) for _ in range(3)]
     await asyncio.sleep(0.1)
     for waiter in waiters:
         waiter.cancel()
     await asyncio.gather(*waiters, return_exceptions=True)
-    await turn.close([], 0.0)
-    await asyncio.wait_for(local.open(3), timeout=5)
+    await turn.release([], 0.0)
+    await asyncio.wait_for(local.acquire(3), timeout=5)
 
 
 def test_two_loops_in_two_threads_keep_the_rule() -> None:
     stays: list[tuple[float, float]] = []
 
     async def visit() -> None:
-        local = LocalDoor(ORIGIN, 0.05)
+        local = LocalGate(ORIGIN, 0.05)
         for _ in range(3):
-            turn = await local.open(3)
+            turn = await local.acquire(3)
             began = time.monotonic()
             await asyncio.sleep(0.01)
-            turn.landed()
+            turn.attempt_ended()
             stays.append((began, time.monotonic()))
-            await turn.close([], 0.0)
+            await turn.release([], 0.0)
 
     threads = [threading.Thread(target=lambda: asyncio.run(visit())) for _ in range(2)]
     for thread in threads:
@@ -124,9 +124,9 @@ def test_two_loops_in_two_threads_keep_the_rule() -> None:
 
 def test_two_runs_after_each_other_keep_the_cooldown() -> None:
     async def visit() -> float:
-        turn = await LocalDoor(ORIGIN, 0.1).open(3)
+        turn = await LocalGate(ORIGIN, 0.1).acquire(3)
         began = time.monotonic()
-        await turn.close([], 0.0)
+        await turn.release([], 0.0)
         return began
 
     assert asyncio.run(visit()) + 0.1 <= asyncio.run(visit())
@@ -135,11 +135,11 @@ def test_two_runs_after_each_other_keep_the_cooldown() -> None:
 def test_a_holder_whose_loop_is_gone_does_not_keep_the_gate() -> None:
     """Nobody knows when its POST ended, so the cooldown counts from the discovery."""
     loop = asyncio.new_event_loop()
-    kept = loop.run_until_complete(LocalDoor(ORIGIN, 0.1).open(3))
+    kept = loop.run_until_complete(LocalGate(ORIGIN, 0.1).acquire(3))
     loop.close()
 
     async def visit() -> float:
-        await LocalDoor(ORIGIN, 0.1).open(3)
+        await LocalGate(ORIGIN, 0.1).acquire(3)
         return time.monotonic()
 
     found = time.monotonic()
@@ -159,17 +159,17 @@ def loops() -> Iterator[tuple[asyncio.AbstractEventLoop, asyncio.AbstractEventLo
 Loops = tuple[asyncio.AbstractEventLoop, asyncio.AbstractEventLoop]
 
 
-async def begins(local: LocalDoor) -> float:
+async def begins(local: LocalGate) -> float:
     """Open the gate and give it back; say when it opened."""
-    turn = await local.open(3)
+    turn = await local.acquire(3)
     began = time.monotonic()
-    await turn.close([], 0.0)
+    await turn.release([], 0.0)
     return began
 
 
-async def still_waits(local: LocalDoor) -> bool:
+async def still_waits(local: LocalGate) -> bool:
     with anyio.move_on_after(0.2):
-        await local.open(3)
+        await local.acquire(3)
         return False
     return True
 
@@ -177,19 +177,19 @@ async def still_waits(local: LocalDoor) -> bool:
 def test_a_loop_that_rests_while_its_post_is_in_flight_keeps_the_gate(loops: Loops) -> None:
     """As in a notebook, where a loop runs in pieces."""
     resting, running = loops
-    local = LocalDoor(ORIGIN, 0.1)
-    turn = resting.run_until_complete(local.open(3))
+    local = LocalGate(ORIGIN, 0.1)
+    turn = resting.run_until_complete(local.acquire(3))
     for _ in range(2):
         assert running.run_until_complete(still_waits(local))
     ended = time.monotonic()
-    resting.run_until_complete(turn.close([], 0.0))
+    resting.run_until_complete(turn.release([], 0.0))
     assert ended + 0.1 <= running.run_until_complete(begins(local))
 
 
 def test_one_who_waits_for_a_resting_loop_is_woken_when_that_goes_on(loops: Loops) -> None:
     resting, running = loops
-    local = LocalDoor(ORIGIN, 0.1)
-    turn = resting.run_until_complete(local.open(3))
+    local = LocalGate(ORIGIN, 0.1)
+    turn = resting.run_until_complete(local.acquire(3))
 
     async def wait() -> float:
         return await begins(local)
@@ -199,7 +199,7 @@ def test_one_who_waits_for_a_resting_loop_is_woken_when_that_goes_on(loops: Loop
     waiting.start()
     time.sleep(0.05)
     ended = time.monotonic()
-    resting.run_until_complete(turn.close([], 0.0))
+    resting.run_until_complete(turn.release([], 0.0))
     waiting.join(20)
     assert began
     assert ended + 0.1 <= began[0]
@@ -207,10 +207,10 @@ def test_one_who_waits_for_a_resting_loop_is_woken_when_that_goes_on(loops: Loop
 
 def test_a_gate_that_waits_for_a_resting_loop_says_so_once(loops: Loops, caplog: pytest.LogCaptureFixture) -> None:
     resting, running = loops
-    local = LocalDoor(ORIGIN, 0.1)
-    turn = resting.run_until_complete(local.open(3))
+    local = LocalGate(ORIGIN, 0.1)
+    turn = resting.run_until_complete(local.acquire(3))
     assert running.run_until_complete(still_waits(local))
-    resting.run_until_complete(turn.close([], 0.0))
+    resting.run_until_complete(turn.release([], 0.0))
     running.run_until_complete(begins(local))
     assert ["campaign 3 waits for an event loop that rests: run or close it"] == caplog.messages
 
@@ -219,13 +219,13 @@ def test_a_waiter_whose_loop_rests_is_passed_over_and_keeps_its_place(loops: Loo
     """Nothing of it is in flight; when its loop goes on it still gets its turn."""
     resting, running = loops
     moments = iter([0.0] * 4)
-    local = LocalDoor(ORIGIN, 0.1, lambda: next(moments))
+    local = LocalGate(ORIGIN, 0.1, lambda: next(moments))
     order: list[str] = []
 
     async def visit(name: str) -> None:
-        turn = await local.open(3)
+        turn = await local.acquire(3)
         order.append(name)
-        await turn.close([], 0.0)
+        await turn.release([], 0.0)
 
     async def begin() -> asyncio.Task[None]:
         await visit("first")
@@ -244,16 +244,16 @@ def test_a_waiter_whose_loop_rests_is_passed_over_and_keeps_its_place(loops: Loo
 def test_a_waiter_behind_a_turn_of_its_own_resting_loop_is_woken(loops: Loops) -> None:
     """It waits for a holder whose loop rests as its own does; another loop asks in between."""
     resting, running = loops
-    local = LocalDoor(ORIGIN, 0.05)
+    local = LocalGate(ORIGIN, 0.05)
 
-    async def begin() -> tuple[LocalTurn, asyncio.Task[float]]:
-        turn = await local.open(3)
+    async def begin() -> tuple[LocalSlot, asyncio.Task[float]]:
+        turn = await local.acquire(3)
         waiting = asyncio.create_task(begins(local))
         await asyncio.sleep(0)
         return turn, waiting
 
-    async def end(turn: LocalTurn, waiting: asyncio.Task[float]) -> None:
-        await turn.close([], 0.0)
+    async def end(turn: LocalSlot, waiting: asyncio.Task[float]) -> None:
+        await turn.release([], 0.0)
         async with asyncio.timeout(5):
             await waiting
 
@@ -265,23 +265,23 @@ def test_a_waiter_behind_a_turn_of_its_own_resting_loop_is_woken(loops: Loops) -
 def test_a_server_is_left_alone_for_the_settle_time_after_a_loop_was_closed() -> None:
     """It may be at work on a POST that nobody waits for."""
     loop = asyncio.new_event_loop()
-    kept = loop.run_until_complete(LocalDoor(ORIGIN, 0.01).open(3))
+    kept = loop.run_until_complete(LocalGate(ORIGIN, 0.01).acquire(3))
     loop.close()
     found = time.monotonic()
-    assert found + 0.2 <= asyncio.run(begins(LocalDoor(ORIGIN, 0.01, settle=0.2)))
+    assert found + 0.2 <= asyncio.run(begins(LocalGate(ORIGIN, 0.01, doubt_backoff=0.2)))
     assert kept is not None
 
 
 @pytest.mark.filterwarnings("ignore:unclosed event loop")
 def test_a_loop_that_was_dropped_and_never_closed_does_not_keep_the_gate_for_ever() -> None:
-    local = LocalDoor(ORIGIN, 0.1)
+    local = LocalGate(ORIGIN, 0.1)
 
     async def hold() -> None:
-        await local.open(3)
-        waiting.extend(asyncio.create_task(local.open(3)) for _ in range(2))
+        await local.acquire(3)
+        waiting.extend(asyncio.create_task(local.acquire(3)) for _ in range(2))
         await asyncio.sleep(0.01)
 
-    waiting: list[asyncio.Task[LocalTurn]] = []
+    waiting: list[asyncio.Task[LocalSlot]] = []
     loop = asyncio.new_event_loop()
     loop.run_until_complete(hold())
     for task in waiting:
@@ -294,23 +294,23 @@ def test_a_loop_that_was_dropped_and_never_closed_does_not_keep_the_gate_for_eve
 
 def test_a_turn_whose_loop_was_closed_does_not_open_the_gate_of_another() -> None:
     """An outbox may write it down later, in its own thread; by now somebody else's POST is in flight."""
-    local = LocalDoor(ORIGIN, 0.05)
+    local = LocalGate(ORIGIN, 0.05)
     loop = asyncio.new_event_loop()
-    lost = loop.run_until_complete(local.open(3))
+    lost = loop.run_until_complete(local.acquire(3))
     loop.close()
 
     async def hold() -> None:
-        turn = await local.open(3)
-        await asyncio.to_thread(lost.shut, 0.0)
+        turn = await local.acquire(3)
+        await asyncio.to_thread(lost.release_now, 0.0)
         assert await still_waits(local)
-        await turn.close([], 0.0)
+        await turn.release([], 0.0)
 
     asyncio.run(hold())
 
 
 def test_a_forked_child_forgets_the_parents_holder_and_keeps_the_cooldown() -> None:
     async def scenario() -> int:
-        await LocalDoor(ORIGIN, 0.1).open(3)
+        await LocalGate(ORIGIN, 0.1).acquire(3)
         pid = os.fork()
         if pid == 0:  # pragma: no cover - runs in the child
             gate = door._GATES[ORIGIN, 3]

@@ -70,7 +70,7 @@ EACH: list[tuple[str, dict[str, int]]] = [
 async def test_after_any_verb_the_leads_are_there_and_the_report_is_true(verb: str, told: dict[str, int]) -> None:
     async with on_stage(verb) as stage:
         stage.patience = BRIEF if any(word in verb.split() for word in SLOW) else LIMIT_SECONDS
-        voiso = await stage.client(settle=0.05)
+        voiso = await stage.client(doubt_backoff=0.05)
         report = await voiso.leads.add(3, phones(7))
     assert told == counts(report)
     assert phones(7) == list(stage.sandbox.campaigns[3].leads)

@@ -125,7 +125,7 @@ async def test_clients_in_two_threads_keep_the_pace_together(stage: Stage) -> No
     """Two event loops in one process share the gate."""
 
     async def run(start: int) -> IngestReport:
-        lane = LanePolicy(cooldown=COOLDOWN, settle=COOLDOWN, max_rows=10)
+        lane = LanePolicy(cooldown=COOLDOWN, doubt_backoff=COOLDOWN, max_rows=10)
         async with VoisoClient(stage.sandbox.key, base_url=stage.sandbox.url, lane=lane) as voiso:
             return await voiso.leads.add(3, phones(60, start))
 

@@ -154,7 +154,7 @@ async def test_a_loop_that_was_left_lets_nothing_more_go_although_its_call_is_st
 
 async def test_rows_of_a_departed_call_are_left_out_of_the_repeat(stage: Stage) -> None:
     stage.fail(ApplyThenReset(0))
-    voiso = await stage.client(settle=0.3)
+    voiso = await stage.client(doubt_backoff=0.3)
     gone, stays = voiso.leads.add(3, phones(5)), voiso.leads.add(3, phones(5, 100))
     leaving, staying = asyncio.create_task(_whole(gone)), asyncio.create_task(_whole(stays))
     await asyncio.sleep(0.15)
@@ -207,13 +207,13 @@ async def test_closing_without_grace_leaves_the_batch_in_flight_unknown(stage: S
 async def test_after_closing_another_client_keeps_the_pace(stage: Stage) -> None:
     """The gate belongs to the process: a POST that was cut off holds it for the settle time."""
     stage.fail(Stall())
-    first = await stage.client(settle=0.2)
+    first = await stage.client(doubt_backoff=0.2)
     task = asyncio.create_task(_whole(first.leads.add(3, phones(5))))
     while not stage.histories.posts:  # noqa: ASYNC110 - the server tells when the call is with it
         await asyncio.sleep(0.001)
     await first.aclose(grace=0)
     await asyncio.wait([task])
-    second = await stage.client(settle=0.2)
+    second = await stage.client(doubt_backoff=0.2)
     assert {"created": 5} == counts(await second.leads.add(3, phones(5, 100)))
     before, after = stage.histories.attempts
     assert after.began - before.ended >= 0.2

@@ -150,7 +150,7 @@ async def test_an_attempt_ends_in_time(stage: Stage, fault: Any, outcome: Outcom
     """Also when every read brings a byte: the limit is on the whole attempt."""
     stage.patience = IMPATIENT
     stage.fail(fault)
-    voiso = await stage.client(settle=LATE)
+    voiso = await stage.client(doubt_backoff=LATE)
     report = await voiso.leads.add(3, phones(10))
     assert {outcome.value: 10} == counts(report)
     first, second = stage.histories.attempts
@@ -222,7 +222,7 @@ async def test_json_under_another_content_type_is_an_answer(stage: Stage) -> Non
 @pytest.mark.row(56)
 async def test_the_rate_of_requests_in_an_outage_is_bounded(stage: Stage) -> None:
     stage.fail(Status(503), times=1000)
-    voiso = await stage.client(settle=0.05, settle_longest=0.4, doubt_attempts=4, max_rows=10)
+    voiso = await stage.client(doubt_backoff=0.05, doubt_backoff_longest=0.4, doubt_attempts=4, max_rows=10)
     began = time.monotonic()
     with pytest.raises(ServerError) as caught:
         await voiso.leads.add(3, phones(30))
@@ -237,7 +237,7 @@ async def test_an_outage_of_one_campaign_leaves_the_others_alone(stage: Stage, f
     """Campaign 3 gets no answer, or waits an hour after a failure, until campaign 4 has everything."""
     stage.sandbox.add_campaign(id=4, name="Winter")
     stage.fail(fault)
-    voiso = await stage.client(max_rows=10, settle=3600, settle_longest=3600)
+    voiso = await stage.client(max_rows=10, doubt_backoff=3600, doubt_backoff_longest=3600)
     slow = asyncio.ensure_future(voiso.leads.add(3, phones(10))._whole())
     await eventually(lambda: stage.histories.posts)
     assert {"created": 50} == counts(await voiso.leads.add(4, phones(50, 500)))
@@ -251,7 +251,7 @@ async def test_no_foreign_error_leaves_an_ingestion(stage: Stage, seconds: float
     stage.patience = 0.1
     for fault in (Stall(seconds=seconds), Garbage(), ApplyThenReset(), Huge(), Truncate(9, "none")):
         stage.fail(fault)
-        voiso: VoisoClient = await stage.client(settle=LATE, doubt_attempts=1, max_rows=1)
+        voiso: VoisoClient = await stage.client(doubt_backoff=LATE, doubt_attempts=1, max_rows=1)
         try:
             await voiso.leads.add(3, phones(1))
         except VoisoError as error:

@@ -108,8 +108,8 @@ async def play(stage: Stage, faults: list[Any], callers: list[Caller], closes: f
     for fault in faults:
         if fault is not None:
             stage.fail(fault)
-    pace = {"max_rows": MAX_ROWS, "doubt_attempts": 2, "settle_longest": SETTLE, "busy_for": 0.2}
-    voiso = await stage.client(settle=SETTLE, **pace)
+    pace = {"max_rows": MAX_ROWS, "doubt_attempts": 2, "doubt_backoff_longest": SETTLE, "busy_for": 0.2}
+    voiso = await stage.client(doubt_backoff=SETTLE, **pace)
     calls = [caller.call(voiso, 1000 * i) for i, caller in enumerate(callers)]
     tasks = [asyncio.create_task(caller.run(call)) for caller, call in zip(callers, calls, strict=True)]
     if closes is not None:
@@ -122,7 +122,7 @@ async def play(stage: Stage, faults: list[Any], callers: list[Caller], closes: f
     await voiso.aclose(grace=10)
     stage.sandbox.faults.clear()
     stage.patience = LIMIT_SECONDS
-    again = await (await stage.client(settle=SETTLE)).leads.add(3, everyone)
+    again = await (await stage.client(doubt_backoff=SETTLE)).leads.add(3, everyone)
     assert again.ok
     assert set(everyone) == set(stage.sandbox.campaigns[3].leads), "handed over again, none is missing"
     assert 0 == again.counts[Outcome.CONFIRMED], "doubt belongs to the client that had it"

@@ -66,7 +66,7 @@ def leads() -> list[Any]:
 
 async def everything_told(stage: Stage, events: list[Event]) -> list[str]:
     """Every text that one call gives away on its way: errors with the locals of their frames, reprs, states."""
-    voiso = await stage.client(on_event=events.append, settle=0.1, doubt_attempts=1, busy_for=0.1)
+    voiso = await stage.client(on_event=events.append, doubt_backoff=0.1, doubt_attempts=1, busy_for=0.1)
     call = voiso.leads.add(3, leads())
     texts = [repr(voiso), repr(call)]
     try:

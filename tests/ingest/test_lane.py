@@ -829,7 +829,7 @@ async def test_rows_that_wait_to_go_again_are_not_sent_once_their_caller_has_lef
     told, gone = await leave_after(server, way, moment)
     assert {"not_sent": 5} == counts(told.report) == counts(gone.report)
     assert gone._joined is not None
-    assert gone._joined[0].finished, "nothing more can become of it"
+    assert gone._joined[0].done, "nothing more can become of it"
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -1221,7 +1221,7 @@ async def test_close_waits_for_the_post_in_flight_whoever_has_gone() -> None:
 async def test_close_does_not_sit_out_a_quiet_that_nobody_waits_for() -> None:
     server = FakeCampaigns()
     batcher = engine(server)
-    batcher._quiet = lambda: asyncio.sleep(59)
+    batcher._backoff = lambda: asyncio.sleep(59)
     call = await gone(batcher, by="cancellation")
     await batcher.aclose(grace=30)
     assert 1 == asyncio.get_running_loop().time()

@@ -25,14 +25,14 @@ from fake_campaign import (
 
 from voiso_async.errors import APIError, ClientClosedError, ConnectError, VoisoError
 from voiso_async.events import Event, EventHook, LaneStopped
-from voiso_async.ingest.accumulator import Agenda
+from voiso_async.ingest.accumulator import Accumulator
 from voiso_async.ingest.batcher import LeadBatcher
-from voiso_async.ingest.gate import LocalDoor
+from voiso_async.ingest.gate import LocalGate
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.ingest.policy import LanePolicy
 from voiso_async.ingest.report import IngestReport
 from voiso_async.ingest.rows import Operation, Row
-from voiso_async.ingest.submission import Call
+from voiso_async.ingest.submission import LeadSubmission
 from voiso_async.models.leads import Lead, LeadUpdate
 from voiso_async.wire import Response
 
@@ -66,7 +66,7 @@ def now() -> float:
 
 def listening(server: FakeCampaigns, hook: Any, explains: Any = explain) -> LeadBatcher:
     return LeadBatcher(
-        server.post, LocalDoor(ORIGIN, 2.0, now), explains, policy=LanePolicy(), hook=EventHook(hook), clock=now
+        server.post, LocalGate(ORIGIN, 2.0, now), explains, policy=LanePolicy(), hook=EventHook(hook), clock=now
     )
 
 
@@ -388,12 +388,12 @@ async def test_the_garbage_collector_need_not_look_at_rows_wherever_they_are() -
         gc.collect()
         return [one for one in gc.get_referrers(row) if isinstance(one, list | tuple | dict | set | deque)]
 
-    agenda = Agenda()
-    call = Call(Operation.ADD, LanePolicy(), lambda: 0.0, dedupe=True, streamed=False)
-    call.read(phones(1500))
-    agenda.offer(call)
+    agenda = Accumulator()
+    call = LeadSubmission(Operation.ADD, LanePolicy(), lambda: 0.0, dedupe=True, streamed=False)
+    call.add(phones(1500))
+    agenda.add(call)
     assert [] == holders(next(iter(call.waiting.values())))
-    agenda.plan()
+    agenda.next()
     batch = agenda.take(1000, 10**7)
     assert batch is not None
     assert [] == holders(batch.rows[0])
@@ -415,14 +415,14 @@ async def test_many_updates_of_one_phone_are_not_all_looked_at_for_each_batch() 
         def items(self) -> ItemsView[int, Row]:  # type: ignore[override]
             return Looked(self)
 
-    agenda = Agenda()
+    agenda = Accumulator()
     for _ in range(100):
-        call = Call(UPDATE, LanePolicy(), lambda: 0.0, dedupe=False, streamed=False)
+        call = LeadSubmission(UPDATE, LanePolicy(), lambda: 0.0, dedupe=False, streamed=False)
         call.waiting = Counted()
         for _ in range(100):
-            call.read([{"phone_number": phones(1)[0], "priority": 1}])
-        agenda.offer(call)
-    agenda.plan()
+            call.add([{"phone_number": phones(1)[0], "priority": 1}])
+        agenda.add(call)
+    agenda.next()
     batch = agenda.take(1000, 10**7)
     assert batch is not None
     assert 1 == len(batch.rows)

@@ -12,7 +12,7 @@ from voiso_async.ingest.jobs import JobOutcome
 from voiso_async.ingest.outcome import LeadOutcome, Outcome
 from voiso_async.ingest.report import IngestReport
 from voiso_async.ingest.rows import Row, RowResult
-from voiso_async.ingest.verdict import Answer
+from voiso_async.ingest.verdict import LeadReply
 from voiso_async.outbox.loading import Entry
 from voiso_async.talkdesk.records import RecordRow
 
@@ -28,7 +28,7 @@ WAITING = Row(7, "441632960123", b"R. Okafor", "crm-9", cast("Any", "R."))
 RECORD = RecordRow(7, "441632960123", b"R. Okafor", "crm-9", cast("Any", "R."), identity="441632960123")
 RESULT = RowResult(WAITING, Outcome.REJECTED, "server_refused", "R. Okafor is barred")
 ENTRY = Entry(7, 3, 441632960123, "crm-9", b"R. Okafor", 2, b"R. Okafor", Outcome.REJECTED, detail="R. Okafor")
-ANSWER = Answer(words={"441632960123": Outcome.CREATED}, torn=frozenset({"441632960123"}))
+ANSWER = LeadReply(outcomes={"441632960123": Outcome.CREATED}, conflicting=frozenset({"441632960123"}))
 REPORT = IngestReport(counts={}, reasons={}, outcomes=(LEAD,), problems=(LEAD,))
 JOB = JobOutcome(index=7, campaign=3, row=9, cells=("441632960123", "R. Okafor"), **WORDS)
 

@@ -31,7 +31,7 @@ async def _add(voiso: VoisoClient, batches: int, start: int) -> dict[str, int]:
 async def test_twenty_posts_are_two_seconds_apart_and_no_longer(stage: Stage) -> None:
     """Two clients take turns; one answer is lost and one caller leaves in the middle: the pace is the same."""
     stage.sandbox.rules = Rules(server_time=0.02)
-    first, second = await stage.client(settle=COOLDOWN), await stage.client(settle=COOLDOWN)
+    first, second = await stage.client(doubt_backoff=COOLDOWN), await stage.client(doubt_backoff=COOLDOWN)
     leaving = asyncio.create_task(_add(second, 2, 50_000))
     staying = [asyncio.create_task(_add(first, 8, 0)), asyncio.create_task(_add(second, 9, 20_000))]
     await asyncio.sleep(3 * COOLDOWN)

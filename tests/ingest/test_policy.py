@@ -33,9 +33,9 @@ def test_what_cannot_be_is_refused_by_name(field: str, value: Any) -> None:
 
 
 def test_settle_time_doubles_up_to_its_longest() -> None:
-    assert [2, 4, 8, 16, 16] == [LanePolicy().settle_wait(n) for n in range(1, 6)]
-    assert 30 == LanePolicy().settle_wait(1, 30)
-    assert 5 == LanePolicy(cooldown=5).settle_wait(1)
+    assert [2, 4, 8, 16, 16] == [LanePolicy().doubt_wait(n) for n in range(1, 6)]
+    assert 30 == LanePolicy().doubt_wait(1, 30)
+    assert 5 == LanePolicy(cooldown=5).doubt_wait(1)
 
 
 def test_busy_grows_gently_and_obeys_the_server() -> None:

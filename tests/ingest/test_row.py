@@ -12,14 +12,14 @@ from voiso_async.ingest.intake import prepare
 from voiso_async.ingest.outcome import LeadOutcome, Outcome
 from voiso_async.ingest.policy import LanePolicy
 from voiso_async.ingest.rows import Operation, Row
-from voiso_async.ingest.submission import Call
+from voiso_async.ingest.submission import LeadSubmission
 from voiso_async.models.leads import Lead, LeadSource, LeadUpdate
 
 PHONE = "441632960123"
 
 
 def made(lead: Any, operation: Operation = Operation.ADD) -> Row | LeadOutcome:
-    owner = Call(operation, LanePolicy(), lambda: 0.0, dedupe=True, streamed=False)
+    owner = LeadSubmission(operation, LanePolicy(), lambda: 0.0, dedupe=True, streamed=False)
     return prepare([lead], 0, operation, owner)[0]
 
 

@@ -14,7 +14,7 @@ from voiso_async.ingest.intake import FileRow, prepare
 from voiso_async.ingest.outcome import LeadOutcome
 from voiso_async.ingest.policy import LanePolicy
 from voiso_async.ingest.rows import Operation, Row
-from voiso_async.ingest.submission import Call
+from voiso_async.ingest.submission import LeadSubmission
 from voiso_async.ingest.usual import usual_changes, usual_leads
 from voiso_async.models.leads import Lead, LeadSource, LeadUpdate
 
@@ -63,8 +63,8 @@ class Masked(dict[Any, Any]):
         return "other"
 
 
-def owner(operation: Operation) -> Call:
-    return Call(operation, LanePolicy(), lambda: 0.0, dedupe=True, streamed=False)
+def owner(operation: Operation) -> LeadSubmission:
+    return LeadSubmission(operation, LanePolicy(), lambda: 0.0, dedupe=True, streamed=False)
 
 
 def plain(made: Row | LeadOutcome) -> Any:

@@ -72,7 +72,7 @@ def test_an_envelope_that_says_nothing_takes_no_lists_away(status: int, name: st
         for operation in Operation:
             judged = verdict(operation, answered(status, json.dumps(body).encode()))
             assert isinstance(judged, Settled)
-            assert ["441632960123"] == list(judged.answer.words)
+            assert ["441632960123"] == list(judged.reply.outcomes)
 
 
 @pytest.mark.parametrize("operation", list(Operation))
@@ -84,8 +84,8 @@ def test_lists_beside_an_error_message_hold_for_the_numbers_they_name(operation:
     body = {"leads_import": lists, **error} if where == "beside" else {"leads_import": lists | error}
     judged = verdict(operation, answered(207, json.dumps(body).encode()))
     assert isinstance(judged, Settled)
-    assert {"441632960123", "441632960124"} == set(judged.answer.words)
-    assert not judged.answer.silent
+    assert {"441632960123", "441632960124"} == set(judged.reply.outcomes)
+    assert not judged.reply.no_lists
     assert "too long" not in repr(judged)
 
 
@@ -109,7 +109,7 @@ def test_an_error_message_beside_lists_that_name_nobody_proves_nothing(operation
 def test_an_update_answered_by_an_empty_envelope_is_settled_without_a_word(value: Any) -> None:
     judged = verdict(UPDATE, answered(200, json.dumps({"errors": value}).encode()))
     assert isinstance(judged, Settled)
-    assert judged.answer.silent
+    assert judged.reply.no_lists
     assert InDoubt() == verdict(ADD, answered(200, json.dumps({"errors": value}).encode()))
 
 

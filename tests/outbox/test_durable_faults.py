@@ -109,7 +109,7 @@ async def test_a_release_that_failed_is_made_up_for(path: Path, saboteur: Sabote
         await outbox.put(3, numbers(5))
         async with client(sandbox, outbox) as voiso:
             draining = asyncio.create_task(voiso.leads.drain())
-            while not any(item.rows == 0 and item.lent for item in await outbox.backlog()):
+            while not any(item.rows == 0 and item.claimed for item in await outbox.backlog()):
                 await outbox.changed(0.01)
             saboteur.word = "BEGIN IMMEDIATE"
             draining.cancel()
@@ -128,15 +128,15 @@ async def test_rows_released_while_their_turn_is_about_to_open_come_back(
     clock = [0.0]
     async with SqliteOutbox(path, lease=3600) as outbox:
         await outbox.put(3, numbers(5))
-        door = outbox.door(ORIGIN, LanePolicy(cooldown=240), lambda: clock[0])
-        turn = await door.open(3, wish)
+        door = outbox.gate(ORIGIN, LanePolicy(cooldown=240), lambda: clock[0])
+        turn = await door.acquire(3, wish)
         await lose(turn, turn.rows, 0.0)
         clock[0] = 200.0
-        opening = asyncio.create_task(door.open(3, lane_wish(room=0, again=turn.rows)))
+        opening = asyncio.create_task(door.acquire(3, lane_wish(room=0, again=turn.rows)))
         while not any(status.sending for status in await outbox.campaigns()):
             await outbox.changed(0.01)
         await outbox.release(turn.rows)
-        assert [(0, 5)] == [(item.rows, item.lent) for item in await outbox.backlog()], "their turn is open"
+        assert [(0, 5)] == [(item.rows, item.claimed) for item in await outbox.backlog()], "their turn is open"
         opening.cancel()
         await asyncio.wait({opening})
-        assert [(5, 0)] == [(item.rows, item.lent) for item in await outbox.backlog()]
+        assert [(5, 0)] == [(item.rows, item.claimed) for item in await outbox.backlog()]

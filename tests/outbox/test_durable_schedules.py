@@ -31,7 +31,7 @@ from voiso_async.sandbox import (
 )
 
 SEEDS = range(int(os.environ.get("DURABLE_SCHEDULES", "4")))
-POLICY = evolve(LANE, max_rows=40, settle=0.15, settle_longest=0.15, doubt_attempts=50, unsent_for=1)
+POLICY = evolve(LANE, max_rows=40, doubt_backoff=0.15, doubt_backoff_longest=0.15, doubt_attempts=50, unsent_for=1)
 FAULTS: list[Callable[[], Any]] = [
     ApplyThenClose,
     ApplyThenReset,
@@ -74,7 +74,7 @@ class Schedule:
             assert not hanging
             await asyncio.gather(*tasks)
             async with asyncio.timeout(60):
-                while any(item.lent for item in await outbox.backlog()):
+                while any(item.claimed for item in await outbox.backlog()):
                     await outbox.changed(0.05)
 
     async def one(self, outbox: SqliteOutbox, voiso: VoisoClient) -> None:

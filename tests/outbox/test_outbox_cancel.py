@@ -14,7 +14,7 @@ from voiso_async.ingest.outcome import Outcome
 from voiso_async.ingest.policy import LanePolicy
 from voiso_async.outbox import SqliteOutbox
 
-POLICY = LanePolicy(cooldown=0.02, settle=0.02)
+POLICY = LanePolicy(cooldown=0.02, doubt_backoff=0.02)
 MOMENTS = [moment / 2000 for moment in range(24)]
 
 
@@ -37,18 +37,18 @@ async def cancelled(task: "asyncio.Task[object]", moment: float, *, times: int =
 async def test_a_claim_whose_caller_has_gone_is_given_back(path: Path) -> None:
     async with SqliteOutbox(path) as outbox:
         await outbox.put(3, leads(50))
-        door = outbox.door(ORIGIN, POLICY)
+        door = outbox.gate(ORIGIN, POLICY)
         gone = 0
         for moment in MOMENTS:
-            task = asyncio.create_task(door.open(3, wish))
+            task = asyncio.create_task(door.acquire(3, wish))
             if await cancelled(task, moment, times=2):
                 gone += 1
             else:
-                await (await task).close(results((await task).rows, Outcome.NOT_SENT), None)
+                await (await task).release(results((await task).rows, Outcome.NOT_SENT), None)
         assert gone > 2
-        assert [(50, 0)] == [(item.rows, item.lent) for item in await outbox.backlog()]
+        assert [(50, 0)] == [(item.rows, item.claimed) for item in await outbox.backlog()]
         turn = await asyncio.wait_for(send(door), 60)
-        assert (False, 50, {0}) == (turn.repeats, len(turn.rows), {row.doubts for row in turn.rows})
+        assert (False, 50, {0}) == (turn.is_retry, len(turn.rows), {row.doubts for row in turn.rows})
         await balanced(outbox)
 
 
@@ -59,24 +59,24 @@ async def test_a_claim_cancelled_just_before_its_gate_opens_is_given_back(
     monkeypatch.setattr("voiso_async.outbox.sqlite.door.EARLY", 60)
     async with SqliteOutbox(path, lease=3600) as outbox:
         await outbox.put(3, leads(50))
-        door = outbox.door(ORIGIN, LanePolicy(cooldown=240), lambda: clock[0])
+        door = outbox.gate(ORIGIN, LanePolicy(cooldown=240), lambda: clock[0])
         clock = [0.0]
-        await (await door.open(3, lambda: wish(1))).close([], 0.0)
+        await (await door.acquire(3, lambda: wish(1))).release([], 0.0)
         clock[0] = 200.0
-        task = asyncio.create_task(door.open(3, wish))
-        while sum(item.lent for item in await outbox.backlog()) < 50:
+        task = asyncio.create_task(door.acquire(3, wish))
+        while sum(item.claimed for item in await outbox.backlog()) < 50:
             pass
         assert await cancelled(task, 0)
-        assert [(49, 1)] == [(item.rows, item.lent) for item in await outbox.backlog()]
+        assert [(49, 1)] == [(item.rows, item.claimed) for item in await outbox.backlog()]
 
 
 async def test_a_closing_is_written_down_whoever_waits_for_it(path: Path) -> None:
     async with SqliteOutbox(path) as outbox:
         job = await outbox.put(3, leads(len(MOMENTS)))
-        door = outbox.door(ORIGIN, POLICY)
+        door = outbox.gate(ORIGIN, POLICY)
         for moment in MOMENTS:
-            turn = await door.open(3, lambda: wish(1))
-            await cancelled(asyncio.create_task(turn.close(results(turn.rows), 0.0)), moment / 3, times=2)
+            turn = await door.acquire(3, lambda: wish(1))
+            await cancelled(asyncio.create_task(turn.release(results(turn.rows), 0.0)), moment / 3, times=2)
         assert [("created", None)] * len(MOMENTS) == await said(outbox, job.id)
         await balanced(outbox)
 
@@ -86,8 +86,8 @@ async def test_a_closing_outlives_its_loop(path: Path) -> None:
         async def leave() -> str:
             outbox = SqliteOutbox(path)
             job = await outbox.put(3, leads(1))
-            turn = await outbox.door(ORIGIN, POLICY).open(3, wish)
-            closing = asyncio.ensure_future(turn.close(results(turn.rows), 0.0))
+            turn = await outbox.gate(ORIGIN, POLICY).acquire(3, wish)
+            closing = asyncio.ensure_future(turn.release(results(turn.rows), 0.0))
             await asyncio.sleep(0)
             closing.cancel()
             await outbox.aclose()
@@ -116,7 +116,7 @@ async def test_a_job_taken_in_hand_for_a_caller_who_has_gone_is_let_go(path: Pat
     job = await outbox.begin()
     assert await native(outbox.load(job.id, 3, leads(3)), 1)
     assert 3 == (await outbox.load(job.id, 3, leads(3))).report.rows
-    await send(outbox.door(ORIGIN, LanePolicy(), asyncio.get_running_loop().time), Outcome.REJECTED)
+    await send(outbox.gate(ORIGIN, LanePolicy(), asyncio.get_running_loop().time), Outcome.REJECTED)
     assert await native(outbox.retry(job.id, [Outcome.REJECTED]), 1)
     assert 3 == (await outbox.retry(job.id, [Outcome.REJECTED])).report.rows
     assert 2 == len(await outbox.jobs())

@@ -115,4 +115,4 @@ async def test_no_thread_outlives_its_outbox(make: type[Deed], way: Way, tmp_pat
             assert not thread.is_alive()
         async with deed.opened() as again:
             await balanced(again)
-            assert not any(item.lent for item in await again.backlog())
+            assert not any(item.claimed for item in await again.backlog())

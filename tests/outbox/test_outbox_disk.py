@@ -82,13 +82,13 @@ async def test_a_full_disk_at_a_claim_sends_nothing(path: Path) -> None:
     """Row 131."""
     async with SqliteOutbox(path) as outbox:
         await outbox.put(3, leads(10))
-        door = outbox.door(ORIGIN, POLICY)
-        turn = await door.open(3, wish)
-        await turn.close([], None)
+        door = outbox.gate(ORIGIN, POLICY)
+        turn = await door.acquire(3, wish)
+        await turn.release([], None)
         await outbox.release(turn.rows)
         with no_more_room():
-            assert await reason_of(door.open(3, wish)) in {"full", "io"}
-        assert [(10, 0)] == [(item.rows, item.lent) for item in await outbox.backlog()]
+            assert await reason_of(door.acquire(3, wish)) in {"full", "io"}
+        assert [(10, 0)] == [(item.rows, item.claimed) for item in await outbox.backlog()]
         assert 10 == len((await send(door)).rows)
         await balanced(outbox)
 
@@ -98,27 +98,27 @@ async def test_a_full_disk_at_a_closing_leaves_the_rows_doubted(path: Path) -> N
     """Row 132: the outcomes of an answer could not be written, so the rows may be in the campaign."""
     async with SqliteOutbox(path) as outbox:
         job = await outbox.put(3, leads(3))
-        door = outbox.door(ORIGIN, POLICY)
-        turn = await door.open(3, wish)
+        door = outbox.gate(ORIGIN, POLICY)
+        turn = await door.acquire(3, wish)
         with no_more_room():
-            assert await reason_of(turn.close(results(turn.rows), 0.0)) in {"full", "io"}
+            assert await reason_of(turn.release(results(turn.rows), 0.0)) in {"full", "io"}
         await outbox.release(turn.rows)
         assert [("unknown*", None)] * 3 == await said(outbox, job.id)
-        again = await door.open(3, wish)
-        assert (True, [1, 1, 1], 3) == (again.repeats, [row.doubts for row in again.rows], len(again.doubts))
-        await again.close(results(again.rows, Outcome.CONFIRMED), 0.0)
+        again = await door.acquire(3, wish)
+        assert (True, [1, 1, 1], 3) == (again.is_retry, [row.doubts for row in again.rows], len(again.doubts))
+        await again.release(results(again.rows, Outcome.CONFIRMED), 0.0)
         await balanced(outbox)
 
 
 async def test_a_closing_that_failed_is_noticed_by_the_next_claim(path: Path) -> None:
     async with SqliteOutbox(path) as outbox:
         await outbox.put(3, leads(3))
-        door = outbox.door(ORIGIN, POLICY)
-        turn = await door.open(3, wish)
+        door = outbox.gate(ORIGIN, POLICY)
+        turn = await door.acquire(3, wish)
         with no_more_room():
-            await reason_of(turn.close(results(turn.rows), 0.0))
-        again = await asyncio.wait_for(door.open(3, lambda: wish(2)), 60)
-        assert (True, 2) == (again.repeats, len(again.rows))
+            await reason_of(turn.release(results(turn.rows), 0.0))
+        again = await asyncio.wait_for(door.acquire(3, lambda: wish(2)), 60)
+        assert (True, 2) == (again.is_retry, len(again.rows))
 
 
 @pytest.mark.parametrize("kind", ["missing folder", "a folder", "a dangling link"])
@@ -166,9 +166,9 @@ async def damaged(path: Path, before: dict[str, bytes]) -> str:
     try:
         jobs = await outbox.jobs()
         assert jobs, "a silent fresh start"
-        turn = await outbox.door(ORIGIN, POLICY).open(3, lambda: wish(1000))
+        turn = await outbox.gate(ORIGIN, POLICY).acquire(3, lambda: wish(1000))
         assert turn.rows or (await outbox.campaigns())
-        await turn.close([], None)
+        await turn.release([], None)
         for row in turn.rows:
             assert before[row.phone] == row.body
         for job in jobs:
@@ -184,8 +184,8 @@ async def damaged(path: Path, before: dict[str, bytes]) -> str:
 async def stored(path: Path) -> dict[str, bytes]:
     async with SqliteOutbox(path) as outbox:
         await outbox.put(3, [*leads(250), "x", Lead(phone(3), key="k")])
-        turn = await outbox.door(ORIGIN, POLICY).open(3, lambda: wish(1000))
-        await turn.close([], None)
+        turn = await outbox.gate(ORIGIN, POLICY).acquire(3, lambda: wish(1000))
+        await turn.release([], None)
         return {row.phone: row.body for row in turn.rows}
 
 

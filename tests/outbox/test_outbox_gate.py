@@ -28,18 +28,18 @@ pytestmark = pytest.mark.virtual
 async def test_the_gate_stays_shut_for_the_cooldown_or_the_longer_hold(make: Make) -> None:
     outbox = make()
     door = door_of(outbox)
-    turn = await door.open(3, wish())
-    turn.landed()
+    turn = await door.acquire(3, wish())
+    turn.attempt_ended()
     await asyncio.sleep(1)
-    await turn.close([], 0.0)
-    turn = await door.open(3, wish())
+    await turn.release([], 0.0)
+    turn = await door.acquire(3, wish())
     assert 2.0 == pytest.approx(now())
-    await turn.close([], 10.0)
+    await turn.release([], 10.0)
     assert 10.0 == pytest.approx(door.opens_in(3))
-    turn = await door.open(3, wish())
+    turn = await door.acquire(3, wish())
     assert 12.0 == pytest.approx(now())
-    await turn.close([], None)
-    await door.open(3, wish())
+    await turn.release([], None)
+    await door.acquire(3, wish())
     assert 12.0 == pytest.approx(now()), "an unused turn leaves the gate as it was"
 
 
@@ -48,13 +48,13 @@ async def test_two_instances_keep_one_gate(make: Make, fresh_gates: dict[object,
     first, second = make(), make()
     door = door_of(second)  # from here on it has the clock of this test
     await first.put(3, leads(4))
-    turn = await door_of(first).open(3, wish(2))
+    turn = await door_of(first).acquire(3, wish(2))
     assert [True] == [status.sending for status in await second.campaigns()]
     fresh_gates.clear()
-    waiting = asyncio.create_task(door.open(3, wish()))
+    waiting = asyncio.create_task(door.acquire(3, wish()))
     await asyncio.sleep(5)
     assert not waiting.done()
-    await turn.close(results(turn.rows), 0.0)
+    await turn.release(results(turn.rows), 0.0)
     other = await waiting
     assert now() >= 7.0
     assert [2, 3] == indexes(other)
@@ -64,9 +64,9 @@ async def test_an_early_claim_opens_no_earlier(make: Make) -> None:
     outbox = make()
     door = door_of(outbox)
     for number in range(20):
-        turn = await door.open(3, wish())
+        turn = await door.acquire(3, wish())
         assert 2.0 * number <= now() < 2.0 * number + 0.001
-        await turn.close([], 0.0)
+        await turn.release([], 0.0)
         assert 2.0 == pytest.approx(door.opens_in(3))
 
 
@@ -77,13 +77,13 @@ async def test_a_clock_that_jumped_holds_nothing_for_longer_than_was_said(
 ) -> None:
     """Row 204: after a reboot the monotonic clock begins anew."""
     loop = asyncio.get_running_loop()
-    turn = await make().door(ORIGIN, LanePolicy(cooldown=2.0), lambda: loop.time() + before).open(3, wish())
-    await turn.close([], 5.0)
+    turn = await make().gate(ORIGIN, LanePolicy(cooldown=2.0), lambda: loop.time() + before).acquire(3, wish())
+    await turn.release([], 5.0)
     fresh_gates.clear()
     began = now()
-    turn = await make().door(ORIGIN, LanePolicy(cooldown=2.0), lambda: loop.time() + after).open(3, wish())
+    turn = await make().gate(ORIGIN, LanePolicy(cooldown=2.0), lambda: loop.time() + after).acquire(3, wish())
     assert now() - began == pytest.approx(5.0 if before else 0.0, abs=0.001)
-    await turn.close([], None)
+    await turn.release([], None)
 
 
 @pytest.mark.row(145)
@@ -96,12 +96,12 @@ def test_a_lease_that_is_no_time_opens_nothing(make: Make, lease: Any) -> None:
 async def test_the_lease_must_hold_a_post(make: Make) -> None:
     """Row 145."""
     with pytest.raises(ConfigurationError, match="lease"):
-        make(lease=100).door(ORIGIN, LanePolicy(post_timeout=97, cooldown=2))
-    make(lease=100).door(ORIGIN, LanePolicy(post_timeout=96, cooldown=2))
+        make(lease=100).gate(ORIGIN, LanePolicy(post_timeout=97, cooldown=2))
+    make(lease=100).gate(ORIGIN, LanePolicy(post_timeout=96, cooldown=2))
 
 
 async def test_a_turn_that_was_long_in_coming_sends_nothing(make: Make) -> None:
-    turn = await door_of(make(lease=200)).open(3, wish())
+    turn = await door_of(make(lease=200)).acquire(3, wish())
     assert turn.in_time()
     await asyncio.sleep(77)
     assert turn.in_time()
@@ -114,9 +114,9 @@ async def test_the_first_claim_fixes_the_origin(make: Make) -> None:
     """Row 135."""
     outbox = make()
     await send(door_of(outbox))
-    other = outbox.door("https://other.example:443", LanePolicy())
+    other = outbox.gate("https://other.example:443", LanePolicy())
     with pytest.raises(OutboxError) as caught:
-        await other.open(3, wish())
+        await other.acquire(3, wish())
     assert "mismatch" == caught.value.reason
     await outbox.put(3, leads(1))
     assert 1 == len((await send(door_of(outbox))).rows), "its gate is free"
@@ -126,20 +126,20 @@ async def test_a_row_that_somebody_else_has_is_not_sent_again(make: Make) -> Non
     outbox = make()
     await outbox.put(3, leads(1))
     door = door_of(outbox)
-    turn = await door.open(3, wish())
-    await turn.close(results(turn.rows), 0.0)
+    turn = await door.acquire(3, wish())
+    await turn.release(results(turn.rows), 0.0)
     with pytest.raises(OutboxError) as caught:
-        await door.open(3, wish(0, again=turn.rows))
+        await door.acquire(3, wish(0, again=turn.rows))
     assert "fenced" == caught.value.reason
 
 
 async def test_a_turn_is_closed_once(make: Make) -> None:
     outbox = make()
     await outbox.put(3, leads(1))
-    turn = await door_of(outbox).open(3, wish())
-    await turn.close(results(turn.rows), 0.0)
+    turn = await door_of(outbox).acquire(3, wish())
+    await turn.release(results(turn.rows), 0.0)
     with pytest.raises(OutboxError) as caught:
-        await turn.close(results(turn.rows, Outcome.REJECTED), 0.0)
+        await turn.release(results(turn.rows, Outcome.REJECTED), 0.0)
     assert "fenced" == caught.value.reason
 
 

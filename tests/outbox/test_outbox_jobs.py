@@ -21,7 +21,7 @@ from voiso_async.outbox import Job, JobSource, JobState, Outbox, SqliteOutbox
 from voiso_async.outbox.sqlite.reading import _ceiling_share, backlog_of
 
 make = outbox_cases.make
-QUICK = LanePolicy(cooldown=0.0, settle=0.0)
+QUICK = LanePolicy(cooldown=0.0, doubt_backoff=0.0)
 
 
 async def test_a_put_is_one_job_with_its_books(make: Make) -> None:
@@ -265,7 +265,7 @@ async def test_rows_of_an_expired_job_are_never_sent(make: Make) -> None:
 async def test_doubted_rows_that_expire_are_parked(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     outbox = make()
     job = await outbox.put(3, leads(3), expires_in=60)
-    turn = await door_of(outbox, QUICK).open(3, wish(1))
+    turn = await door_of(outbox, QUICK).acquire(3, wish(1))
     await lose(turn, turn.rows, 0.0)
     await outbox.release(turn.rows)
     later = time.time() + 61
@@ -278,16 +278,16 @@ async def test_withdrawing_ends_what_waits(make: Make) -> None:
     outbox = make()
     job = await outbox.put(3, leads(5))
     door = door_of(outbox, QUICK)
-    turn = await door.open(3, wish(1))
+    turn = await door.acquire(3, wish(1))
     await lose(turn, turn.rows, 0.0)
     await outbox.release(turn.rows)
-    again = await door.open(3, wish(1))
-    await again.close([], 0.0)
+    again = await door.acquire(3, wish(1))
+    await again.release([], 0.0)
     await outbox.release(turn.rows)
-    lent = await door.open(3, wish(0, again=again.rows))
+    lent = await door.acquire(3, wish(0, again=again.rows))
     assert 4 == await outbox.withdraw(job.id)
     assert [("unknown*", None), *[("not_sent", "withdrawn")] * 4] == await said(outbox, job.id)
-    await lent.close(results(again.rows, Outcome.NOT_SENT), None)
+    await lent.release(results(again.rows, Outcome.NOT_SENT), None)
     assert [] == await outbox.backlog()
     assert ("unknown", "withdrawn") == (await said(outbox, job.id))[0]
     assert 0 == await outbox.withdraw(job.id)
@@ -306,7 +306,7 @@ async def test_settling_puts_parked_rows_back(make: Make) -> None:
     waiting = await outbox.job(job.id)
     assert (JobState.OPEN, 2500, 2500, None) == (waiting.state, waiting.waiting, waiting.doubted, waiting.finished)
     turn = await send(door, Outcome.DUPLICATE)
-    assert (True, 1000) == (turn.repeats, len(turn.doubts))
+    assert (True, 1000) == (turn.is_retry, len(turn.doubts))
     await balanced(outbox)
 
 
@@ -315,9 +315,9 @@ async def test_retry_makes_a_job_of_the_same_rows(make: Make) -> None:
     given = [FileRow(lead=Lead(phone(n), key=f"k{n}"), row=n + 2, cells=(str(n),)) for n in range(5)]
     source = JobSource(header=("a",))
     job = await outbox.put(3, [*given, FileRow(lead="x", row=9), *given[:1]], name="file", source=source)
-    turn = await door_of(outbox, QUICK).open(3, wish())
+    turn = await door_of(outbox, QUICK).acquire(3, wish())
     rejected = results(turn.rows[1:3], Outcome.REJECTED, "server_rejected")
-    await turn.close(results(turn.rows[:1]) + rejected + results(turn.rows[3:], Outcome.UNREPORTED), 0.0)
+    await turn.release(results(turn.rows[:1]) + rejected + results(turn.rows[3:], Outcome.UNREPORTED), 0.0)
     copy = await outbox.retry(job.id, [Outcome.REJECTED, Outcome.INVALID, Outcome.REPEATED])
     rows = await words(outbox, copy.id)
     assert [(0, 3, "k1", ("1",)), (1, 4, "k2", ("2",))] == [(r.index, r.row, r.key, r.cells) for r in rows]
@@ -392,11 +392,11 @@ async def test_purge_takes_only_what_is_done(make: Make) -> None:
         assert "not_done" == caught.value.reason
     assert 1 == await outbox.purge()
     assert done.id not in {job.id for job in await outbox.jobs()}
-    turn = await door.open(3, wish(1))
+    turn = await door.acquire(3, wish(1))
     with pytest.raises(OutboxError) as caught:
         await outbox.purge(waiting.id, force=True)
     assert "in_use" == caught.value.reason
-    await turn.close(results(turn.rows, Outcome.NOT_SENT), None)
+    await turn.release(results(turn.rows, Outcome.NOT_SENT), None)
     assert 1 == await outbox.purge(waiting.id, force=True)
     assert 2 == await outbox.purge(force=True)
     assert ([], []) == (await outbox.jobs(), await outbox.backlog())

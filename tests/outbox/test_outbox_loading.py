@@ -15,7 +15,7 @@ from voiso_async.ingest.policy import LanePolicy
 from voiso_async.outbox import JobSource, JobState
 
 make = outbox_cases.make
-QUICK = LanePolicy(cooldown=0.0, settle=0.0)
+QUICK = LanePolicy(cooldown=0.0, doubt_backoff=0.0)
 
 
 class BrokenError(Exception):

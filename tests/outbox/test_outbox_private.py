@@ -64,8 +64,8 @@ async def test_a_purge_leaves_no_phone_and_no_name_behind(path: Path) -> None:
     canaries = (PHONE.encode(), NAME.encode(), KEY.encode(), int(PHONE).to_bytes(6, "big"))
     async with SqliteOutbox(path) as outbox:
         job = await outbox.put(3, [*leads(2000), *given])
-        turn = await outbox.door(ORIGIN, POLICY).open(3, wish)
-        await turn.close(results(turn.rows), 0.0)
+        turn = await outbox.gate(ORIGIN, POLICY).acquire(3, wish)
+        await turn.release(results(turn.rows), 0.0)
         full = len(content(path))
         assert [True] * 4 == [canary in content(path) for canary in canaries]
         await outbox.purge(job.id, force=True)
@@ -91,11 +91,11 @@ async def test_no_error_holds_a_lead(path: Path, caplog: pytest.LogCaptureFixtur
 
     outbox = SqliteOutbox(path)
     job = await outbox.put(3, given)
-    turn = await outbox.door(ORIGIN, POLICY).open(3, wish)
+    turn = await outbox.gate(ORIGIN, POLICY).acquire(3, wish)
     ledger = outbox._worker._ledger
     assert ledger is not None
     ledger.run("UPDATE gates SET fence = fence + 1")
-    await note(turn.close(results(turn.rows), 0.0))
+    await note(turn.release(results(turn.rows), 0.0))
     ledger.row("PRAGMA max_page_count = 1")
     loading = await outbox.begin()
     await note(outbox.load(loading.id, 3, iter([*given, *leads(3000)])))
@@ -123,12 +123,18 @@ async def test_an_outbox_that_was_not_closed_says_so(path: Path) -> None:
 
 async def test_after_the_close_nothing_works_and_a_second_close_is_silent(path: Path) -> None:
     outbox = SqliteOutbox(path)
-    door = outbox.door(ORIGIN, POLICY)
+    door = outbox.gate(ORIGIN, POLICY)
     await outbox.put(3, leads(3))
-    turn = await door.open(3, wish)
+    turn = await door.acquire(3, wish)
     await outbox.aclose()
     await outbox.aclose()
-    for step in (outbox.jobs(), outbox.put(3, []), door.open(3, wish), turn.close([], None), outbox.changed(1)):
+    for step in (
+        outbox.jobs(),
+        outbox.put(3, []),
+        door.acquire(3, wish),
+        turn.release([], None),
+        outbox.changed(1),
+    ):
         with pytest.raises(OutboxError) as caught:
             await step
         assert "closed" == caught.value.reason

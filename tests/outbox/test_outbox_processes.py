@@ -65,20 +65,20 @@ async def test_rows_in_flight_of_a_killed_process_come_back_doubted_at_once(path
     """Rows 126 to 128, 130."""
     async with SqliteOutbox(path, lease=3600) as outbox:
         job = await outbox.put(3, leads(150))
-        door = outbox.door(ORIGIN, POLICY)
+        door = outbox.gate(ORIGIN, POLICY)
         async with child(path, "hold") as process:
             assert "held" == await heard(process)
-            assert [(50, 100)] == [(item.rows, item.lent) for item in await outbox.backlog()]
-            waiting = asyncio.create_task(door.open(3, wish))
+            assert [(50, 100)] == [(item.rows, item.claimed) for item in await outbox.backlog()]
+            waiting = asyncio.create_task(door.acquire(3, wish))
             await asyncio.sleep(0.3)
             assert not waiting.done(), "it is alive"
             process.kill()
             killed = time.monotonic()
         turn = await waiting  # the lease is longer than a test may take
         assert time.monotonic() - killed >= 0.3, "the cooldown and the settle time"
-        assert (True, 100, {1}) == (turn.repeats, len(turn.rows), {row.doubts for row in turn.rows})
+        assert (True, 100, {1}) == (turn.is_retry, len(turn.rows), {row.doubts for row in turn.rows})
         assert 100 == len(turn.doubts)
-        await turn.close(results(turn.rows, Outcome.CONFIRMED), 0.0)
+        await turn.release(results(turn.rows, Outcome.CONFIRMED), 0.0)
         assert list(range(100, 150)) == [row.index for row in (await send(door)).rows]
         report = (await outbox.job(job.id)).report
         assert (100, 50) == (report.doubted, report.counts[Outcome.CREATED])
@@ -92,9 +92,9 @@ async def test_rows_between_two_turns_of_a_killed_process_come_back_as_they_were
         async with child(path, "keep") as process:
             assert "kept" == await heard(process)
             process.kill()
-        assert [(3, 0)] == [(item.rows, item.lent) for item in await outbox.backlog()]
-        turn = await send(outbox.door(ORIGIN, POLICY))
-        assert (False, {0}) == (turn.repeats, {row.doubts for row in turn.rows})
+        assert [(3, 0)] == [(item.rows, item.claimed) for item in await outbox.backlog()]
+        turn = await send(outbox.gate(ORIGIN, POLICY))
+        assert (False, {0}) == (turn.is_retry, {row.doubts for row in turn.rows})
 
 
 async def test_what_a_killed_process_had_is_taken_back_at_the_next_opening(path: Path) -> None:
@@ -117,12 +117,12 @@ async def test_a_frozen_process_loses_its_turn_after_the_lease(path: Path) -> No
         async with child(path, "hold") as process:
             await heard(process)
             process.send_signal(signal.SIGSTOP)
-            turn = await outbox.door(ORIGIN, POLICY).open(3, wish)
-            assert (True, [1, 1, 1]) == (turn.repeats, [row.doubts for row in turn.rows])
+            turn = await outbox.gate(ORIGIN, POLICY).acquire(3, wish)
+            assert (True, [1, 1, 1]) == (turn.is_retry, [row.doubts for row in turn.rows])
             process.send_signal(signal.SIGCONT)
             tell(process)
             assert "fenced" == await heard(process)
-        await turn.close(results(turn.rows, Outcome.CONFIRMED), 0.0)
+        await turn.release(results(turn.rows, Outcome.CONFIRMED), 0.0)
         assert [("confirmed", None)] * 3 == await said(outbox, job.id)
 
 
@@ -177,7 +177,7 @@ async def test_a_job_says_which_process_sends_it_and_how_that_ended(path: Path) 
             tell(process)
             assert "left" == await heard(process)
         assert (JobActivity.STOPPED, []) == await state_of(outbox)
-        await send(outbox.door(ORIGIN, POLICY))
+        await send(outbox.gate(ORIGIN, POLICY))
         assert (JobActivity.DONE, []) == await state_of(outbox)
 
 
@@ -195,7 +195,7 @@ async def test_one_that_sends_everything_works_on_each_job_and_leaves_those_it_h
             tell(first)
             await first.wait()
         assert (JobActivity.WAITING, []) == await state_of(outbox), "none of them had begun with it"
-        await send(outbox.door(ORIGIN, POLICY), room=100)
+        await send(outbox.gate(ORIGIN, POLICY), room=100)
         async with child(path, "serve") as process:
             assert "working" == await heard(process)
             tell(process)
@@ -301,7 +301,7 @@ async def test_killed_at_any_moment_nothing_is_lost_and_nothing_acknowledged_is_
             break
     async with SqliteOutbox(path) as outbox:
         await balanced(outbox)
-        door = outbox.door(ORIGIN, POLICY)
+        door = outbox.gate(ORIGIN, POLICY)
         while await outbox.backlog():
             turn = await send(door)
             assert not {row.index for row in turn.rows} & acknowledged
@@ -321,7 +321,7 @@ async def test_a_forked_child_refuses_and_the_parent_is_unharmed(path: Path) -> 
     """Row 139."""
     async with SqliteOutbox(path) as outbox, SqliteOutbox(path) as other:
         await outbox.put(3, leads(3))
-        turn = await outbox.door(ORIGIN, POLICY).open(3, wish)
+        turn = await outbox.gate(ORIGIN, POLICY).acquire(3, wish)
         putting = [asyncio.create_task(outbox.put(4, leads(1000))) for _ in range(3)]
         await asyncio.sleep(0.01)
         pid = os.fork()
@@ -331,7 +331,7 @@ async def test_a_forked_child_refuses_and_the_parent_is_unharmed(path: Path) -> 
         assert 0 == os.waitstatus_to_exitcode(status)
         await asyncio.gather(*putting)
         assert [True] == [found.sending for found in await other.campaigns() if found.campaign == 3]
-        await turn.close(results(turn.rows), 0.0)
+        await turn.release(results(turn.rows), 0.0)
         assert 4 == len(await outbox.jobs())
 
 
@@ -354,6 +354,6 @@ async def test_who_cannot_ask_the_system_goes_by_the_lease(path: Path, monkeypat
         async with child(path, "hold") as process:
             await heard(process)
             process.kill()
-        assert [3] == [item.lent for item in await outbox.backlog()]
+        assert [3] == [item.claimed for item in await outbox.backlog()]
         await asyncio.sleep(LEASE + 0.1)
         assert [3] == [item.rows for item in await outbox.backlog()]

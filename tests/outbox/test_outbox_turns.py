@@ -23,7 +23,7 @@ from outbox_cases import (
 from voiso_async.errors import OutboxError
 from voiso_async.ingest.batcher import LeadBatcher
 from voiso_async.ingest.outcome import Outcome
-from voiso_async.ingest.rows import Carried, Operation, RowResult
+from voiso_async.ingest.rows import Attempt, Operation, RowResult
 from voiso_async.ingest.store import StoredRow
 from voiso_async.outbox import Outbox
 from voiso_async.wire import Response
@@ -35,13 +35,13 @@ pytestmark = pytest.mark.virtual
 async def test_a_claim_lends_rows_in_order_and_its_closing_writes_them_down(make: Make) -> None:
     outbox = make()
     job = await outbox.put(3, leads(3))
-    turn = await door_of(outbox).open(3, wish())
+    turn = await door_of(outbox).acquire(3, wish())
     assert [phone(0), phone(1), phone(2)] == [row.phone for row in turn.rows]
     assert b'{"phone_number":"441632960000","name":"Canary"}' == turn.rows[0].body
-    assert (False, frozenset()) == (turn.repeats, turn.doubts)
+    assert (False, frozenset()) == (turn.is_retry, turn.doubts)
     sure = results(turn.rows[:1]) + results(turn.rows[1:2], Outcome.REJECTED, "server_rejected")
     last = [RowResult(turn.rows[2], Outcome.UNKNOWN, "no_usable_answer", "sent")]
-    await turn.close(sure + last, 0.0, Carried(fresh=True, seconds=0.5, busy=True, anomalies=2))
+    await turn.release(sure + last, 0.0, Attempt(first=True, seconds=0.5, busy=True, anomalies=2))
     assert [("created", None), ("rejected", "server_rejected"), ("unknown", "no_usable_answer")] == await said(
         outbox, job.id
     )
@@ -127,12 +127,12 @@ async def test_a_second_update_never_overtakes_the_first(make: Make) -> None:
     await outbox.put(3, updates[:3], operation=Operation.UPDATE)
     await outbox.put(3, updates[3:], operation=Operation.UPDATE)
     door = door_of(outbox)
-    turn = await door.open(3, wish(operation=Operation.UPDATE))
+    turn = await door.acquire(3, wish(operation=Operation.UPDATE))
     assert [(phone(1), b"1"), (phone(2), b"1")] == [(row.phone, row.body[-2:-1]) for row in turn.rows]
     await lose(turn, turn.rows)
-    spare = await door.open(3, wish(operation=Operation.UPDATE))
+    spare = await door.acquire(3, wish(operation=Operation.UPDATE))
     assert [] == list(spare.rows), "the first are with the lane"
-    await spare.close([], None)
+    await spare.release([], None)
     await outbox.release(turn.rows)
     sent = []
     for _ in range(3):
@@ -147,7 +147,7 @@ async def test_a_result_of_not_sent_puts_a_row_back_in_line(make: Make) -> None:
     door = door_of(outbox)
     await send(door, Outcome.NOT_SENT)
     assert [("not_sent*", None)] * 2 == await said(outbox, job.id)
-    assert [(2, 0)] == [(item.rows, item.lent) for item in await outbox.backlog()]
+    assert [(2, 0)] == [(item.rows, item.claimed) for item in await outbox.backlog()]
     assert [0, 1] == indexes(await send(door))
 
 
@@ -155,15 +155,15 @@ async def test_rows_without_a_result_stay_with_the_lane_and_go_again(make: Make)
     outbox = make()
     job = await outbox.put(3, leads(2))
     door = door_of(outbox)
-    turn = await door.open(3, wish())
+    turn = await door.acquire(3, wish())
     rows = list(turn.rows)
     await lose(turn, rows)
-    assert [(0, 2)] == [(item.rows, item.lent) for item in await outbox.backlog()]
+    assert [(0, 2)] == [(item.rows, item.claimed) for item in await outbox.backlog()]
     assert [("unknown*", None)] * 2 == await said(outbox, job.id)
     assert 2 == (await outbox.job(job.id)).doubted
-    again = await door.open(3, wish(0, again=rows))
+    again = await door.acquire(3, wish(0, again=rows))
     assert ([], {phone(0), phone(1)}) == (list(again.rows), set(again.doubts))
-    await again.close(results(rows, Outcome.CONFIRMED), 0.0, Carried(fresh=False, seconds=0.5))
+    await again.release(results(rows, Outcome.CONFIRMED), 0.0, Attempt(first=False, seconds=0.5))
     report = (await outbox.job(job.id)).report
     assert (2, 1, 2, 2) == (
         report.counts[Outcome.CONFIRMED],
@@ -178,11 +178,11 @@ async def test_rows_that_are_released_while_their_turn_is_open_come_back_when_it
     """Whoever looks at the outbox next may be another process: it must not wait for a look of ours."""
     outbox = make()
     await outbox.put(3, leads(2))
-    turn = await door_of(outbox).open(3, wish())
+    turn = await door_of(outbox).acquire(3, wish())
     await outbox.release(turn.rows)
-    assert [(0, 2)] == [(item.rows, item.lent) for item in await outbox.backlog()]
+    assert [(0, 2)] == [(item.rows, item.claimed) for item in await outbox.backlog()]
     await lose(turn, turn.rows)
-    assert [(2, 0)] == [(item.rows, item.lent) for item in await make().backlog()]
+    assert [(2, 0)] == [(item.rows, item.claimed) for item in await make().backlog()]
     await balanced(outbox)
 
 
@@ -190,34 +190,34 @@ async def test_released_rows_come_back_as_their_old_batch_alone_and_in_order(mak
     outbox = make()
     await outbox.put(3, leads(5))
     door = door_of(outbox)
-    turn = await door.open(3, wish(2))
+    turn = await door.acquire(3, wish(2))
     await lose(turn, turn.rows)
     await outbox.release(turn.rows)
-    assert [(5, 0)] == [(item.rows, item.lent) for item in await outbox.backlog()]
-    again = await door.open(3, wish())
-    assert ([0, 1], True, [1, 1]) == (indexes(again), again.repeats, [row.doubts for row in again.rows])
+    assert [(5, 0)] == [(item.rows, item.claimed) for item in await outbox.backlog()]
+    again = await door.acquire(3, wish())
+    assert ([0, 1], True, [1, 1]) == (indexes(again), again.is_retry, [row.doubts for row in again.rows])
     assert {phone(0), phone(1)} == again.doubts
-    await again.close(results(again.rows), 0.0)
-    assert ([2, 3, 4], False) == (indexes(rest := await send(door)), rest.repeats)
+    await again.release(results(again.rows), 0.0)
+    assert ([2, 3, 4], False) == (indexes(rest := await send(door)), rest.is_retry)
 
 
 async def test_undoubted_rows_are_released_as_they_were(make: Make) -> None:
     outbox = make()
     await outbox.put(3, leads(2))
     door = door_of(outbox)
-    turn = await door.open(3, wish())
-    await turn.close([], 0.0)
+    turn = await door.acquire(3, wish())
+    await turn.release([], 0.0)
     await outbox.release(turn.rows)
     fresh = await send(door)
-    assert ([0, 1], False, [0, 0]) == (indexes(fresh), fresh.repeats, [row.doubts for row in fresh.rows])
+    assert ([0, 1], False, [0, 0]) == (indexes(fresh), fresh.is_retry, [row.doubts for row in fresh.rows])
 
 
 async def test_release_leaves_an_open_turn_alone(make: Make) -> None:
     outbox = make()
     job = await outbox.put(3, leads(2))
-    turn = await door_of(outbox).open(3, wish())
+    turn = await door_of(outbox).acquire(3, wish())
     await outbox.release(turn.rows)
-    await turn.close(results(turn.rows), 0.0)
+    await turn.release(results(turn.rows), 0.0)
     assert [("created", None)] * 2 == await said(outbox, job.id)
 
 
@@ -225,49 +225,49 @@ async def test_left_out_and_doubts_survive(make: Make) -> None:
     outbox = make()
     await outbox.put(3, leads(1))
     door = door_of(outbox)
-    turn = await door.open(3, wish())
-    turn.rows[0].left_out, turn.rows[0].doubts = True, 4
-    await turn.close([], 0.0)
+    turn = await door.acquire(3, wish())
+    turn.rows[0].unaccounted, turn.rows[0].doubts = True, 4
+    await turn.release([], 0.0)
     await outbox.release(turn.rows)
-    again = await door.open(3, wish())
-    assert (True, 4) == (again.rows[0].left_out, again.rows[0].doubts)
+    again = await door.acquire(3, wish())
+    assert (True, 4) == (again.rows[0].unaccounted, again.rows[0].doubts)
 
 
 async def test_doubt_belongs_to_campaign_and_phone_until_an_answer_clears_it(make: Make) -> None:
     outbox = make()
     await outbox.put(3, leads(1))
     door = door_of(outbox)
-    turn = await door.open(3, wish())
+    turn = await door.acquire(3, wish())
     await lose(turn, turn.rows)
-    again = await door.open(3, wish(0, again=turn.rows))
-    await again.close(results(turn.rows, Outcome.CONFIRMED), 0.0)
+    again = await door.acquire(3, wish(0, again=turn.rows))
+    await again.release(results(turn.rows, Outcome.CONFIRMED), 0.0)
     await outbox.put(3, leads(2))
-    later = await door.open(3, wish())
+    later = await door.acquire(3, wish())
     assert {phone(0)} == later.doubts, "of another job, and only its phone"
-    await later.close(results(later.rows), 0.0)
+    await later.release(results(later.rows), 0.0)
     await outbox.put(3, leads(1))
     assert frozenset() == (await send(door)).doubts
 
 
-REFUSED = Carried(fresh=True, seconds=0.5, refused=True)
+REFUSED = Attempt(first=True, seconds=0.5, refused=True)
 
 
 async def test_a_refusal_belongs_to_campaign_and_phone_until_an_answer_clears_it(make: Make) -> None:
     outbox = make()
     await outbox.put(3, leads(3))
     await outbox.put(4, leads(3))
-    turn = await door_of(outbox).open(3, wish(2))
+    turn = await door_of(outbox).acquire(3, wish(2))
     assert frozenset() == turn.refused
-    await turn.close([], 0.0, REFUSED)
-    again = await door_of(outbox).open(3, wish(0, again=turn.rows))
+    await turn.release([], 0.0, REFUSED)
+    again = await door_of(outbox).acquire(3, wish(0, again=turn.rows))
     assert (frozenset({phone(0), phone(1)}), frozenset()) == (again.refused, again.doubts)
-    await again.close([], None)
+    await again.release([], None)
     await outbox.aclose()
     outbox = make()
-    later = await door_of(outbox).open(3, wish())
-    assert (frozenset({phone(0), phone(1)}), 3, False) == (later.refused, len(later.rows), later.repeats)
+    later = await door_of(outbox).acquire(3, wish())
+    assert (frozenset({phone(0), phone(1)}), 3, False) == (later.refused, len(later.rows), later.is_retry)
     sure = results(later.rows[:1], Outcome.CREATED) + results(later.rows[1:], Outcome.CONFIRMED)
-    await later.close(sure, 0.0, Carried(fresh=True, seconds=0.5))
+    await later.release(sure, 0.0, Attempt(first=True, seconds=0.5))
     assert frozenset() == (await send(door_of(outbox), campaign=4)).refused
     await outbox.put(3, leads(3))
     assert {phone(1)} == (await send(door_of(outbox))).refused, "of another job"
@@ -279,8 +279,8 @@ async def test_a_refusal_belongs_to_campaign_and_phone_until_an_answer_clears_it
 async def test_rows_that_went_back_in_line_before_a_refusal_were_not_in_it(make: Make) -> None:
     outbox = make()
     await outbox.put(3, leads(3))
-    turn = await door_of(outbox).open(3, wish())
-    await turn.close(results(turn.rows[:1], Outcome.NOT_SENT), 0.0, REFUSED)
+    turn = await door_of(outbox).acquire(3, wish())
+    await turn.release(results(turn.rows[:1], Outcome.NOT_SENT), 0.0, REFUSED)
     await outbox.release(turn.rows)
     assert {phone(1), phone(2)} == (await send(door_of(outbox))).refused
 
@@ -289,8 +289,8 @@ async def test_a_refused_update_marks_nothing(make: Make) -> None:
     """An update creates nothing."""
     outbox = make()
     await outbox.put(3, [{"phone_number": phone(0), "active": False}], operation=Operation.UPDATE)
-    turn = await door_of(outbox).open(3, wish(operation=Operation.UPDATE))
-    await turn.close(results(turn.rows, Outcome.REJECTED, "server_refused"), 0.0, REFUSED)
+    turn = await door_of(outbox).acquire(3, wish(operation=Operation.UPDATE))
+    await turn.release(results(turn.rows, Outcome.REJECTED, "server_refused"), 0.0, REFUSED)
     await outbox.put(3, leads(1))
     assert frozenset() == (await send(door_of(outbox))).refused
 
@@ -331,7 +331,7 @@ async def test_a_doubt_that_is_too_old_is_parked(make: Make, monkeypatch: pytest
     outbox = make()
     job = await outbox.put(3, leads(2))
     door = door_of(outbox)
-    turn = await door.open(3, wish(1))
+    turn = await door.acquire(3, wish(1))
     await lose(turn, turn.rows)
     await outbox.release(turn.rows)
     monkeypatch.setattr(outbox._clocks, "wall", lambda: 2e9)  # type: ignore[attr-defined]
@@ -340,7 +340,7 @@ async def test_a_doubt_that_is_too_old_is_parked(make: Make, monkeypatch: pytest
     assert 1 == await outbox.settle(job.id)
     assert [("unknown*", None), ("created", None)] == await said(outbox, job.id)
     again = await send(door, Outcome.CONFIRMED)
-    assert ([0], True, [1]) == (indexes(again), again.repeats, [row.doubts for row in again.rows])
+    assert ([0], True, [1]) == (indexes(again), again.is_retry, [row.doubts for row in again.rows])
     await balanced(outbox)
 
 
@@ -349,8 +349,8 @@ async def test_rows_of_a_search_are_settled_in_a_later_turn(make: Make) -> None:
     outbox = make()
     job = await outbox.put(3, leads(3))
     door = door_of(outbox)
-    turn = await door.open(3, wish())
-    await turn.close([], 0.0)
-    part = await door.open(3, wish(0, again=turn.rows[:1]))
-    await part.close(results(turn.rows, Outcome.REJECTED, "not_isolated"), 0.0)
+    turn = await door.acquire(3, wish())
+    await turn.release([], 0.0)
+    part = await door.acquire(3, wish(0, again=turn.rows[:1]))
+    await part.release(results(turn.rows, Outcome.REJECTED, "not_isolated"), 0.0)
     assert [("rejected", "not_isolated")] * 3 == await said(outbox, job.id)

@@ -22,7 +22,7 @@ COMMAND = (sys.executable, "-m", "voiso_async.cli")
 CANARY_KEY = "canary-key-5f1c"
 PACED = """
 import functools, sys, voiso_async.client as client, voiso_async.cli.run as run
-client.LanePolicy = functools.partial(client.LanePolicy, cooldown={pace}, settle={pace})
+client.LanePolicy = functools.partial(client.LanePolicy, cooldown={pace}, doubt_backoff={pace})
 run.GRACE_SECONDS = {grace}
 from voiso_async.cli import main
 main()
@@ -155,7 +155,7 @@ def shell(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, t
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("COLUMNS", "100")
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    quick = partial(LanePolicy, cooldown=COOLDOWN, settle=COOLDOWN)
+    quick = partial(LanePolicy, cooldown=COOLDOWN, doubt_backoff=COOLDOWN)
     monkeypatch.setattr("voiso_async.client.LanePolicy", quick)
     return Shell(capsys, monkeypatch)
 

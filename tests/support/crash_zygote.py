@@ -42,7 +42,7 @@ async def load(outbox: SqliteOutbox, count: int) -> None:
 
 async def work(order: dict[str, Any]) -> None:
     """Load and drain side by side, until nothing waits."""
-    lane = LanePolicy(cooldown=order["cooldown"], settle=order["settle"])
+    lane = LanePolicy(cooldown=order["cooldown"], doubt_backoff=order["settle"])
     async with (
         SqliteOutbox(order["path"]) as outbox,
         VoisoClient(order["key"], base_url=order["url"], lane=lane, outbox=outbox) as voiso,

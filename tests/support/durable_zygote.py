@@ -32,7 +32,7 @@ def end_at(statement: int, *, after: bool) -> None:
 
 async def work(order: dict[str, Any]) -> None:
     """Put what is not there yet, and drain until nothing waits."""
-    lane = LanePolicy(cooldown=order["cooldown"], settle=0.06, post_timeout=0.1 if order["short"] else 20)
+    lane = LanePolicy(cooldown=order["cooldown"], doubt_backoff=0.06, post_timeout=0.1 if order["short"] else 20)
     async with (
         SqliteOutbox(order["path"], lease=LEASE if order["short"] else 300) as outbox,
         VoisoClient(order["key"], base_url=order["url"], lane=lane, retry=QUICK, outbox=outbox) as voiso,

@@ -12,7 +12,7 @@ from attrs import Factory, define, frozen
 from voiso_async.decipher import api_error, explain_voiso
 from voiso_async.errors import APIError, ConnectError, ConnectionLostError, VoisoError
 from voiso_async.ingest.batcher import LeadBatcher
-from voiso_async.ingest.gate import LocalDoor
+from voiso_async.ingest.gate import LocalGate
 from voiso_async.ingest.outcome import LeadOutcome, Outcome
 from voiso_async.ingest.policy import LanePolicy
 from voiso_async.ingest.report import IngestReport
@@ -197,7 +197,7 @@ def engine(server: FakeCampaigns, **policy: Any) -> LeadBatcher:
     """A batcher on the running loop's clock, with the fake campaigns behind it."""
     clock = asyncio.get_running_loop().time
     settings = LanePolicy(**policy)
-    door = LocalDoor(ORIGIN, settings.cooldown, clock)
+    door = LocalGate(ORIGIN, settings.cooldown, clock)
     return LeadBatcher(server.post, door, explain, policy=settings, clock=clock)
 
 

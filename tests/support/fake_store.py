@@ -10,11 +10,11 @@ from fake_campaign import ORIGIN, FakeCampaigns, explain
 
 from voiso_async.errors import OutboxError
 from voiso_async.ingest.batcher import LeadBatcher
-from voiso_async.ingest.gate import LocalDoor, LocalTurn, Wish
+from voiso_async.ingest.gate import ClaimRequest, LocalGate, LocalSlot
 from voiso_async.ingest.jobs import Backlog
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.ingest.policy import LanePolicy
-from voiso_async.ingest.rows import Carried, Operation, Row, RowOwner, RowResult
+from voiso_async.ingest.rows import Attempt, Operation, Row, RowResult, Submission
 from voiso_async.ingest.store import StoredRow
 from voiso_async.wire import Response
 
@@ -29,7 +29,7 @@ class Kept:
     phone: str
     job: str = "j"
     lent: bool = False
-    flying: "MemoryTurn | None" = None
+    flying: "MemorySlot | None" = None
     doubts: int = 0
     left_out: bool = False
     refused: bool = False
@@ -54,7 +54,7 @@ class MemoryStore:
     late: int = 0
     turns: int = 0
     working: int = 0
-    _local: LocalDoor | None = None
+    _local: LocalGate | None = None
     _news: asyncio.Event = field(factory=asyncio.Event)
 
     def put(
@@ -69,14 +69,14 @@ class MemoryStore:
 
     # As the lanes see it
 
-    def door(self, origin: str, policy: LanePolicy, clock: Callable[[], float] | None = None) -> "MemoryStore":
-        self._local = LocalDoor(origin, policy.cooldown, asyncio.get_running_loop().time)
+    def gate(self, origin: str, policy: LanePolicy, clock: Callable[[], float] | None = None) -> "MemoryStore":
+        self._local = LocalGate(origin, policy.cooldown, asyncio.get_running_loop().time)
         return self
 
-    async def open(self, campaign: int, wish: Callable[[], Wish]) -> "MemoryTurn":
+    async def acquire(self, campaign: int, wish: Callable[[], ClaimRequest]) -> "MemorySlot":
         assert self._local is not None
-        local = await self._local.open(campaign)
-        turn = MemoryTurn(self, local)
+        local = await self._local.acquire(campaign)
+        turn = MemorySlot(self, local)
         try:
             await self._fill(turn, campaign, wish)
         except asyncio.CancelledError:
@@ -84,15 +84,15 @@ class MemoryStore:
             raise
         return turn
 
-    async def _fill(self, turn: "MemoryTurn", campaign: int, wish: Callable[[], Wish]) -> None:
+    async def _fill(self, turn: "MemorySlot", campaign: int, wish: Callable[[], ClaimRequest]) -> None:
         await asyncio.sleep(0.001)
         asked = wish()
-        for row in asked.again:
+        for row in asked.retry_rows:
             if isinstance(row, StoredRow):
                 assert self.rows[row.id].lent
                 self.rows[row.id].flying = turn
-        if asked.owner is not None and not asked.again:
-            turn.claim(campaign, asked, asked.owner)
+        if asked.submission is not None and not asked.retry_rows:
+            turn.claim(campaign, asked, asked.submission)
         self.turns += 1
         await asyncio.sleep(0.001)
 
@@ -109,7 +109,7 @@ class MemoryStore:
                 campaign=campaign,
                 operation=operation,
                 rows=sum(not row.lent for row in open_ if (row.campaign, row.operation) == (campaign, operation)),
-                lent=sum(row.lent for row in open_ if (row.campaign, row.operation) == (campaign, operation)),
+                claimed=sum(row.lent for row in open_ if (row.campaign, row.operation) == (campaign, operation)),
             )
             for campaign, operation in keys
         ]
@@ -139,32 +139,32 @@ class MemoryStore:
         self.working -= 1
 
 
-class MemoryTurn:
+class MemorySlot:
     """A turn that remembers which rows may leave."""
 
-    def __init__(self, store: MemoryStore, local: LocalTurn) -> None:
+    def __init__(self, store: MemoryStore, local: LocalSlot) -> None:
         self.rows: list[Row] = []
-        self.repeats: bool = False
+        self.is_retry: bool = False
         self.doubts: frozenset[str] = frozenset()
         self.refused: frozenset[str] = frozenset()
         self._store = store
         self._local = local
 
-    def claim(self, campaign: int, wish: Wish, owner: RowOwner) -> None:
+    def claim(self, campaign: int, wish: ClaimRequest, owner: Submission) -> None:
         line = [
             row
             for row in self._store.rows
             if row.outcome is None
             and not row.lent
             and (row.campaign, row.operation) == (campaign, wish.operation)
-            and wish.job in (None, row.job)
+            and wish.job_id in (None, row.job)
         ]
         groups = [row.group for row in line if row.group is not None]
         if groups:
-            self.repeats = True
+            self.is_retry = True
             line = [row for row in line if row.group == min(groups)]
         else:
-            line = line[: wish.room]
+            line = line[: wish.max_rows]
         for row in line:
             row.lent, row.flying = True, self
             self.rows.append(
@@ -175,7 +175,7 @@ class MemoryTurn:
                     None,
                     owner,
                     doubts=row.doubts,
-                    left_out=row.left_out,
+                    unaccounted=row.left_out,
                     id=row.id,
                 )
             )
@@ -191,17 +191,17 @@ class MemoryTurn:
             if row.flying is self:
                 row.flying = None
                 row.lent = row.id not in lent
-        self._local.shut(None)
+        self._local.release_now(None)
 
     def in_time(self) -> bool:
         self._store.late -= 1
         return self._store.late < 0
 
-    def landed(self) -> None:
-        self._local.landed()
+    def attempt_ended(self) -> None:
+        self._local.attempt_ended()
 
-    async def close(
-        self, results: Iterable[RowResult], hold: float | None, carried: Carried | None = None
+    async def release(
+        self, results: Iterable[RowResult], hold: float | None, carried: Attempt | None = None
     ) -> None:
         store = self._store
         flown = [row for row in store.rows if row.flying is self]
@@ -218,7 +218,7 @@ class MemoryTurn:
                 result = given.get(row.id)
                 if result is None:
                     continue
-                row.doubts, row.left_out = result.row.doubts, result.row.left_out
+                row.doubts, row.left_out = result.row.doubts, result.row.unaccounted
                 if result.outcome is Outcome.NOT_SENT:
                     row.lent = False
                 else:
@@ -228,7 +228,7 @@ class MemoryTurn:
                     store.rows[id_].doubts = lent.doubts
             store._news.set()
         finally:
-            await self._local.close([], hold)
+            await self._local.release([], hold)
 
 
 def durable_engine(server: FakeCampaigns, store: MemoryStore, **policy: Any) -> LeadBatcher:
@@ -246,5 +246,5 @@ def durable_engine(server: FakeCampaigns, store: MemoryStore, **policy: Any) -> 
         assert not phones & (final - flying), "a settled row leaves again"
         return await server.post(campaign, operation, body)
 
-    door = store.door(ORIGIN, settings)
+    door = store.gate(ORIGIN, settings)
     return LeadBatcher(post, door, explain, policy=settings, clock=clock)

@@ -157,7 +157,7 @@ class Handed:
     def went_through(self) -> bool:
         """Whether nothing ended it before its time."""
         joined = self.ingestion._joined
-        return joined is not None and joined[0].finished and not joined[0].departed and self.error is None
+        return joined is not None and joined[0].done and not joined[0].cancelled and self.error is None
 
     @cached_property
     def phones(self) -> list[str]:

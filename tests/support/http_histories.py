@@ -21,7 +21,7 @@ from http_attempts import CREATED, DUPLICATES, LEADS_PATH, REJECTED, UPDATED, At
 
 from voiso_async.errors import ClientClosedError, VoisoError
 from voiso_async.ingest.batcher import LeadBatcher
-from voiso_async.ingest.gate import LocalDoor
+from voiso_async.ingest.gate import LocalGate
 from voiso_async.ingest.ingestion import Ingestion
 from voiso_async.ingest.outcome import LeadOutcome, Outcome
 from voiso_async.ingest.report import IngestReport
@@ -81,7 +81,7 @@ class Histories:
         def handing(batcher: LeadBatcher, operation: Any, campaign: Any, leads: Any, **rest: Any) -> Ingestion:
             ingestion = ingest(batcher, operation, campaign, leads, **rest)
             session = getattr(getattr(batcher._post, "__self__", None), "_session", None)
-            durable = not isinstance(batcher._door, LocalDoor)
+            durable = not isinstance(batcher._gate, LocalGate)
             if session is None or durable or not self.concerns(session._base_url):
                 return ingestion  # what an outbox knows of earlier attempts is not in these histories
             client = session._shared.leads

@@ -52,8 +52,8 @@ class Script:
     async def play(self) -> None:
         """Let it happen, compare the histories, hand everything over again: then nothing may be missing."""
         async with asyncio.timeout(LIMIT_SECONDS), on_stage(*self.verbs) as stage:
-            pace = {"max_rows": MAX_ROWS, "doubt_attempts": 2, "settle_longest": SETTLE, "busy_for": 0.3}
-            voiso = await stage.client(settle=SETTLE, **pace)
+            pace = {"max_rows": MAX_ROWS, "doubt_attempts": 2, "doubt_backoff_longest": SETTLE, "busy_for": 0.3}
+            voiso = await stage.client(doubt_backoff=SETTLE, **pace)
             calls = [voiso.leads.add(3, phones(count, 1000 * at)) for at, (count, _) in enumerate(self.callers)]
             tasks = [
                 asyncio.create_task(_call(call, leaves))
@@ -72,7 +72,7 @@ class Script:
         server.campaigns[3].busy = False
         stage.patience = LIMIT_SECONDS
         everyone = [phone for at, (count, _) in enumerate(self.callers) for phone in phones(count, 1000 * at)]
-        report = await (await stage.client(settle=SETTLE)).leads.add(3, everyone)
+        report = await (await stage.client(doubt_backoff=SETTLE)).leads.add(3, everyone)
         assert report.ok
         assert set(everyone) == set(server.campaigns[3].leads)
         assert 0 == report.counts[Outcome.CONFIRMED]

@@ -37,10 +37,14 @@ class Stage:
     _exits: AsyncExitStack
     patience: float = LanePolicy().post_timeout
 
-    async def client(self, *, settle: float = COOLDOWN, **options: Any) -> VoisoClient:
+    async def client(self, *, doubt_backoff: float = COOLDOWN, **options: Any) -> VoisoClient:
         """A client with the sandbox's pace; options of ``LanePolicy`` go to ``lane``, others to the client."""
         names = set(LanePolicy.__annotations__) & set(options)
-        pace = {"cooldown": self.sandbox.rules.cooldown, "settle": settle, "post_timeout": self.patience}
+        pace = {
+            "cooldown": self.sandbox.rules.cooldown,
+            "doubt_backoff": doubt_backoff,
+            "post_timeout": self.patience,
+        }
         lane = LanePolicy(**pace | {name: options.pop(name) for name in names})
         options.setdefault("api_key", self.sandbox.key)
         return await self._exits.enter_async_context(VoisoClient(base_url=self.sandbox.url, lane=lane, **options))

@@ -117,7 +117,7 @@ class Process:
 
         outbox = SqliteOutbox(path, lease=LEASE)
         thread = LoopThread.under(outbox)
-        door = outbox.door(address(life), policy, clock)
+        door = outbox.gate(address(life), policy, clock)
         batcher = LeadBatcher(post, door, explain, policy=policy, clock=clock)
         process = cls(server, outbox, batcher, thread, heard_late)
         process.awake.set()

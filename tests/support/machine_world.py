@@ -56,7 +56,7 @@ class World:
 
     def begin(self, *, drained: bool, **policy: Any) -> None:
         """Make the file, for clients with such a policy; ``drained``: each process sends what comes."""
-        self.policy = LanePolicy(settle=SETTLE, post_timeout=POST_TIMEOUT, **policy)
+        self.policy = LanePolicy(doubt_backoff=SETTLE, post_timeout=POST_TIMEOUT, **policy)
         self.drained = drained
         self._process(0)
 

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from voiso_async.ingest.gate import Door, Turn, Wish
+from voiso_async.ingest.gate import ClaimRequest, Gate, Slot
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.ingest.policy import LanePolicy
-from voiso_async.ingest.rows import Carried, Operation, Row, RowResult
+from voiso_async.ingest.rows import Attempt, Operation, Row, RowResult
 from voiso_async.outbox import JobOutcome, Outbox, SqliteOutbox
 
 ORIGIN = "https://voiso.example:443"
-POLICY = LanePolicy(cooldown=2.0, settle=3.0)
+POLICY = LanePolicy(cooldown=2.0, doubt_backoff=3.0)
 Make = Callable[..., Outbox]
 
 
@@ -45,11 +45,11 @@ class Owner:
     """Whoever waits for rows."""
 
     operation = Operation.ADD
-    departed = False
+    cancelled = False
 
-    def carried(self, attempt: Carried) -> None: ...
+    def on_attempt(self, attempt: Attempt) -> None: ...
 
-    def settle(self, results: Sequence[RowResult]) -> None: ...
+    def resolve(self, results: Sequence[RowResult]) -> None: ...
 
 
 def phone(number: int) -> str:
@@ -64,8 +64,8 @@ def now() -> float:
     return asyncio.get_running_loop().time()
 
 
-def door_of(outbox: Outbox, policy: LanePolicy = POLICY) -> Door:
-    return outbox.door(ORIGIN, policy, asyncio.get_running_loop().time)
+def door_of(outbox: Outbox, policy: LanePolicy = POLICY) -> Gate:
+    return outbox.gate(ORIGIN, policy, asyncio.get_running_loop().time)
 
 
 def wish(
@@ -75,14 +75,14 @@ def wish(
     operation: Operation = Operation.ADD,
     job: str | None = None,
     max_bytes: int = 1_000_000,
-) -> Callable[[], Wish]:
-    wished = Wish(
+) -> Callable[[], ClaimRequest]:
+    wished = ClaimRequest(
         operation=operation,
-        again=again,
-        owner=Owner() if room else None,
-        room=room,
+        retry_rows=again,
+        submission=Owner() if room else None,
+        max_rows=room,
         max_bytes=max_bytes,
-        job=job,
+        job_id=job,
     )
     return lambda: wished
 
@@ -91,21 +91,21 @@ def results(rows: Iterable[Row], outcome: Outcome = Outcome.CREATED, reason: str
     return [RowResult(row, outcome, reason) for row in rows]
 
 
-async def send(door: Door, outcome: Outcome = Outcome.CREATED, *, campaign: int = 3, **wished: Any) -> Turn:
+async def send(door: Gate, outcome: Outcome = Outcome.CREATED, *, campaign: int = 3, **wished: Any) -> Slot:
     """Take a turn and end it at once with one outcome for all."""
-    turn = await door.open(campaign, wish(**wished))
-    await turn.close(results(turn.rows, outcome), 0.0, Carried(fresh=True, seconds=0.5))
+    turn = await door.acquire(campaign, wish(**wished))
+    await turn.release(results(turn.rows, outcome), 0.0, Attempt(first=True, seconds=0.5))
     return turn
 
 
-async def lose(turn: Turn, rows: Sequence[Row], hold: float = 3.0) -> None:
+async def lose(turn: Slot, rows: Sequence[Row], hold: float = 3.0) -> None:
     """End a turn as one whose answer was lost: its rows stay with the lane, doubted."""
     for row in rows:
         row.doubts += 1
-    await turn.close([], hold, Carried(fresh=True, seconds=0.5))
+    await turn.release([], hold, Attempt(first=True, seconds=0.5))
 
 
-def indexes(turn: Turn) -> list[int]:
+def indexes(turn: Slot) -> list[int]:
     return [row.index for row in turn.rows]
 
 

@@ -11,12 +11,12 @@ import outbox_cases
 from outbox_cases import Owner, leads, results
 
 from voiso_async.errors import OutboxError
-from voiso_async.ingest.gate import Wish
+from voiso_async.ingest.gate import ClaimRequest
 from voiso_async.ingest.policy import LanePolicy
-from voiso_async.ingest.rows import Carried, Operation
+from voiso_async.ingest.rows import Attempt, Operation
 from voiso_async.outbox import SqliteOutbox
 
-POLICY = LanePolicy(cooldown=0.1, settle=0.2, post_timeout=0.1)
+POLICY = LanePolicy(cooldown=0.1, doubt_backoff=0.2, post_timeout=0.1)
 LEASE = 1.3
 
 
@@ -28,17 +28,17 @@ def told() -> "asyncio.Future[str]":
     return asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
 
 
-def wish(room: int = 100) -> Wish:
-    return Wish(operation=Operation.ADD, owner=Owner(), room=room, max_bytes=1_000_000)
+def wish(room: int = 100) -> ClaimRequest:
+    return ClaimRequest(operation=Operation.ADD, submission=Owner(), max_rows=room, max_bytes=1_000_000)
 
 
 async def hold(outbox: SqliteOutbox) -> None:
     """Be in the middle of a POST."""
-    turn = await outbox.door(outbox_cases.ORIGIN, POLICY).open(3, wish)
+    turn = await outbox.gate(outbox_cases.ORIGIN, POLICY).acquire(3, wish)
     say("held")
     await told()
     try:
-        await turn.close(results(turn.rows), 0.0)
+        await turn.release(results(turn.rows), 0.0)
     except OutboxError as error:
         say(error.reason)
     else:
@@ -47,8 +47,8 @@ async def hold(outbox: SqliteOutbox) -> None:
 
 async def keep(outbox: SqliteOutbox) -> None:
     """Have rows between two turns."""
-    turn = await outbox.door(outbox_cases.ORIGIN, POLICY).open(3, wish)
-    await turn.close([], 0.0)
+    turn = await outbox.gate(outbox_cases.ORIGIN, POLICY).acquire(3, wish)
+    await turn.release([], 0.0)
     say("kept")
     await told()
 
@@ -86,19 +86,19 @@ async def serve(outbox: SqliteOutbox) -> None:
 
 async def drain(outbox: SqliteOutbox) -> None:
     """Send until nothing is left; tell the time and the rows of each POST."""
-    door = outbox.door(outbox_cases.ORIGIN, POLICY)
-    while any(item.rows or item.lent for item in await outbox.backlog()):
-        turn = await door.open(3, lambda: wish(20))
+    door = outbox.gate(outbox_cases.ORIGIN, POLICY)
+    while any(item.rows or item.claimed for item in await outbox.backlog()):
+        turn = await door.acquire(3, lambda: wish(20))
         began = time.monotonic()
         await asyncio.sleep(0.005)
-        turn.landed()
+        turn.attempt_ended()
         ended = time.monotonic()
         if not turn.rows:
-            await turn.close([], None)
+            await turn.release([], None)
             continue
-        await turn.close(results(turn.rows), 0.0, Carried(fresh=not turn.repeats, seconds=ended - began))
+        await turn.release(results(turn.rows), 0.0, Attempt(first=not turn.is_retry, seconds=ended - began))
         rows = ",".join(str(row.index) for row in turn.rows)
-        say(f"{began} {ended} {int(turn.repeats)} {rows}")
+        say(f"{began} {ended} {int(turn.is_retry)} {rows}")
 
 
 async def deny(outbox: SqliteOutbox) -> None:

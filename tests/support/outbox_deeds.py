@@ -15,7 +15,7 @@ __all__ = ["PART", "POLICY", "ROWS", "Deed"]
 
 PART, ROWS = 3, 11
 """Rows of one transaction, and of a job."""
-POLICY = LanePolicy(cooldown=2.0, settle=3.0)
+POLICY = LanePolicy(cooldown=2.0, doubt_backoff=3.0)
 
 
 class Deed:

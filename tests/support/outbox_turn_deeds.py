@@ -10,10 +10,10 @@ from outbox_deeds import POLICY, ROWS, Deed
 
 from voiso_async.errors import OutboxError
 from voiso_async.ingest.batcher import LeadBatcher
-from voiso_async.ingest.gate import Turn
+from voiso_async.ingest.gate import Slot
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.ingest.policy import LanePolicy
-from voiso_async.ingest.rows import Carried
+from voiso_async.ingest.rows import Attempt
 
 __all__ = ["OF_TURNS"]
 
@@ -28,16 +28,16 @@ class Claim(Deed):
 
     opens_at = float("-inf")
 
-    async def do(self) -> Turn:
-        return await door_of(self.outbox, POLICY).open(3, wish(SOME))
+    async def do(self) -> Slot:
+        return await door_of(self.outbox, POLICY).acquire(3, wish(SOME))
 
     async def again(self) -> None:
-        assert not any(item.lent for item in await self.outbox.backlog())
+        assert not any(item.claimed for item in await self.outbox.backlog())
         due = max(now(), self.opens_at)
         turn = await asyncio.wait_for(self.do(), 60)
         assert due <= now() <= due + SOON
-        assert (SOME, False) == (len(turn.rows), turn.repeats)
-        await turn.close(results(turn.rows, Outcome.NOT_SENT), None)
+        assert (SOME, False) == (len(turn.rows), turn.is_retry)
+        await turn.release(results(turn.rows, Outcome.NOT_SENT), None)
 
 
 class ClaimBeforeTime(Claim):
@@ -61,9 +61,9 @@ class ClaimInLine(Claim):
     async def prepare(self) -> None:
         await super().prepare()
         turn = await self.do()
-        asyncio.get_running_loop().call_later(1, turn.landed)
+        asyncio.get_running_loop().call_later(1, turn.attempt_ended)
         asyncio.get_running_loop().call_later(
-            1, lambda: asyncio.ensure_future(turn.close(results(turn.rows), 0.0))
+            1, lambda: asyncio.ensure_future(turn.release(results(turn.rows), 0.0))
         )
         self.opens_at = now() + 1 + POLICY.cooldown
         self.quiet = 1.1
@@ -77,18 +77,18 @@ class ClaimOfTheSame(Deed):
 
     async def prepare(self) -> None:
         await super().prepare()
-        turn = await door_of(self.outbox, POLICY).open(3, wish(SOME))
+        turn = await door_of(self.outbox, POLICY).acquire(3, wish(SOME))
         self.rows = list(turn.rows)
         await lose(turn, self.rows)
 
-    async def do(self) -> Turn:
-        return await door_of(self.outbox, POLICY).open(3, wish(0, again=self.rows))
+    async def do(self) -> Slot:
+        return await door_of(self.outbox, POLICY).acquire(3, wish(0, again=self.rows))
 
     async def again(self) -> None:
-        assert [SOME] == [item.lent for item in await self.outbox.backlog()]
+        assert [SOME] == [item.claimed for item in await self.outbox.backlog()]
         turn = await asyncio.wait_for(self.do(), 60)
         assert {1} == {row.doubts for row in self.rows}
-        await turn.close(results(self.rows, Outcome.CONFIRMED), 0.0)
+        await turn.release(results(self.rows, Outcome.CONFIRMED), 0.0)
 
 
 class Closing(Deed):
@@ -98,19 +98,19 @@ class Closing(Deed):
 
     async def prepare(self) -> None:
         await super().prepare()
-        self.turn = await door_of(self.outbox, POLICY).open(3, wish(SOME))
-        self.turn.landed()
+        self.turn = await door_of(self.outbox, POLICY).acquire(3, wish(SOME))
+        self.turn.attempt_ended()
         self.landed_at = now()
 
     async def do(self) -> None:
-        await self.turn.close(results(self.turn.rows), 0.0, Carried(fresh=True, seconds=0.5))
+        await self.turn.release(results(self.turn.rows), 0.0, Attempt(first=True, seconds=0.5))
 
     async def again(self) -> None:
         assert [("created", None)] * SOME == (await said(self.outbox, self.job_id))[:SOME]
         assert 1 == (await self.outbox.job(self.job_id)).report.attempts
-        turn = await asyncio.wait_for(door_of(self.outbox, POLICY).open(3, wish(1)), 60)
+        turn = await asyncio.wait_for(door_of(self.outbox, POLICY).acquire(3, wish(1)), 60)
         assert POLICY.cooldown <= now() - self.landed_at <= POLICY.cooldown + 2 * SOON
-        await turn.close(results(turn.rows, Outcome.NOT_SENT), None)
+        await turn.release(results(turn.rows, Outcome.NOT_SENT), None)
 
 
 class Release(Deed):
@@ -118,7 +118,7 @@ class Release(Deed):
 
     async def prepare(self) -> None:
         await super().prepare()
-        turn = await door_of(self.outbox, POLICY).open(3, wish(SOME))
+        turn = await door_of(self.outbox, POLICY).acquire(3, wish(SOME))
         self.rows = list(turn.rows)
         await lose(turn, self.rows)
 
@@ -127,10 +127,10 @@ class Release(Deed):
 
     async def again(self) -> None:
         await self.do()
-        assert [(ROWS, 0)] == [(item.rows, item.lent) for item in await self.outbox.backlog()]
-        turn = await asyncio.wait_for(door_of(self.outbox, POLICY).open(3, wish()), 60)
-        assert (True, SOME) == (turn.repeats, len(turn.rows))
-        await turn.close(results(turn.rows, Outcome.NOT_SENT), None)
+        assert [(ROWS, 0)] == [(item.rows, item.claimed) for item in await self.outbox.backlog()]
+        turn = await asyncio.wait_for(door_of(self.outbox, POLICY).acquire(3, wish()), 60)
+        assert (True, SOME) == (turn.is_retry, len(turn.rows))
+        await turn.release(results(turn.rows, Outcome.NOT_SENT), None)
 
 
 class Draining(Deed):
@@ -144,7 +144,7 @@ class Draining(Deed):
         await super().prepare()
         self.server = FakeCampaigns()
         policy, clock = LanePolicy(max_rows=6), asyncio.get_running_loop().time
-        door = self.outbox.door(ORIGIN, policy, clock)
+        door = self.outbox.gate(ORIGIN, policy, clock)
         self.batcher = LeadBatcher(self.server.post, door, explain, policy=policy, clock=clock)
 
     async def do(self) -> Any:
@@ -155,7 +155,7 @@ class Draining(Deed):
 
     async def again(self) -> None:
         assert self.posts == len(self.server.history), "it goes on without its caller"
-        assert not any(item.lent for item in await self.outbox.backlog())
+        assert not any(item.claimed for item in await self.outbox.backlog())
         sent = sum(len(post.leads) for post in self.server.history)
         assert ROWS - sent == (await self.do()).rows
         check(self.server, [])
@@ -194,7 +194,7 @@ class Ending(Deed):
 
     async def prepare(self) -> None:
         await super().prepare()
-        self.turn = await door_of(self.outbox, POLICY).open(3, wish(SOME))
+        self.turn = await door_of(self.outbox, POLICY).acquire(3, wish(SOME))
 
     async def do(self) -> None:
         await self.outbox.aclose()
@@ -202,11 +202,11 @@ class Ending(Deed):
     async def again(self) -> None:
         await self.do()
         with pytest.raises(OutboxError, match="closed"):
-            await self.turn.close([], 0.0)
+            await self.turn.release([], 0.0)
         self.outbox = self.opened()
-        turn = await asyncio.wait_for(door_of(self.outbox, POLICY).open(3, wish()), 60)
-        assert (True, SOME) == (turn.repeats, len(turn.rows))
-        await turn.close(results(turn.rows, Outcome.NOT_SENT), None)
+        turn = await asyncio.wait_for(door_of(self.outbox, POLICY).acquire(3, wish()), 60)
+        assert (True, SOME) == (turn.is_retry, len(turn.rows))
+        await turn.release(results(turn.rows, Outcome.NOT_SENT), None)
 
 
 OF_TURNS: list[type[Deed]] = [

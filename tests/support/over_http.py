@@ -13,7 +13,7 @@ PHONE = "441632960123"
 SHORT = 0.05
 QUICK = RetryPolicy(base_delay=0.001, max_delay=0.01)
 ONCE = RetryPolicy(max_attempts=1)
-LANE = LanePolicy(cooldown=SHORT, settle=SHORT)
+LANE = LanePolicy(cooldown=SHORT, doubt_backoff=SHORT)
 
 Call = Callable[[VoisoClient], Awaitable[Any]]
 

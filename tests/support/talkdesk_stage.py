@@ -12,7 +12,7 @@ from voiso_async.sandbox.talkdesk import TalkdeskList
 from voiso_async.talkdesk import Record, TalkdeskClient
 
 QUICK = RetryPolicy(max_attempts=5, base_delay=0.001, max_delay=0.01)
-LANE = LanePolicy(cooldown=0, max_rows=100, settle=0.01, settle_longest=0.01, unsent_for=0.05)
+LANE = LanePolicy(cooldown=0, max_rows=100, doubt_backoff=0.01, doubt_backoff_longest=0.01, unsent_for=0.05)
 TOKEN = "/talkdesk/oauth/token"
 BULKS = r"/talkdesk/record-lists/.+/records/bulks"
 

@@ -108,7 +108,7 @@ class Meter:
             return None
         rows = dict.fromkeys(job.campaigns, 0)
         for item in waiting:
-            rows[item.campaign] = rows.get(item.campaign, 0) + item.rows + item.lent
+            rows[item.campaign] = rows.get(item.campaign, 0) + item.rows + item.claimed
         stored = sum(rows.values())
         unread = max(0, total - job.report.rows)
         times = [

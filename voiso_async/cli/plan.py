@@ -95,7 +95,7 @@ async def planned(plan: Plan, connection: Connection, *, json: bool) -> int:
 
 
 async def _forecast(plan: Plan, leads: LeadFile, outbox: Outbox, job: Job, connection: Connection) -> Forecast:
-    sendable = {item.campaign: item.rows + item.lent for item in await outbox.backlog(job.id)}
+    sendable = {item.campaign: item.rows + item.claimed for item in await outbox.backlog(job.id)}
     if plan.campaign is not None:
         sendable.setdefault(plan.campaign, 0)
     return Forecast(

@@ -16,7 +16,7 @@ from voiso_async.cli.workers import as_json
 from voiso_async.convert import unstructure
 from voiso_async.errors import OutboxError
 from voiso_async.events import BatchAnswered, Event, LaneStopped
-from voiso_async.ingest.jobs import CampaignStatus
+from voiso_async.ingest.jobs import CampaignBacklog
 from voiso_async.outbox import Outbox
 
 __all__ = ["lanes", "worker"]
@@ -46,7 +46,7 @@ class Log:
             return
         self._tell(figures, text)
 
-    def standing(self, campaigns: Sequence[CampaignStatus]) -> None:
+    def standing(self, campaigns: Sequence[CampaignBacklog]) -> None:
         """Tell what waits, if that has changed."""
         waiting, doubted = sum(c.waiting for c in campaigns), sum(c.doubted for c in campaigns)
         parked = sum(c.parked for c in campaigns)
@@ -135,7 +135,7 @@ async def lanes(
     return Exit.OK
 
 
-def _line(campaign: CampaignStatus) -> tuple[Any, ...]:
+def _line(campaign: CampaignBacklog) -> tuple[Any, ...]:
     call: str | None
     if campaign.sending:
         call = "in flight"

@@ -19,7 +19,7 @@ from voiso_async.files.shape import Shape
 from voiso_async.files.tables import Objects, Table
 from voiso_async.files.threads import in_thread
 from voiso_async.ingest.intake import FileRow
-from voiso_async.ingest.source import Stocked
+from voiso_async.ingest.source import BufferedSource
 
 __all__ = ["LeadFile"]
 
@@ -28,7 +28,7 @@ CHUNK_ROWS = 2000  # two batches: a lane never waits for a thread in the middle 
 T = TypeVar("T")
 
 
-class LeadFile(Stocked[FileRow]):
+class LeadFile(BufferedSource[FileRow]):
     """The leads of a file, for ``voiso.leads.add`` or an outbox; ``open_leads`` opens one.
 
     A fault of the file is an ``InputFileError``, raised when its row is reached, or before by ``check``; a row
@@ -127,7 +127,7 @@ class LeadFile(Stocked[FileRow]):
             return lead
         raise StopAsyncIteration
 
-    def at_hand(self, most: int) -> list[FileRow]:
+    def get_nowait(self, most: int) -> list[FileRow]:
         """Give leads that can be had without waiting."""
         return list(islice(self._ready, most))
 

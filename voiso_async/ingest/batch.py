@@ -4,10 +4,10 @@ from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from itertools import groupby
 from operator import attrgetter
 
-from voiso_async.ingest.bisection import Suspects
+from voiso_async.ingest.bisection import BatchBisection
 from voiso_async.ingest.outcome import Outcome
-from voiso_async.ingest.rows import Operation, Row, RowOwner, RowResult
-from voiso_async.ingest.verdict import Answer
+from voiso_async.ingest.rows import Operation, Row, RowResult, Submission
+from voiso_async.ingest.verdict import LeadReply
 from voiso_async.values import Struct
 
 
@@ -20,7 +20,7 @@ class Batch(Struct, eq=False):
 
     operation: Operation
     rows: Sequence[Row]
-    suspects: Suspects | None = None
+    bisection: BatchBisection | None = None
     attempts: int = 0
     doubts: int = 0
     busies: int = 0
@@ -40,7 +40,7 @@ class Batch(Struct, eq=False):
         for row in self.rows:
             row.doubts += 1
 
-    def waits(self, now: float, *, busy: bool = False, unsent: bool = False) -> float:
+    def record_wait(self, now: float, *, busy: bool = False, unsent: bool = False) -> float:
         """Note how an attempt ended; give the seconds since it first ended so without a break."""
         self.busies = self.busies + 1 if busy else 0
         self.unsents = self.unsents + 1 if unsent else 0
@@ -49,50 +49,50 @@ class Batch(Struct, eq=False):
         return now - self.waiting_since
 
 
-_OWNER: Callable[[RowResult], RowOwner] = attrgetter("row.owner")
+_SUBMISSION: Callable[[RowResult], Submission] = attrgetter("row.submission")
 
 
-def tell(results: Iterable[RowResult]) -> None:
+def deliver(results: Iterable[RowResult]) -> None:
     """Hand each final word to whoever waits for it."""
-    for owner, own in groupby(results, key=_OWNER):
-        owner.settle(list(own))
+    for owner, own in groupby(results, key=_SUBMISSION):
+        owner.resolve(list(own))
 
 
 class Reconciled(Struct, frozen=True, kw_only=True):
     """What one answer settled, which rows it left open, and how many numbers in it were never sent."""
 
     results: list[RowResult]
-    unreported: list[Row]
+    unaccounted: list[Row]
     anomalies: int = 0
 
 
 _CREATED = Outcome.CREATED
 
 
-def reconcile(batch: Batch, answer: Answer, doubted: Container[str]) -> Reconciled:
+def reconcile(batch: Batch, answer: LeadReply, doubted: Container[str]) -> Reconciled:
     """Match an answer with a batch by canonical digits; ``doubted`` holds phones that may be there because of us.
 
     A row in no list or in two is left open. "One of the resent batch was created, so the first attempt did
     nothing" is not concluded: no document promises that a request is applied as a whole.
     """
     results, unreported = [], []
-    says = answer.words.get
+    says = answer.outcomes.get
     for row in batch.rows:
         word = says(row.phone)
         if word is _CREATED:
             results.append(RowResult(row, word))
         elif word is not None:
             results.append(_result(row, word, answer, doubted))
-        elif row.left_out or answer.silent:
-            reason = "conflicting" if row.phone in answer.torn else "unaccounted"
-            results.append(RowResult(row, Outcome.UNREPORTED, reason, answer.complaint or None))
+        elif row.unaccounted or answer.no_lists:
+            reason = "conflicting" if row.phone in answer.conflicting else "unaccounted"
+            results.append(RowResult(row, Outcome.UNREPORTED, reason, answer.error_text or None))
         else:
             unreported.append(row)
-    anomalies = answer.strangers({row.phone for row in batch.rows})
-    return Reconciled(results=results, unreported=unreported, anomalies=anomalies)
+    anomalies = answer.unexpected({row.phone for row in batch.rows})
+    return Reconciled(results=results, unaccounted=unreported, anomalies=anomalies)
 
 
-def _result(row: Row, outcome: Outcome, answer: Answer, doubted: Container[str]) -> RowResult:
+def _result(row: Row, outcome: Outcome, answer: LeadReply, doubted: Container[str]) -> RowResult:
     if outcome is Outcome.DUPLICATE and (row.doubted or row.phone in doubted):
         return RowResult(row, Outcome.CONFIRMED)
     if outcome is Outcome.REJECTED:

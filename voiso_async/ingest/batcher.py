@@ -10,17 +10,17 @@ import anyio
 
 from voiso_async.errors import ClientClosedError, VoisoError
 from voiso_async.events import EventHook
-from voiso_async.ingest.drain import Drain
-from voiso_async.ingest.gate import Door
-from voiso_async.ingest.handler import ExplainOf
+from voiso_async.ingest.drain import Dispatcher
+from voiso_async.ingest.gate import Gate
+from voiso_async.ingest.handler import CampaignErrorParser
 from voiso_async.ingest.ingestion import Ingestion
-from voiso_async.ingest.lane import Lane, Post, Quiet
+from voiso_async.ingest.lane import Backoff, Lane, Post
 from voiso_async.ingest.policy import LanePolicy
 from voiso_async.ingest.report import IngestReport, LaneStatus
 from voiso_async.ingest.rows import Operation
 from voiso_async.ingest.source import Leads, Source
 from voiso_async.ingest.store import Store
-from voiso_async.ingest.submission import Call
+from voiso_async.ingest.submission import LeadSubmission
 from voiso_async.wire import check_seconds, positive_id
 
 
@@ -35,26 +35,26 @@ class LeadBatcher:
     def __init__(
         self,
         post: Post,
-        door: Door,
-        explain: ExplainOf,
+        door: Gate,
+        explain: CampaignErrorParser,
         *,
         policy: LanePolicy | None = None,
         hook: EventHook | None = None,
         guard: Callable[[], None] = lambda: None,
-        quiet: Quiet = lambda: asyncio.sleep(0),
+        quiet: Backoff = lambda: asyncio.sleep(0),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._post = post
-        self._door = door
+        self._gate = door
         self._explain = explain
         self._policy = policy or LanePolicy()
         self._hook = hook or EventHook()
         self._guard = guard
-        self._quiet = quiet
+        self._backoff = quiet
         self._clock = clock
         self._lanes: dict[int, Lane] = {}
-        self._leaving: set[asyncio.Task[None]] = set()
-        self._turnstile = asyncio.Lock()
+        self._closing: set[asyncio.Task[None]] = set()
+        self._read_lock = asyncio.Lock()
         self._closed = False
 
     def ingest(
@@ -71,14 +71,14 @@ class LeadBatcher:
         if timeout is not None:
             check_seconds("timeout", timeout)
 
-        def begin(streamed: bool) -> tuple[Call, Lane]:  # noqa: FBT001 - called by Ingestion alone
+        def begin(streamed: bool) -> tuple[LeadSubmission, Lane]:  # noqa: FBT001 - called by Ingestion alone
             self._ensure_open()
             lane = self._lane(campaign)
-            call = Call(operation, self._policy, self._clock, dedupe=dedupe, streamed=streamed)
-            lane.submit(call)
+            call = LeadSubmission(operation, self._policy, self._clock, dedupe=dedupe, streamed=streamed)
+            lane.add(call)
             return call, lane
 
-        return Ingestion(begin, Source(leads, self._turnstile), timeout)
+        return Ingestion(begin, Source(leads, self._read_lock), timeout)
 
     async def drain(
         self, store: Store, job_id: str | None = None, *, more: Callable[[], bool] = lambda: False
@@ -90,12 +90,12 @@ class LeadBatcher:
     async def run(self, store: Store) -> None:
         """Send what comes into a store until cancelled."""
         async with self._draining(store, None) as drain:
-            await drain.until_stopped()
+            await drain.run()
 
     @asynccontextmanager
-    async def _draining(self, store: Store, job_id: str | None) -> AsyncIterator[Drain]:
+    async def _draining(self, store: Store, job_id: str | None) -> AsyncIterator[Dispatcher]:
         """Give back, however a drain ends, what it has not sent; after a cancellation in a task of our own."""
-        drain = Drain(
+        drain = Dispatcher(
             store,
             self._lane,
             policy=self._policy,
@@ -106,14 +106,14 @@ class LeadBatcher:
         try:
             yield drain
         except BaseException:
-            self._leave_soon(drain)
+            self._close_soon(drain)
             raise
-        await asyncio.shield(self._leave_soon(drain))
+        await asyncio.shield(self._close_soon(drain))
 
-    def _leave_soon(self, drain: Drain) -> asyncio.Task[None]:
-        task = asyncio.create_task(_left(drain), name="voiso drain leaves", context=Context())
-        self._leaving.add(task)
-        task.add_done_callback(self._leaving.discard)
+    def _close_soon(self, drain: Dispatcher) -> asyncio.Task[None]:
+        task = asyncio.create_task(_closed(drain), name="voiso drain leaves", context=Context())
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
         return task
 
     def lanes(self) -> list[LaneStatus]:
@@ -129,14 +129,14 @@ class LeadBatcher:
         self._closed = True
         error = ClientClosedError("the client was closed before every lead was sent; see .report for each")
         for lane in self._lanes.values():
-            lane.seal(error)
+            lane.close_input(error)
         try:
             with anyio.move_on_after(grace):
                 while tasks := [task for lane in self._lanes.values() if (task := lane.task())]:
                     await asyncio.wait(tasks)
         finally:
-            ending = [task for lane in self._lanes.values() if (task := lane.end(error))]
-            await asyncio.gather(*ending, *self._leaving, return_exceptions=True)
+            ending = [task for lane in self._lanes.values() if (task := lane.abort(error))]
+            await asyncio.gather(*ending, *self._closing, return_exceptions=True)
 
     def _ensure_open(self) -> None:
         self._guard()
@@ -147,10 +147,10 @@ class LeadBatcher:
         if campaign not in self._lanes:
             self._lanes[campaign] = Lane(
                 campaign,
-                door=self._door,
+                door=self._gate,
                 post=self._post,
                 explain=self._explain,
-                quiet=self._quiet,
+                quiet=self._backoff,
                 policy=self._policy,
                 hook=self._hook,
                 clock=self._clock,
@@ -158,7 +158,7 @@ class LeadBatcher:
         return self._lanes[campaign]
 
 
-async def _left(drain: Drain) -> None:
+async def _closed(drain: Dispatcher) -> None:
     """Leave a drain; what an outbox that fails now still holds is taken back when it is opened again."""
     with suppress(VoisoError):
-        await drain.leave()
+        await drain.close()

@@ -34,19 +34,19 @@ class Refusal(Discreet, Struct, frozen=True):
         found = (_INDEX.fullmatch(name) for name in self.fields)
         return sorted({int(match[1]) for match in found if match and int(match[1]) < rows})
 
-    def alike(self, other: "Refusal") -> bool:
+    def same_as(self, other: "Refusal") -> bool:
         """Whether two refusals say the same."""
         return self.status == other.status and self.text == other.text
 
 
-class Suspects:
+class BatchBisection:
     """One refused batch being searched; ``parts`` wait for their turn, each POST costs one of ``posts_left``."""
 
     def __init__(self, rows: Sequence[Row], refusal: Refusal, max_posts: int) -> None:
         self.refusal = refusal
         self.posts_left: int = max_posts
         self.parts: deque[Sequence[Row]] = deque()
-        self.innocent: bool = False
+        self.any_accepted: bool = False
         self._tried = False
         self._singled_out: set[int] = set()
         self._refused: list[tuple[Refusal, frozenset[int]]] = []
@@ -61,7 +61,7 @@ class Suspects:
 
     def accepted(self) -> None:
         """A part was taken: the cause is in the rows."""
-        self.innocent = True
+        self.any_accepted = True
 
     def refused(self, part: Sequence[Row], refusal: Refusal) -> bool:
         """A part was refused; say whether it stands alone, else divide it further."""
@@ -75,32 +75,32 @@ class Suspects:
         self._queue(part, refusal)
         return False
 
-    def call_is_at_fault(self) -> bool:
+    def fault_is_common(self) -> bool:
         """Whether two disjoint parts that the server did not single out were refused alike, and none was taken."""
-        if self.innocent or not self._refused:
+        if self.any_accepted or not self._refused:
             return False
         latest, rows = self._refused[-1]
-        return any(latest.alike(other) and rows.isdisjoint(others) for other, others in self._refused[:-1])
+        return any(latest.same_as(other) and rows.isdisjoint(others) for other, others in self._refused[:-1])
 
     @property
-    def hopeless(self) -> bool:
+    def all_refused(self) -> bool:
         """Whether every part that was tried was refused."""
-        return self._tried and not self.innocent
+        return self._tried and not self.any_accepted
 
-    def rest(self) -> Iterator[Row]:
+    def remaining(self) -> Iterator[Row]:
         """Give up the search: every row that has not been judged."""
         while self.parts:
             yield from self.parts.popleft()
 
     def _queue(self, rows: Sequence[Row], refusal: Refusal) -> None:
-        named, parts = divide(rows, refusal)
+        named, parts = split(rows, refusal)
         self._singled_out.update(id(row) for row in named)
         singles = [[row] for row in named]
         self.parts.extendleft(reversed([*singles[:1], *(parts if named else ()), *singles[1:]]))
         self.parts.extend(() if named else parts)
 
 
-def divide(rows: Sequence[Row], refusal: Refusal) -> tuple[list[Row], list[Sequence[Row]]]:
+def split(rows: Sequence[Row], refusal: Refusal) -> tuple[list[Row], list[Sequence[Row]]]:
     """Split refused rows into those that the server singled out, and the parts that the others make."""
     indexes = set(refusal.indexes(len(rows)))
     if len(indexes) == len(rows):
@@ -109,7 +109,7 @@ def divide(rows: Sequence[Row], refusal: Refusal) -> tuple[list[Row], list[Seque
     by_owner: dict[int, list[Row]] = {}
     for i, row in enumerate(rows):
         if i not in indexes:
-            by_owner.setdefault(id(row.owner), []).append(row)
+            by_owner.setdefault(id(row.submission), []).append(row)
     parts: list[Sequence[Row]] = list(by_owner.values())
     if len(parts) == 1 and not named:
         middle = (len(rows) + 1) // 2

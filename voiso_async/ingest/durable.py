@@ -4,13 +4,13 @@ from collections.abc import Collection, Iterable, Sequence
 
 from voiso_async.errors import VoisoError
 from voiso_async.ingest.outcome import Outcome
-from voiso_async.ingest.report import Books
-from voiso_async.ingest.rows import Carried, Operation, Row, RowResult
+from voiso_async.ingest.report import ReportBuilder
+from voiso_async.ingest.rows import Attempt, Operation, Row, RowResult
 
 _OPEN = {Outcome.NOT_SENT, Outcome.UNKNOWN}
 
 
-class DurableCall:
+class OutboxSubmission:
     """One campaign's rows of one operation in an outbox, of one job or of all.
 
     ``backlog`` is how many wait there, by the last look; ``waiting`` are those that came with the present turn,
@@ -18,28 +18,30 @@ class DurableCall:
     this call only keeps the ``books`` of its drain.
     """
 
-    def __init__(self, campaign: int, operation: Operation, books: Books, job_id: str | None = None) -> None:
+    def __init__(
+        self, campaign: int, operation: Operation, books: ReportBuilder, job_id: str | None = None
+    ) -> None:
         self.campaign = campaign
         self.operation = operation
         self.job_id = job_id
         self.waiting: dict[int, Row] = {}
         self.backlog: int = 0
-        self.queued: bool = False
+        self.enqueued: bool = False
         self.reading: bool = False
-        self.departed: bool = False
+        self.cancelled: bool = False
         self.error: VoisoError | None = None
-        self.lent: dict[int, Row] = {}
-        self._books = books
+        self.claimed: dict[int, Row] = {}
+        self._report = books
 
     @property
-    def offers(self) -> bool:
+    def sendable(self) -> bool:
         """Whether a turn may bring rows."""
-        return self.error is None and not self.departed and bool(self.backlog or self.waiting)
+        return self.error is None and not self.cancelled and bool(self.backlog or self.waiting)
 
     @property
-    def wants_turn(self) -> bool:
+    def needs_slot(self) -> bool:
         """Whether the lane has to wait for a turn because of it."""
-        return not self.departed and bool(self.offers or self.lent)
+        return not self.cancelled and bool(self.sendable or self.claimed)
 
     @property
     def ready(self) -> bool:
@@ -47,55 +49,57 @@ class DurableCall:
         return True
 
     @property
-    def finished(self) -> bool:
+    def done(self) -> bool:
         """Whether the lane has done with it."""
-        return self.departed or (self.error is not None and not self.lent)
+        return self.cancelled or (self.error is not None and not self.claimed)
 
-    def stock(self, rows: int) -> None:
+    def set_backlog(self, rows: int) -> None:
         """Note how many rows wait in the outbox."""
         self.backlog = rows
 
-    def lend(self, rows: list[Row]) -> None:
+    def add_claimed(self, rows: list[Row]) -> None:
         """Take the rows of a turn; one that brings none has nothing more to bring for now."""
         self.backlog = max(0, self.backlog - len(rows)) if rows else 0
         lent = {id(row): row for row in rows}
         self.waiting |= lent
-        self.lent |= lent
+        self.claimed |= lent
 
-    def hold(self, rows: Iterable[Row]) -> None:
+    def mark_taken(self, rows: Iterable[Row]) -> None:
         """Every row of a turn is known here before it goes."""
 
-    def carried(self, attempt: Carried) -> None:
+    def on_attempt(self, attempt: Attempt) -> None:
         """Note a POST."""
-        self._books.note(attempt)
+        self._report.add_attempt(attempt)
 
-    def settle(self, results: Sequence[RowResult]) -> None:
+    def resolve(self, results: Sequence[RowResult]) -> None:
         """Count rows that have been written down; those that went back in line count as nothing.
 
         What is only left out of a turn because this call has gone is still lent: it has to be given back.
         """
-        if self.departed:
+        if self.cancelled:
             results = [result for result in results if result.outcome not in _OPEN]
         for result in results:
-            self.lent.pop(id(result.row), None)
-        written = [result for result in results if result.outcome is not Outcome.NOT_SENT and not result.row.over]
-        self._books.enter(len(written))
-        self._books.count(written)
-        self._books.doubted += sum(result.row.doubted for result in written)
+            self.claimed.pop(id(result.row), None)
+        written = [
+            result for result in results if result.outcome is not Outcome.NOT_SENT and not result.row.expired
+        ]
+        self._report.add_rows(len(written))
+        self._report.count(written)
+        self._report.doubted += sum(result.row.doubted for result in written)
 
-    def leave(self) -> None:
+    def cancel(self) -> None:
         """Take no more rows; those that wait in the lane are left out of later turns."""
-        self.departed = True
+        self.cancelled = True
 
-    def ground(self, flying: Collection[Row]) -> None:
+    def resolve_idle(self, flying: Collection[Row]) -> None:
         """Nothing is decided here: rows that the lane holds are given back to the outbox."""
 
-    def seal(self, error: VoisoError) -> None:
+    def close_input(self, error: VoisoError) -> None:
         """Take no more rows; those in the lane still go."""
         self.error = self.error or error
 
-    def stop(self, error: VoisoError) -> None:
+    def fail(self, error: VoisoError) -> None:
         """The lane gave up: its rows are still in the outbox."""
         self.error = self.error or error
-        self.departed = True
+        self.cancelled = True
         self.waiting.clear()

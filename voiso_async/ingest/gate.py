@@ -10,11 +10,11 @@ from contextlib import suppress
 from typing import Protocol
 
 from voiso_async.events import logger
-from voiso_async.ingest.rows import Carried, Operation, Row, RowOwner, RowResult
+from voiso_async.ingest.rows import Attempt, Operation, Row, RowResult, Submission
 from voiso_async.values import Struct
 
 
-class Wish(Struct, frozen=True, kw_only=True):
+class ClaimRequest(Struct, frozen=True, kw_only=True):
     """What a lane would send in its next turn, as it stands when the turn comes.
 
     ``again`` are rows of earlier turns that go once more. Up to ``room`` durable rows of one ``operation`` (and
@@ -22,14 +22,14 @@ class Wish(Struct, frozen=True, kw_only=True):
     """
 
     operation: Operation
-    again: Sequence[Row] = ()
-    owner: RowOwner | None = None
-    room: int = 0
+    retry_rows: Sequence[Row] = ()
+    submission: Submission | None = None
+    max_rows: int = 0
     max_bytes: int = 0
-    job: str | None = None
+    job_id: str | None = None
 
 
-class Turn(Protocol):
+class Slot(Protocol):
     """The right to send one POST to one campaign.
 
     ``rows`` are durable rows that ride along. If ``repeats``, they are a batch whose answer was lost: they go
@@ -43,7 +43,7 @@ class Turn(Protocol):
         ...
 
     @property
-    def repeats(self) -> bool:
+    def is_retry(self) -> bool:
         """Whether ``rows`` are an old batch."""
         ...
 
@@ -61,12 +61,12 @@ class Turn(Protocol):
         """Whether a POST begun now would end before anybody else may take the turn for abandoned."""
         ...
 
-    def landed(self) -> None:
+    def attempt_ended(self) -> None:
         """Note that the attempt is over: the cooldown counts from now."""
         ...
 
-    async def close(
-        self, results: Iterable[RowResult], hold: float | None, carried: Carried | None = None
+    async def release(
+        self, results: Iterable[RowResult], hold: float | None, carried: Attempt | None = None
     ) -> None:
         """End the turn and shut the gate for the cooldown, or ``hold`` if longer; ``None`` if nothing was sent.
 
@@ -76,10 +76,10 @@ class Turn(Protocol):
         ...
 
 
-class Door(Protocol):
+class Gate(Protocol):
     """Where a lane asks for its turns."""
 
-    async def open(self, campaign: int, wish: Callable[[], Wish]) -> Turn:
+    async def acquire(self, campaign: int, wish: Callable[[], ClaimRequest]) -> Slot:
         """Wait until this lane may write; ``wish`` is asked as often as the gate might open."""
         ...
 
@@ -88,7 +88,7 @@ class Door(Protocol):
         ...
 
 
-LOOK_AGAIN = 1.0
+RECHECK = 1.0
 """How long to wait at most before asking again: nobody tells when an event loop is closed."""
 
 
@@ -107,7 +107,7 @@ class _Waiter:
         loop = self._loop()
         return loop is None or loop.is_closed()
 
-    def rests(self) -> bool:
+    def paused(self) -> bool:
         """Whether its event loop is not running now."""
         loop = self._loop()
         return loop is None or not loop.is_running()
@@ -120,7 +120,7 @@ class _Waiter:
                 loop.call_soon_threadsafe(wakes.set)
 
 
-class Gate:
+class GateState:
     """One campaign's gate: the holder, the time it opens, and the queue before it."""
 
     def __init__(self) -> None:
@@ -152,9 +152,9 @@ class Gate:
                 self._holder = None
                 self._open_at = max(self._open_at, now + caution)
             self._queue = [one for one in self._queue if not one.closed()]
-            first = next((one for one in self._queue if not one.rests()), waiter)
+            first = next((one for one in self._queue if not one.paused()), waiter)
             if self._holder is not None or first is not waiter:
-                return LOOK_AGAIN
+                return RECHECK
             if now < self._open_at:
                 return self._open_at - now
             self._queue = [one for one in self._queue if one is not waiter]
@@ -171,10 +171,10 @@ class Gate:
             self._wake_next()
 
     @property
-    def stuck(self) -> bool:
+    def blocked(self) -> bool:
         """Whether the holder's event loop would have to run for the gate to open."""
         holder = self._holder
-        return holder is not None and holder.rests()
+        return holder is not None and holder.paused()
 
     def opens_in(self, now: float) -> float:
         """Seconds until the gate opens; 0 while a POST is in flight or nothing is to be waited for."""
@@ -192,7 +192,7 @@ class Gate:
         """Wake the first whose event loop runs, and those before it, which ask when theirs goes on."""
         for waiter in self._queue.copy():
             waiter.wake()
-            if not waiter.rests():
+            if not waiter.paused():
                 break
 
 
@@ -206,16 +206,16 @@ async def _pause(wakes: asyncio.Event, seconds: float) -> None:
     wakes.clear()
 
 
-_GATES: dict[tuple[str, int], Gate] = {}
+_GATES: dict[tuple[str, int], GateState] = {}
 _GATES_LOCK = threading.Lock()
 _COOLDOWN_AFTER_FORK = 2.0  # contract 6.3
 
 
-def _gate_of(origin: str, campaign: int) -> Gate:
+def _state_of(origin: str, campaign: int) -> GateState:
     with _GATES_LOCK:
         gate = _GATES.get((origin, campaign))
         if gate is None:
-            gate = _GATES[origin, campaign] = Gate()
+            gate = _GATES[origin, campaign] = GateState()
         return gate
 
 
@@ -230,11 +230,11 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
 
-class LocalDoor:
+class LocalGate:
     """The door kept in this process's memory.
 
     It opens ``early`` by so many seconds for one who has work to do before, and then waits for ``opens_in``.
-    ``settle`` is for how long a server is left alone that may be at work on a POST whose event loop was closed.
+    A server that may still be at work on a POST whose event loop was closed is left alone for ``doubt_backoff``.
     """
 
     def __init__(
@@ -244,22 +244,22 @@ class LocalDoor:
         clock: Callable[[], float] = time.monotonic,
         *,
         early: float = 0.0,
-        settle: float = 0.0,
+        doubt_backoff: float = 0.0,
     ) -> None:
         self._origin = origin
         self._cooldown = cooldown
-        self._caution = max(cooldown, settle)
+        self._caution = max(cooldown, doubt_backoff)
         self._clock = clock
         self._early = early
 
-    async def open(self, campaign: int, wish: Callable[[], Wish] | None = None) -> "LocalTurn":
+    async def acquire(self, campaign: int, wish: Callable[[], ClaimRequest] | None = None) -> "LocalSlot":
         """Wait, in order of arrival, until this lane may write."""
-        gate, wakes = _gate_of(self._origin, campaign), asyncio.Event()
+        gate, wakes = _state_of(self._origin, campaign), asyncio.Event()
         waiter, told = _Waiter(wakes), False
         gate.join(waiter)
         try:
             while wait := gate.admit(waiter, self._clock() + self._early, self._caution):
-                if gate.stuck and not told:
+                if gate.blocked and not told:
                     logger.warning("campaign %d waits for an event loop that rests: run or close it", campaign)
                     told = True
                 await _pause(wakes, wait)
@@ -268,22 +268,22 @@ class LocalDoor:
             raise
         if wish is not None:
             wish()
-        return LocalTurn(gate, waiter, self._cooldown, self._clock)
+        return LocalSlot(gate, waiter, self._cooldown, self._clock)
 
     def opens_in(self, campaign: int) -> float:
         """Seconds until the gate opens."""
-        return _gate_of(self._origin, campaign).opens_in(self._clock())
+        return _state_of(self._origin, campaign).opens_in(self._clock())
 
 
-class LocalTurn:
+class LocalSlot:
     """A turn at a gate in memory; closing it never waits, so no cancellation can keep the gate."""
 
-    def __init__(self, gate: Gate, waiter: _Waiter, cooldown: float, clock: Callable[[], float]) -> None:
+    def __init__(self, gate: GateState, waiter: _Waiter, cooldown: float, clock: Callable[[], float]) -> None:
         self._gate = gate
         self._waiter = waiter
         self._cooldown = cooldown
         self._clock = clock
-        self._landed_at: float | None = None
+        self._ended_at: float | None = None
 
     @property
     def rows(self) -> Sequence[Row]:
@@ -291,7 +291,7 @@ class LocalTurn:
         return ()
 
     @property
-    def repeats(self) -> bool:
+    def is_retry(self) -> bool:
         """No batch is kept here."""
         return False
 
@@ -309,23 +309,23 @@ class LocalTurn:
         """Nobody takes a turn away within a process."""
         return True
 
-    def landed(self) -> None:
+    def attempt_ended(self) -> None:
         """Note that the attempt is over."""
-        self._landed_at = self._clock()
+        self._ended_at = self._clock()
 
-    async def close(
+    async def release(
         self,
         results: Iterable[RowResult],  # noqa: ARG002 - nothing is written down here
         hold: float | None,
-        carried: Carried | None = None,  # noqa: ARG002
+        carried: Attempt | None = None,  # noqa: ARG002
     ) -> None:
         """Give the gate back: shut for the cooldown or longer, or as it was if nothing was sent."""
-        self.shut(hold)
+        self.release_now(hold)
 
-    def shut(self, hold: float | None) -> None:
+    def release_now(self, hold: float | None) -> None:
         """Give the gate back at once, from whatever thread."""
         if hold is None:
             self._gate.release(self._waiter, None)
             return
-        ended = self._clock() if self._landed_at is None else self._landed_at
+        ended = self._clock() if self._ended_at is None else self._ended_at
         self._gate.release(self._waiter, ended + max(self._cooldown, hold))

@@ -14,10 +14,10 @@ from voiso_async.ingest.lane import Lane
 from voiso_async.ingest.outcome import LeadOutcome, Outcome
 from voiso_async.ingest.report import IngestReport, reporting
 from voiso_async.ingest.source import Source
-from voiso_async.ingest.submission import Call
+from voiso_async.ingest.submission import LeadSubmission
 
 T = TypeVar("T")
-Begin = Callable[[bool], tuple[Call, Lane]]
+Begin = Callable[[bool], tuple[LeadSubmission, Lane]]
 
 
 class Ingestion(AsyncIterator[LeadOutcome]):
@@ -47,27 +47,27 @@ class Ingestion(AsyncIterator[LeadOutcome]):
         self._source = source
         self._timeout = timeout
         self._deadline: float | None = None
-        self._joined: tuple[Call, Lane] | None = None
+        self._joined: tuple[LeadSubmission, Lane] | None = None
         self._streamed = False
         self._over = False
         self._reader: asyncio.Task[None] | None = None
-        self._at_hand: deque[LeadOutcome] = deque()
+        self._outcomes_read: deque[LeadOutcome] = deque()
 
     def __await__(self) -> Generator[Any, None, IngestReport]:
         return self._whole().__await__()
 
     async def __anext__(self) -> LeadOutcome:
-        if self._at_hand:
-            return self._at_hand.popleft()
+        if self._outcomes_read:
+            return self._outcomes_read.popleft()
         if self._over and self._streamed:
             raise StopAsyncIteration
         call, lane = self._join(streamed=True)
         if call.unread and self._deadline is None:
-            self._at_hand.extend(self._next_few(call, lane))
+            self._outcomes_read.extend(self._next_few(call, lane))
         else:
-            self._at_hand.extend(await self._guarded(self._some(call, lane)))
-        if self._at_hand:
-            return self._at_hand.popleft()
+            self._outcomes_read.extend(await self._guarded(self._some(call, lane)))
+        if self._outcomes_read:
+            return self._outcomes_read.popleft()
         self._finish(call)
         raise StopAsyncIteration
 
@@ -77,13 +77,13 @@ class Ingestion(AsyncIterator[LeadOutcome]):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._leave()
+        self._cancel()
 
     def __del__(self) -> None:
         """An iteration that was left without its context manager withdraws too, in its own loop."""
-        if self._joined is not None and not self._joined[0].finished:
+        if self._joined is not None and not self._joined[0].done:
             call, lane = self._joined
-            lane.withdraw_soon(call)
+            lane.cancel_threadsafe(call)
 
     @property
     def report(self) -> IngestReport:
@@ -98,33 +98,33 @@ class Ingestion(AsyncIterator[LeadOutcome]):
         self._finish(call)
         return call.report()
 
-    async def _feed(self, call: Call, lane: Lane) -> None:
-        await self._source.feed(call, lane.offer)
-        while not call.finished:
+    async def _feed(self, call: LeadSubmission, lane: Lane) -> None:
+        await self._source.feed(call, lane.notify)
+        while not call.done:
             await call.change()
 
-    async def _some(self, call: Call, lane: Lane) -> list[LeadOutcome]:
+    async def _some(self, call: LeadSubmission, lane: Lane) -> list[LeadOutcome]:
         """Take the next outcomes, or wait for them; none come once the call is over."""
         if call.unread:
             return self._next_few(call, lane)
-        while not (call.unread or call.finished):
+        while not (call.unread or call.done):
             if self._reader is None:
-                self._reader = asyncio.create_task(self._source.feed(call, lane.offer))
+                self._reader = asyncio.create_task(self._source.feed(call, lane.notify))
                 self._reader.add_done_callback(lambda _: _reading_ended(call, lane))
-            await call.more(lane.offer)
+            await call.more(lane.notify)
         return self._outcomes(call)
 
-    def _next_few(self, call: Call, lane: Lane) -> list[LeadOutcome]:
+    def _next_few(self, call: LeadSubmission, lane: Lane) -> list[LeadOutcome]:
         """Take outcomes that are there: a consumer that comes back for them lets the next batch go."""
-        if call.waiting and not call.offers and lane.open:
-            call.come_back()
-            lane.offer(call)
+        if call.waiting and not call.sendable and lane.is_open:
+            call.consumer_resumed()
+            lane.notify(call)
         return self._outcomes(call)
 
-    def _outcomes(self, call: Call) -> list[LeadOutcome]:
+    def _outcomes(self, call: LeadSubmission) -> list[LeadOutcome]:
         return call.outcomes(one=self._deadline is not None)  # none after the deadline
 
-    def _join(self, *, streamed: bool) -> tuple[Call, Lane]:
+    def _join(self, *, streamed: bool) -> tuple[LeadSubmission, Lane]:
         if self._joined is None:
             try:
                 self._joined, self._streamed = self._begin(streamed), streamed
@@ -144,10 +144,10 @@ class Ingestion(AsyncIterator[LeadOutcome]):
                 try:
                     return await step
                 except BaseException:
-                    self._leave()
+                    self._cancel()
                     raise
         step.close()
-        self._leave()
+        self._cancel()
         self._over = True
         error = DeadlineExceededError(
             f"the deadline of {self._timeout:g} s passed before every lead was settled; rows on their way are "
@@ -155,7 +155,7 @@ class Ingestion(AsyncIterator[LeadOutcome]):
         )
         raise reporting(error, self.report)
 
-    def _finish(self, call: Call) -> None:
+    def _finish(self, call: LeadSubmission) -> None:
         self._over = True
         if call.error is None:
             return
@@ -163,14 +163,14 @@ class Ingestion(AsyncIterator[LeadOutcome]):
         error.__cause__ = call.error.__cause__
         raise error
 
-    def _leave(self) -> None:
+    def _cancel(self) -> None:
         if self._joined is not None:
             call, lane = self._joined
-            lane.withdraw(call)
+            lane.cancel(call)
 
 
-def _reading_ended(call: Call, lane: Lane) -> None:
+def _reading_ended(call: LeadSubmission, lane: Lane) -> None:
     """A reader that was cancelled from outside, as at the end of its loop, leaves a call that nobody feeds."""
-    if not call.ended:
+    if not call.eof:
         call.error = SourceError("the reading of the source was cancelled; what had been sent is in .report")
-        lane.withdraw(call)
+        lane.cancel(call)

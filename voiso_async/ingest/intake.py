@@ -9,7 +9,7 @@ from attrs import frozen
 
 from voiso_async.convert import encode
 from voiso_async.ingest.outcome import LeadOutcome, Outcome
-from voiso_async.ingest.rows import Operation, Row, RowOwner
+from voiso_async.ingest.rows import Operation, Row, Submission
 from voiso_async.ingest.usual import (
     HEADER_NAME,
     HIDDEN,
@@ -78,7 +78,7 @@ class _Invalid(Exception):  # noqa: N818 - not an error: the way out of a checke
         self.field, self.reason, self.detail = field, reason, detail
 
 
-def prepare(leads: Sequence[Any], first: int, operation: Operation, owner: RowOwner) -> list[Row | LeadOutcome]:
+def prepare(leads: Sequence[Any], first: int, operation: Operation, owner: Submission) -> list[Row | LeadOutcome]:
     """Make a row of each ``Lead``, mapping or bare phone number, or say why it is INVALID; ``first`` is an index.
 
     Never raises for any input; the outcome names the field, a reason code and what to do.
@@ -93,7 +93,7 @@ def prepare(leads: Sequence[Any], first: int, operation: Operation, owner: RowOw
     ]
 
 
-def _prepared(lead: Any, index: int, operation: Operation, owner: RowOwner) -> Row | LeadOutcome:
+def _prepared(lead: Any, index: int, operation: Operation, owner: Submission) -> Row | LeadOutcome:
     """The careful way: it takes every form of a lead, and names what is wrong with one."""
     phone = key = None
     if isinstance(lead, InvalidLead):

@@ -122,10 +122,10 @@ class Backlog(Struct, frozen=True, kw_only=True):
     campaign: int
     operation: Operation
     rows: int
-    lent: int = 0
+    claimed: int = 0
 
 
-class CampaignStatus(Struct, frozen=True, kw_only=True):
+class CampaignBacklog(Struct, frozen=True, kw_only=True):
     """One campaign as its outbox sees it, whichever process works on it; times are seconds.
 
     ``sending`` says that a POST is in flight, ``opens_in`` when the next may start, ``workers`` which processes

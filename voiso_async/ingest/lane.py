@@ -13,22 +13,22 @@ import anyio
 
 from voiso_async.errors import OutboxError, UnexpectedError, VoisoError
 from voiso_async.events import BatchAnswered, BatchSent, EventHook, LaneStopped
-from voiso_async.ingest.accumulator import Agenda, Boarding
-from voiso_async.ingest.batch import Batch, tell
-from voiso_async.ingest.durable import DurableCall
-from voiso_async.ingest.gate import Door, Turn, Wish
-from voiso_async.ingest.handler import ExplainOf, Landing, Reckoning, Stop, stop_after
+from voiso_async.ingest.accumulator import Accumulator, BatchBuilder
+from voiso_async.ingest.batch import Batch, deliver
+from voiso_async.ingest.durable import OutboxSubmission
+from voiso_async.ingest.gate import ClaimRequest, Gate, Slot
+from voiso_async.ingest.handler import CampaignErrorParser, Effect, ResponseHandler, Stop, stop_for
 from voiso_async.ingest.outcome import ANSWERED, Outcome
 from voiso_async.ingest.policy import LanePolicy
 from voiso_async.ingest.report import LaneMeter, LaneState, LaneStatus
-from voiso_async.ingest.rows import Operation, Row, RowResult, WaitingCall
+from voiso_async.ingest.rows import Operation, QueuedSubmission, Row, RowResult
 from voiso_async.wire import Response
 
 STEADY = 10
 """A source that goes on giving leads is waited for so many times longer than one that gives none."""
 
 Post = Callable[[int, Operation, bytes], Awaitable[Response]]
-Quiet = Callable[[], Awaitable[None]]
+Backoff = Callable[[], Awaitable[None]]
 
 
 class Lane:
@@ -44,93 +44,93 @@ class Lane:
         self,
         campaign: int,
         *,
-        door: Door,
+        door: Gate,
         post: Post,
-        explain: ExplainOf,
-        quiet: Quiet,
+        explain: CampaignErrorParser,
+        quiet: Backoff,
         policy: LanePolicy,
         hook: EventHook,
         clock: Callable[[], float],
     ) -> None:
         self.campaign = campaign
         self.doubts: set[str] = set()
-        self._door = door
+        self._gate = door
         self._post = post
-        self._quiet = quiet
+        self._backoff = quiet
         self._policy = policy
         self._hook = hook
         self._clock = clock
-        self._calls: dict[WaitingCall, None] = {}
-        self._agenda = Agenda()
-        self._boarding = Boarding(self._agenda, policy.max_rows)
-        self._reckoning = Reckoning(
-            self._agenda, policy, lambda *answer: explain(campaign, *answer), self.doubts, clock
+        self._submissions: dict[QueuedSubmission, None] = {}
+        self._accumulator = Accumulator()
+        self._builder = BatchBuilder(self._accumulator, policy.max_rows)
+        self._handler = ResponseHandler(
+            self._accumulator, policy, lambda *answer: explain(campaign, *answer), self.doubts, clock
         )
         self._wake = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
         self._in_flight: Batch | None = None
-        self._landed = asyncio.Event()
-        self._patience = anyio.CancelScope()
+        self._idle = asyncio.Event()
+        self._slot_scope = anyio.CancelScope()
         self._state: LaneState = "idle"
         self._reason: str | None = None
         self._meter = LaneMeter(policy, clock)
 
     # What callers do
 
-    def submit(self, call: WaitingCall) -> None:
+    def add(self, call: QueuedSubmission) -> None:
         """Take part in this call's life until it is finished."""
         self._loop = asyncio.get_running_loop()
-        self._calls[call] = None
+        self._submissions[call] = None
 
-    def offer(self, call: WaitingCall) -> None:
+    def notify(self, call: QueuedSubmission) -> None:
         """Look at a call anew: it has rows, it has ended, or its outcomes were read."""
-        self._agenda.offer(call)
+        self._accumulator.add(call)
         self._wake.set()
         self._sweep([call])
-        if self._task is None and not self._agenda.empty:
+        if self._task is None and not self._accumulator.empty:
             self._start()
 
     @property
-    def open(self) -> bool:
+    def is_open(self) -> bool:
         """Whether a turn could be had at once."""
-        return self._in_flight is None and self._door.opens_in(self.campaign) <= 0
+        return self._in_flight is None and self._gate.opens_in(self.campaign) <= 0
 
-    def withdraw(self, call: WaitingCall) -> None:
+    def cancel(self, call: QueuedSubmission) -> None:
         """The caller goes: what is not in flight is never sent again, and the POST in flight goes on."""
-        if not call.finished:
-            call.leave()
-            self.offer(call)
+        if not call.done:
+            call.cancel()
+            self.notify(call)
 
-    def withdraw_soon(self, call: WaitingCall) -> None:
+    def cancel_threadsafe(self, call: QueuedSubmission) -> None:
         """The same from a finalizer, which may run in any thread, and after the loop's end."""
         if self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self.withdraw, call)
+            self._loop.call_soon_threadsafe(self.cancel, call)
 
-    def seal(self, error: VoisoError) -> None:
+    def close_input(self, error: VoisoError) -> None:
         """Read no source any further; rows that wait still go."""
-        for call in list(self._calls):
-            call.seal(error)
-            self.offer(call)
+        for call in list(self._submissions):
+            call.close_input(error)
+            self.notify(call)
 
-    def end(self, error: VoisoError) -> "asyncio.Task[None] | None":
+    def abort(self, error: VoisoError) -> "asyncio.Task[None] | None":
         """Cancel the task, whose end settles every call, or settle them now: then nothing can begin again."""
         if self._task is not None and self._task.cancel():
             return self._task
         self._doubt_in_flight()
-        self._agenda.clear()
-        for call in list(self._calls):
-            call.stop(error)
-        self._calls.clear()
+        self._accumulator.clear()
+        for call in list(self._submissions):
+            call.fail(error)
+        self._submissions.clear()
         return None
 
-    def carries(self, call: WaitingCall) -> bool:
+    def has_in_flight(self, call: QueuedSubmission) -> bool:
         """Whether a POST with rows of this call is in flight."""
-        return any(row.owner is call for row in self._flying)
+        return any(row.submission is call for row in self._in_flight_rows)
 
-    async def landing(self) -> None:
+    async def wait_idle(self) -> None:
         """Wait until no POST is in flight."""
-        await self._landed.wait()
+        await self._idle.wait()
 
     def task(self) -> asyncio.Task[None] | None:
         """The lane's task, while it has one."""
@@ -138,16 +138,16 @@ class Lane:
 
     def status(self) -> LaneStatus:
         """Tell how this lane stands."""
-        waiting = [call for call in self._calls if call.waiting or call.backlog]
+        waiting = [call for call in self._submissions if call.waiting or call.backlog]
         first = (row for call in waiting for row in islice(call.waiting.values(), 1))
         now = self._clock()
         return LaneStatus(
             campaign=self.campaign,
-            state="idle" if self._state == "waiting" and self._agenda.empty else self._state,
+            state="idle" if self._state == "waiting" and self._accumulator.empty else self._state,
             reason=self._reason,
             rows_waiting=sum(len(call.waiting) + call.backlog for call in waiting),
             oldest_age=max((now - row.entered for row in first), default=0.0),
-            opens_in=self._door.opens_in(self.campaign),
+            opens_in=self._gate.opens_in(self.campaign),
             rows_in_doubt=len(self.doubts),
             ceiling_share=self._meter.ceiling_share,
         )
@@ -164,88 +164,91 @@ class Lane:
 
     async def _run(self) -> None:
         pause = 0.0
-        while not self._agenda.empty:
-            turn = await self._next_turn(pause)
-            pause = 0.0 if turn is None else await self._take_turn(turn)
+        while not self._accumulator.empty:
+            turn = await self._next_slot(pause)
+            pause = 0.0 if turn is None else await self._use_slot(turn)
 
-    async def _next_turn(self, pause: float) -> Turn | None:
+    async def _next_slot(self, pause: float) -> Slot | None:
         """Wait for a turn, or until nobody wants one any more."""
-        with anyio.CancelScope() as self._patience:
+        with anyio.CancelScope() as self._slot_scope:
             if pause:
                 await anyio.sleep(pause)
-            await self._quiet()
+            await self._backoff()
             await self._until_ready()
-            return await self._door.open(self.campaign, self._wish)
+            return await self._gate.acquire(self.campaign, self._claim_request)
         return None
 
     async def _until_ready(self) -> None:
         """Wait for a fuller batch while rows keep coming, but not for a source that keeps the lane waiting."""
         longest = self._clock() + STEADY * self._policy.stall
-        while not (self._agenda.ready or self._agenda.empty):
-            left = min(longest, self._agenda.latest + self._policy.stall) - self._clock()
-            if left <= 0 and not self._agenda.reading:
+        while not (self._accumulator.ready or self._accumulator.empty):
+            left = min(longest, self._accumulator.last_entered + self._policy.stall) - self._clock()
+            if left <= 0 and not self._accumulator.reading:
                 return
             self._wake.clear()
-            with anyio.move_on_after(None if self._agenda.reading else left):
+            with anyio.move_on_after(None if self._accumulator.reading else left):
                 await self._wake.wait()
 
-    async def _take_turn(self, turn: Turn) -> float:
+    async def _use_slot(self, turn: Slot) -> float:
         """Send one batch, write down what it led to, then tell; give the seconds to stay away."""
-        landing, spare = Landing(), list[RowResult]()
+        landing, spare = Effect(), list[RowResult]()
         try:
             self.doubts.update(turn.doubts)
-            self._reckoning.refused.update(turn.refused)
-            batch, spare = self._boarding.batch(turn)
+            self._handler.refused.update(turn.refused)
+            batch, spare = self._builder.build(turn)
             if batch is not None and turn.in_time():
-                landing.hold = self._policy.settle_wait(batch.doubts + 1)  # holds if this attempt is cut short
+                landing.hold = self._policy.doubt_wait(batch.doubts + 1)  # holds if this attempt is cut short
                 landing = await self._attempt(batch, turn)
             elif batch is not None:
-                self._agenda.repeat(batch)
+                self._accumulator.retry(batch)
         except BaseException:
             self._doubt_in_flight()
             raise
         finally:
             landing.results.extend(spare)
-            await self._close(turn, landing)
-        tell(landing.results)
-        self._land()
+            await self._release(turn, landing)
+        deliver(landing.results)
+        self._clear_in_flight()
         if landing.stop is not None:
             self._stop(landing.stop)
-        self._sweep(list(self._calls))
+        self._sweep(list(self._submissions))
         return 0.0 if landing.stop else landing.pause
 
-    def _wish(self) -> Wish:
-        return self._boarding.wish(self._reckoning.max_bytes)
+    def _claim_request(self) -> ClaimRequest:
+        return self._builder.claim_request(self._handler.max_bytes)
 
-    async def _close(self, turn: Turn, landing: Landing) -> None:
+    async def _release(self, turn: Slot, landing: Effect) -> None:
         """Close a turn; what an outbox could not write down stays doubted there, all else is told."""
         try:
-            await turn.close(landing.results, landing.hold, landing.carried)
+            await turn.release(landing.results, landing.hold, landing.attempt)
         except BaseException as error:  # also if this is cancelled: what the attempt led to is known
-            self._land()
-            tell(result for result in landing.results if not isinstance(result.row.owner, DurableCall))
+            self._clear_in_flight()
+            deliver(
+                result for result in landing.results if not isinstance(result.row.submission, OutboxSubmission)
+            )
             if isinstance(error, OutboxError):
                 error.outcomes = tuple(
                     result.as_outcome()
                     for result in landing.results
-                    if isinstance(result.row.owner, DurableCall) and result.outcome is not Outcome.NOT_SENT
+                    if isinstance(result.row.submission, OutboxSubmission)
+                    and result.outcome is not Outcome.NOT_SENT
                 )
             raise
 
-    async def _attempt(self, batch: Batch, turn: Turn) -> Landing:
+    async def _attempt(self, batch: Batch, turn: Slot) -> Effect:
         self._state, self._in_flight = "sending", batch
-        self._landed.clear()
+        self._idle.clear()
         batch.attempts += 1
         began = self._clock()
-        answer = await self._answer(batch)
-        turn.landed()
+        answer = await self._send(batch)
+        turn.attempt_ended()
         seconds = self._clock() - began
-        landing = self._reckoning.judge(batch, answer)
+        landing = self._handler.handle(batch, answer)
         self._state, self._reason = landing.state, landing.reason
-        self._note(batch, landing, seconds)
+        self._record(batch, landing, seconds)
         return landing
 
-    async def _answer(self, batch: Batch) -> Response | VoisoError:
+    async def _send(self, batch: Batch) -> Response | VoisoError:
         body = batch.body()
         self._hook(
             BatchSent(
@@ -263,9 +266,9 @@ class Lane:
                 raise  # no verdict on the server: the lane ends at once, and what is in flight is doubted
             return error
 
-    def _note(self, batch: Batch, landing: Landing, seconds: float) -> None:
-        self._meter.note(sum(result.outcome in ANSWERED for result in landing.results), seconds)
-        landing.carry(fresh=batch.attempts == 1, seconds=seconds)
+    def _record(self, batch: Batch, landing: Effect, seconds: float) -> None:
+        self._meter.add_attempt(sum(result.outcome in ANSWERED for result in landing.results), seconds)
+        landing.record_attempt(fresh=batch.attempts == 1, seconds=seconds)
         self._hook(
             BatchAnswered(
                 campaign=self.campaign,
@@ -278,48 +281,48 @@ class Lane:
         )
 
     @property
-    def _flying(self) -> Sequence[Row]:
+    def _in_flight_rows(self) -> Sequence[Row]:
         return () if self._in_flight is None else self._in_flight.rows
 
-    def _sweep(self, calls: Iterable[WaitingCall]) -> None:
+    def _sweep(self, calls: Iterable[QueuedSubmission]) -> None:
         """Settle what callers have left behind, and wait for no turn that nobody wants any more."""
         for call in calls:
-            if call.departed:
-                call.ground(self._flying)
-            if call.finished:
-                self._calls.pop(call, None)
-        if not any(call.wants_turn for call in self._calls):
-            self._agenda.clear()
-            self._patience.cancel()
+            if call.cancelled:
+                call.resolve_idle(self._in_flight_rows)
+            if call.done:
+                self._submissions.pop(call, None)
+        if not any(call.needs_slot for call in self._submissions):
+            self._accumulator.clear()
+            self._slot_scope.cancel()
 
     def _stop(self, stop: Stop) -> None:
-        if stop.owners is None:
+        if stop.submissions is None:
             self._state, self._reason = "stopped", str(stop.error)
-            self._reckoning.forget()
-        stopped = [call for call in self._calls if stop.concerns(call)]
+            self._handler.reset()
+        stopped = [call for call in self._submissions if stop.applies_to(call)]
         for call in stopped:
-            call.stop(stop.error)
+            call.fail(stop.error)
         for operation in sorted({call.operation for call in stopped}):
             self._hook(LaneStopped(campaign=self.campaign, operation=operation, reason=str(stop.error)))
 
     def _doubt_in_flight(self) -> None:
         if self._in_flight is not None:
-            self._reckoning.doubt(self._in_flight)
-            self._land()
+            self._handler.doubt(self._in_flight)
+            self._clear_in_flight()
 
-    def _land(self) -> None:
+    def _clear_in_flight(self) -> None:
         self._in_flight = None
-        self._landed.set()
+        self._idle.set()
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
         """Resolve every waiting call, however the task ended; a call that only pauses starts it again."""
         self._task = None
         self._doubt_in_flight()
-        if stop := stop_after(task):
-            self._agenda.clear()
+        if stop := stop_for(task):
+            self._accumulator.clear()
             self._stop(stop)
         elif self._state != "stopped":
             self._state, self._reason = "idle", None
-        self._sweep(list(self._calls))
-        if not self._agenda.empty:
+        self._sweep(list(self._submissions))
+        if not self._accumulator.empty:
             self._start()

@@ -54,9 +54,9 @@ class LanePolicy:
     on_doubt: Literal["resend", "report"] = field(default="resend", validator=_on_doubt)
     doubt_attempts: int = field(default=5, validator=_whole(1, 100))
     """POSTs of one batch without a usable answer before its rows are UNKNOWN."""
-    settle: float = field(default=2.0, validator=_bounded(0, 3600))
+    doubt_backoff: float = field(default=2.0, validator=_bounded(0, 3600))
     """The wait after the first lost answer; doubles each time: the server may still be at work."""
-    settle_longest: float = field(default=16.0, validator=_bounded(0, 3600))
+    doubt_backoff_longest: float = field(default=16.0, validator=_bounded(0, 3600))
     unsent_for: float = field(default=60.0, validator=_bounded(0, 86400))
     """How long a batch that cannot leave this machine is tried before the lane stops."""
     busy_for: float = field(default=120.0, validator=_bounded(0, 86400))
@@ -72,9 +72,9 @@ class LanePolicy:
         """Rows read ahead of the lane, and outcomes kept ahead of the consumer: two batches."""
         return 2 * self.max_rows
 
-    def settle_wait(self, doubts: int, retry_after: float | None = None) -> float:
+    def doubt_wait(self, doubts: int, retry_after: float | None = None) -> float:
         """Seconds to leave the server alone after the ``doubts``-th lost answer of a batch."""
-        wait = min(self.settle * 2.0 ** (doubts - 1), self.settle_longest)
+        wait = min(self.doubt_backoff * 2.0 ** (doubts - 1), self.doubt_backoff_longest)
         return max(wait, retry_after or 0.0, self.cooldown)
 
     def busy_wait(self, times: int, retry_after: float | None) -> float:

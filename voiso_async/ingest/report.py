@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal, TypeVar
 from voiso_async.errors import IngestError, VoisoError
 from voiso_async.ingest.outcome import ANSWERED, OK, LeadOutcome, Outcome
 from voiso_async.ingest.policy import LanePolicy
-from voiso_async.ingest.rows import Carried, RowResult
+from voiso_async.ingest.rows import Attempt, RowResult
 from voiso_async.values import Discreet, Struct
 
 E = TypeVar("E", bound=VoisoError)
@@ -114,11 +114,11 @@ def reporting(error: E, report: IngestReport, *, in_doubt: bool = False) -> E:
     return twin
 
 
-MOST_KEPT = 1000
-MOST_PROBLEMS = 10_000
+MAX_OUTCOMES = 1000
+MAX_PROBLEMS = 10_000
 
 
-class Books:
+class ReportBuilder:
     """Count rows and outcomes, keep the outcomes of small calls and the problems of all."""
 
     def __init__(self) -> None:
@@ -135,14 +135,14 @@ class Books:
         self._problems: list[LeadOutcome] = []
 
     @property
-    def settled(self) -> int:
+    def resolved(self) -> int:
         """Rows that have their outcome."""
         return self._counts.total()
 
-    def enter(self, count: int) -> int:
+    def add_rows(self, count: int) -> int:
         """Note rows that were read; give the index of the first."""
         self.rows += count
-        if self.rows > MOST_KEPT:
+        if self.rows > MAX_OUTCOMES:
             self._kept = None
         return self.rows - count
 
@@ -151,7 +151,7 @@ class Books:
         self._counts.update([result.outcome for result in results])
         self._reasons.update([result.reason for result in results if result.reason is not None])
 
-    def notable(self, results: Sequence[RowResult]) -> Sequence[RowResult]:
+    def to_keep(self, results: Sequence[RowResult]) -> Sequence[RowResult]:
         """Give those that are kept as values; the others are only counted."""
         return results if self._kept is not None else [result for result in results if result.outcome not in OK]
 
@@ -159,13 +159,13 @@ class Books:
         """Keep outcomes that have been counted, as far as there is room."""
         if self._kept is not None:
             self._kept.extend(outcomes)
-        room = MOST_PROBLEMS - len(self._problems)
+        room = MAX_PROBLEMS - len(self._problems)
         if room > 0:
             self._problems.extend([outcome for outcome in outcomes if outcome.outcome not in OK][:room])
 
-    def note(self, attempt: Carried) -> None:
+    def add_attempt(self, attempt: Attempt) -> None:
         """Note a POST that carried rows of this call."""
-        self.batches += attempt.fresh
+        self.batches += attempt.first
         self.attempts += 1
         self.busy += attempt.busy
         self.anomalies += attempt.anomalies
@@ -198,8 +198,8 @@ class Books:
             ),
             reasons=dict(self._reasons),
             outcomes=tuple(sorted(kept, key=_by_index)),
-            problems=tuple(sorted(problems[:MOST_PROBLEMS], key=_by_index)),
-            problems_left_out=troubled - min(len(problems), MOST_PROBLEMS),
+            problems=tuple(sorted(problems[:MAX_PROBLEMS], key=_by_index)),
+            problems_left_out=troubled - min(len(problems), MAX_PROBLEMS),
         )
 
 
@@ -237,11 +237,11 @@ class LaneMeter:
         self._clock = clock
         self._answered = self._attempts = 0
         self._server_seconds = 0.0
-        self._began = self._landed = clock()
+        self._began = self._last_answer = clock()
 
-    def note(self, answered: int, seconds: float) -> None:
+    def add_attempt(self, answered: int, seconds: float) -> None:
         """Count one attempt that ended now."""
-        self._landed = self._clock()
+        self._last_answer = self._clock()
         self._attempts += 1
         self._answered += answered
         self._server_seconds += seconds
@@ -253,5 +253,5 @@ class LaneMeter:
             answered=self._answered,
             attempts=self._attempts,
             server_seconds=self._server_seconds,
-            elapsed=self._landed - self._began,
+            elapsed=self._last_answer - self._began,
         )

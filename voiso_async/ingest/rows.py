@@ -17,34 +17,34 @@ class Operation(StrEnum):
     UPDATE = "update"
 
 
-class Carried(Struct, frozen=True, kw_only=True):
+class Attempt(Struct, frozen=True, kw_only=True):
     """One POST in an owner's books: the first of its batch or a repeat, how long it took, what it said.
 
     ``busy``: not now; ``refused``: no, to the batch as a whole.
     """
 
-    fresh: bool
+    first: bool
     seconds: float
     busy: bool = False
     refused: bool = False
     anomalies: int = 0
 
 
-class RowOwner(Protocol):
+class Submission(Protocol):
     """Who waits for a row's outcome."""
 
     operation: Operation
 
     @property
-    def departed(self) -> bool:
+    def cancelled(self) -> bool:
         """Whether nobody waits any more; such rows are left out of later attempts."""
         ...
 
-    def carried(self, attempt: "Carried") -> None:
+    def on_attempt(self, attempt: "Attempt") -> None:
         """Take note of a POST that carried rows of this owner."""
         ...
 
-    def settle(self, results: "Sequence[RowResult]") -> None:
+    def resolve(self, results: "Sequence[RowResult]") -> None:
         """Take the final words on rows."""
         ...
 
@@ -63,15 +63,15 @@ class Row(Discreet, Struct, eq=False, gc=False):
     phone: str
     body: bytes
     key: str | None
-    owner: RowOwner
+    submission: Submission
     entered: float = 0.0
     doubts: int = 0
-    left_out: bool = False
-    over: bool = False
+    unaccounted: bool = False
+    expired: bool = False
 
-    _hidden: ClassVar[AbstractSet[str]] = {"phone", "body", "key", "owner"}
+    _hidden: ClassVar[AbstractSet[str]] = {"phone", "body", "key", "submission"}
 
-    def repeating(self, first: int) -> LeadOutcome:
+    def as_repeated(self, first: int) -> LeadOutcome:
         """Give the outcome of a row whose phone an earlier one has."""
         repeated = Outcome.REPEATED
         return LeadOutcome(index=self.index, outcome=repeated, phone=self.phone, key=self.key, first=first)
@@ -105,7 +105,7 @@ class RowResult(Discreet, Struct, eq=False, gc=False):
         )
 
 
-class WaitingCall(RowOwner, Protocol):
+class QueuedSubmission(Submission, Protocol):
     """A call as its lane sees it: ``waiting`` rows to send, in order, ``backlog`` more that a turn may bring.
 
     The garbage collector looks at neither the rows nor a ``dict`` of them, but it would look at a ``deque``.
@@ -113,16 +113,16 @@ class WaitingCall(RowOwner, Protocol):
 
     waiting: dict[int, Row]
     backlog: int
-    queued: bool
+    enqueued: bool
     reading: bool
 
     @property
-    def offers(self) -> bool:
+    def sendable(self) -> bool:
         """Whether the lane may take rows now."""
         ...
 
     @property
-    def wants_turn(self) -> bool:
+    def needs_slot(self) -> bool:
         """Whether the lane has to wait for a turn because of it: it offers rows, or some that left go again."""
         ...
 
@@ -132,26 +132,26 @@ class WaitingCall(RowOwner, Protocol):
         ...
 
     @property
-    def finished(self) -> bool:
+    def done(self) -> bool:
         """Whether every row that came has its outcome and no more will come."""
         ...
 
-    def hold(self, rows: Iterable[Row]) -> None:
+    def mark_taken(self, rows: Iterable[Row]) -> None:
         """Note that the lane has taken rows."""
         ...
 
-    def leave(self) -> None:
+    def cancel(self) -> None:
         """Withdraw what waits."""
         ...
 
-    def ground(self, flying: Collection[Row]) -> None:
+    def resolve_idle(self, flying: Collection[Row]) -> None:
         """Take the word on the rows that the lane holds and that are not in the POST in flight: they stay here."""
         ...
 
-    def seal(self, error: VoisoError) -> None:
+    def close_input(self, error: VoisoError) -> None:
         """Take no more rows; what waits still goes, then the caller gets ``error``."""
         ...
 
-    def stop(self, error: VoisoError) -> None:
+    def fail(self, error: VoisoError) -> None:
         """The lane gave up on it."""
         ...

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import anyio
 
 from voiso_async.errors import ConfigurationError, SourceError, VoisoError
-from voiso_async.ingest.submission import Call
+from voiso_async.ingest.submission import LeadSubmission
 
 T = TypeVar("T")
 
@@ -22,7 +22,7 @@ FIRST_BURST = 20
 """Leads that every source may read at once; for more it waits its turn, or many sources would hold the loop."""
 
 
-def iterated(leads: Leads, *, one: str = "lead", rest: str = "nothing was sent") -> Iterated:
+def open_source(leads: Leads, *, one: str = "lead", rest: str = "nothing was sent") -> Iterated:
     """Begin to iterate what a caller gives, in one way or the other."""
     try:
         if isinstance(leads, AsyncIterable):
@@ -49,19 +49,19 @@ class Source:
     """
 
     def __init__(self, leads: Leads, turnstile: asyncio.Lock) -> None:
-        self._turnstile = turnstile
+        self._read_lock = turnstile
         self._leads_read = 0
-        self._sync, self._async = iterated(leads)
+        self._sync, self._async = open_source(leads)
 
-    async def feed(self, call: Call, offer: Callable[[Call], None]) -> None:
+    async def feed(self, call: LeadSubmission, offer: Callable[[LeadSubmission], None]) -> None:
         """Read whenever the call has room, until it has ended."""
-        while not call.ended:
-            if call.room:
+        while not call.eof:
+            if call.capacity:
                 await self.read(call, offer)
             else:
                 await call.change()
 
-    async def read(self, call: Call, offer: Callable[[Call], None]) -> None:
+    async def read(self, call: LeadSubmission, offer: Callable[[LeadSubmission], None]) -> None:
         """Read until the call is full or the source ends; what it raises becomes a ``SourceError``."""
         try:
             if self._sync is not None:
@@ -70,52 +70,56 @@ class Source:
                 await self._read_async(self._async, call, offer)
         except Exception as error:  # noqa: BLE001 - whatever a caller's source may raise
             call.error = call.error or source_error(error, "what had been sent is in .report")
-            call.leave()
+            call.cancel()
         finally:
             call.reading = False
             offer(call)
 
-    async def _read_sync(self, leads: Iterator[Any], call: Call, offer: Callable[[Call], None]) -> None:
+    async def _read_sync(
+        self, leads: Iterator[Any], call: LeadSubmission, offer: Callable[[LeadSubmission], None]
+    ) -> None:
         call.reading = True
-        while (room := call.room) and not call.ended:
+        while (room := call.capacity) and not call.eof:
             burst = self._burst
             read = self._read_some(leads, min(room, burst), call)
             if read < min(room, burst):
-                call.end()
+                call.close()
             elif read == burst:
                 offer(call)
-                await self._turn()
+                await self._yield_to_others()
 
-    def _read_some(self, leads: Iterator[Any], most: int, call: Call) -> int:
+    def _read_some(self, leads: Iterator[Any], most: int, call: LeadSubmission) -> int:
         """Read so many leads and part with them, so that none is held while others have their turn."""
         found: list[Any] = []
         try:
             found.extend(islice(leads, most))
         finally:
-            self._give(call, found)
+            self._add(call, found)
         return len(found)
 
-    async def _read_async(self, leads: AsyncIterator[Any], call: Call, offer: Callable[[Call], None]) -> None:
+    async def _read_async(
+        self, leads: AsyncIterator[Any], call: LeadSubmission, offer: Callable[[LeadSubmission], None]
+    ) -> None:
         """Read in a scope that a stop can cancel: the next lead may be long in coming."""
 
         def give(found: list[Any]) -> None:
-            self._give(call, found)
+            self._add(call, found)
             offer(call)
 
         with anyio.CancelScope() as scope:
-            call.reading_in(scope)
+            call.set_source_scope(scope)
             try:
-                while (room := call.room) and not call.ended:
-                    if await read_together(leads, min(room, self._burst), give):
-                        call.end()
+                while (room := call.capacity) and not call.eof:
+                    if await read_chunk(leads, min(room, self._burst), give):
+                        call.close()
                     else:
-                        await self._turn()
+                        await self._yield_to_others()
             finally:
-                call.reading_in(None)
+                call.set_source_scope(None)
 
-    def _give(self, call: Call, found: list[Any]) -> None:
+    def _add(self, call: LeadSubmission, found: list[Any]) -> None:
         self._leads_read += len(found)
-        call.read(found)
+        call.add(found)
 
     @property
     def _burst(self) -> int:
@@ -124,17 +128,17 @@ class Source:
             BURST - self._leads_read % BURST if self._leads_read >= FIRST_BURST else FIRST_BURST - self._leads_read
         )
 
-    async def _turn(self) -> None:
+    async def _yield_to_others(self) -> None:
         """Let everything else that is ready go first, and the sources that came before."""
-        async with self._turnstile:
+        async with self._read_lock:
             await asyncio.sleep(0)
 
 
-class Stocked(AsyncIterator[T]):
+class BufferedSource(AsyncIterator[T]):
     """An async source that holds leads ready, which need not be asked for one by one."""
 
     @abstractmethod
-    def at_hand(self, most: int) -> Sequence[T]:
+    def get_nowait(self, most: int) -> Sequence[T]:
         """Give leads that can be had without waiting."""
 
 
@@ -146,7 +150,7 @@ def source_error(error: BaseException, certain: str, *, what: str = "leads") -> 
     return failure
 
 
-async def read_together(leads: AsyncIterator[Any], most: int, give: Callable[[list[Any]], None]) -> bool:
+async def read_chunk(leads: AsyncIterator[Any], most: int, give: Callable[[list[Any]], None]) -> bool:
     """Read so many leads, and give those together for which the event loop did not have to turn.
 
     Says whether the source has ended. Whatever cuts the reading short, what was read has been given.
@@ -168,7 +172,7 @@ async def read_together(leads: AsyncIterator[Any], most: int, give: Callable[[li
     try:
         while most > 0:
             found.append(await anext(leads))
-            ready = leads.at_hand(most - 1) if isinstance(leads, Stocked) else ()
+            ready = leads.get_nowait(most - 1) if isinstance(leads, BufferedSource) else ()
             found.extend(ready)
             most -= 1 + len(ready)
             if turn is None:  # the first one was waited for

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection
 from datetime import timedelta
 from typing import Any, Protocol
 
-from voiso_async.ingest.gate import Door
+from voiso_async.ingest.gate import Gate
 from voiso_async.ingest.jobs import Backlog, Job, JobSource
 from voiso_async.ingest.policy import LanePolicy
 from voiso_async.ingest.rows import Operation, Row
@@ -19,7 +19,7 @@ class StoredRow(Row, eq=False, gc=False):
 class Store(Protocol):
     """An outbox as the lanes see it: a door whose turns bring rows along, and what waits behind it."""
 
-    def door(self, origin: str, policy: LanePolicy, clock: Callable[[], float] = ...) -> Door:
+    def gate(self, origin: str, policy: LanePolicy, clock: Callable[[], float] = ...) -> Gate:
         """Give the door of one client; ``ConfigurationError`` if the policy's waits do not fit the lease."""
         ...
 

@@ -11,8 +11,8 @@ from voiso_async.errors import VoisoError
 from voiso_async.ingest.intake import prepare
 from voiso_async.ingest.outcome import LeadOutcome, Outcome
 from voiso_async.ingest.policy import LanePolicy
-from voiso_async.ingest.report import Books, IngestReport
-from voiso_async.ingest.rows import Carried, Operation, Row, RowResult
+from voiso_async.ingest.report import IngestReport, ReportBuilder
+from voiso_async.ingest.rows import Attempt, Operation, Row, RowResult
 
 SHARDS = 251
 """A prime: a shard of a two-million-row call has some 8000 phones, so that no resize holds the loop for long.
@@ -20,23 +20,23 @@ SHARDS = 251
 With more of them two hundred calls would hold it for longer: the garbage collector looks at each."""
 
 
-class SeenPhones:
+class PhoneIndex:
     """Remember each phone's first row, exactly, in many small tables."""
 
     def __init__(self) -> None:
         self._shards: defaultdict[int, dict[int, int]] = defaultdict(dict)
 
-    def first(self, phone: str, index: int) -> int:
+    def claim(self, phone: str, index: int) -> int:
         """Claim the phone for ``index`` unless an earlier row has it; give the row that owns it."""
         number = int(phone)
         return self._shards[number % SHARDS].setdefault(number, index)
 
 
-LEAVING = 0.005
+READ_DELAY = 0.005
 """Seconds that a POST has the event loop to itself: reading would hold it up on its way to the wire."""
 
 
-class Call:
+class LeadSubmission:
     """A source of rows and a place for their outcomes.
 
     The caller's task reads leads into ``waiting`` and takes outcomes out; the lane takes rows and settles them.
@@ -55,28 +55,28 @@ class Call:
         self.operation = operation
         self.waiting: dict[int, Row] = {}
         self.backlog: int = 0
-        self.queued: bool = False
+        self.enqueued: bool = False
         self.reading: bool = False
-        self.ended: bool = False
-        self.departed: bool = False
+        self.eof: bool = False
+        self.cancelled: bool = False
         self.error: VoisoError | None = None
         self.began: float = clock()
         self._policy = policy
         self._clock = clock
-        self._books = Books()
-        self._seen = SeenPhones() if dedupe and operation is Operation.ADD else None
-        self._held: dict[int, Row] = {}
+        self._report = ReportBuilder()
+        self._seen = PhoneIndex() if dedupe and operation is Operation.ADD else None
+        self._in_lane: dict[int, Row] = {}
         self._unread: deque[LeadOutcome] | None = deque() if streamed else None
         self._consumers_waiting = 0
-        self._consumer_is_back = False
+        self._consumer_is_ready = False
         self._changed = asyncio.Event()
-        self._finished_at: float | None = None
+        self._done_at: float | None = None
         self._source_scope: anyio.CancelScope | None = None
 
     # What the caller's task does
 
     @property
-    def room(self) -> int:
+    def capacity(self) -> int:
         """How many more leads may be read for now."""
         return max(0, self._policy.buffer_rows - max(len(self.waiting), self.unread))
 
@@ -86,35 +86,35 @@ class Call:
         return len(self._unread) if self._unread is not None else 0
 
     @property
-    def finished(self) -> bool:
+    def done(self) -> bool:
         """Whether every row that came has its outcome and no more will come."""
-        return self._finished_at is not None
+        return self._done_at is not None
 
-    def read(self, leads: Sequence[Any]) -> None:
+    def add(self, leads: Sequence[Any]) -> None:
         """Take leads from the source: each waits, or has its outcome at once."""
         seen, now = self._seen, self._clock()
-        for row in prepare(leads, self._books.enter(len(leads)), self.operation, self):
+        for row in prepare(leads, self._report.add_rows(len(leads)), self.operation, self):
             if isinstance(row, LeadOutcome):
                 self._record(row)
-            elif self.ended:  # the source was one step ahead of the stop
-                self._conclude([RowResult(row, Outcome.NOT_SENT)])
-            elif seen is not None and (first := seen.first(row.phone, row.index)) != row.index:
-                self._record(row.repeating(first))
+            elif self.eof:  # the source was one step ahead of the stop
+                self._record_results([RowResult(row, Outcome.NOT_SENT)])
+            elif seen is not None and (first := seen.claim(row.phone, row.index)) != row.index:
+                self._record(row.as_repeated(first))
             else:
                 row.entered = now
                 self.waiting[row.index] = row
 
-    def end(self) -> None:
+    def close(self) -> None:
         """No more rows come."""
-        self.ended = True
-        self._look_finished()
+        self.eof = True
+        self._check_done()
 
-    def leave(self) -> None:
+    def cancel(self) -> None:
         """Withdraw what waits; what the lane holds it lets go of: see ``ground``."""
-        self.departed = True
+        self.cancelled = True
         self._end_reading()
         self._drop_waiting()
-        self._look_finished()
+        self._check_done()
 
     def outcomes(self, *, one: bool) -> list[LeadOutcome]:
         """Take the next outcome or the next few, but not so many that the consumer seems to be away."""
@@ -123,11 +123,11 @@ class Call:
         few = 1 if one else max(1, self._policy.max_rows // 50)
         return [unread.popleft() for _ in range(min(few, len(unread)))]
 
-    def come_back(self) -> None:
+    def consumer_resumed(self) -> None:
         """The consumer goes on, although there are outcomes that it has not taken: the next batch may go."""
-        self._consumer_is_back = self.unread < self._policy.buffer_rows
+        self._consumer_is_ready = self.unread < self._policy.buffer_rows
 
-    async def more(self, offer: Callable[["Call"], None]) -> None:
+    async def more(self, offer: Callable[["LeadSubmission"], None]) -> None:
         """Wait, as the consumer, until the lane has done something to this call; meanwhile its rows may go."""
         self._changed.clear()
         self._consumers_waiting += 1
@@ -142,86 +142,86 @@ class Call:
         self._changed.clear()
         await self._changed.wait()
 
-    def reading_in(self, scope: anyio.CancelScope | None) -> None:
+    def set_source_scope(self, scope: anyio.CancelScope | None) -> None:
         """Name the scope in which the source is being awaited, so that a stop can end the wait."""
         self._source_scope = scope
 
     def report(self) -> IngestReport:
         """Draw up the report as of now; a departed call's rows in flight count as UNKNOWN until their answer."""
-        held = self._held.values() if self.departed else ()
+        held = self._in_lane.values() if self.cancelled else ()
         open_rows = [RowResult(row, Outcome.UNKNOWN).as_outcome() for row in held]
-        end = self._clock() if self._finished_at is None else self._finished_at
-        return self._books.report(
+        end = self._clock() if self._done_at is None else self._done_at
+        return self._report.report(
             elapsed=end - self.began,
             policy=self._policy,
             open_rows=open_rows,
-            pending=len(self.waiting) + len(self._held) - len(open_rows),
+            pending=len(self.waiting) + len(self._in_lane) - len(open_rows),
         )
 
     # What the lane does
 
     @property
-    def offers(self) -> bool:
+    def sendable(self) -> bool:
         """Whether the lane may take rows: they wait, and so does whoever is to hear of them.
 
         A consumer that has left its loop cannot be told from one that is busy in it, so a streamed call offers
         only while its consumer waits, or once it has come back while the gate was open.
         """
-        if self._unread is None or self._consumer_is_back:
+        if self._unread is None or self._consumer_is_ready:
             return bool(self.waiting)
         return bool(self.waiting and self._consumers_waiting and not self._unread)
 
     @property
-    def wants_turn(self) -> bool:
+    def needs_slot(self) -> bool:
         """Whether the lane has to wait for a turn because of it."""
-        return not self.departed and bool(self.offers or self._held)
+        return not self.cancelled and bool(self.sendable or self._in_lane)
 
     @property
     def ready(self) -> bool:
         """Whether waiting longer would not make its batch fuller."""
-        return self.ended or len(self.waiting) >= self._policy.max_rows
+        return self.eof or len(self.waiting) >= self._policy.max_rows
 
-    def hold(self, rows: Iterable[Row]) -> None:
+    def mark_taken(self, rows: Iterable[Row]) -> None:
         """Note that the lane has taken rows: there is room for others, which are read once these have left."""
-        self._held.update((row.index, row) for row in rows)
-        if not self.ended:
-            asyncio.get_running_loop().call_later(LEAVING, self._changed.set)
+        self._in_lane.update((row.index, row) for row in rows)
+        if not self.eof:
+            asyncio.get_running_loop().call_later(READ_DELAY, self._changed.set)
 
-    def carried(self, attempt: Carried) -> None:
+    def on_attempt(self, attempt: Attempt) -> None:
         """Note a POST that carried rows of this call; for another one a busy consumer has to come back again."""
-        self._books.note(attempt)
-        self._consumer_is_back = False
+        self._report.add_attempt(attempt)
+        self._consumer_is_ready = False
 
-    def settle(self, results: Sequence[RowResult]) -> None:
+    def resolve(self, results: Sequence[RowResult]) -> None:
         """Write rows' final words; only the first word on a row counts."""
-        mine = [result for result in results if self._held.pop(result.row.index, None) is not None]
-        self._books.doubted += sum([1 for result in mine if result.row.doubts])
-        self._conclude(mine)
-        if not self._held:
-            self._look_finished()
+        mine = [result for result in results if self._in_lane.pop(result.row.index, None) is not None]
+        self._report.doubted += sum([1 for result in mine if result.row.doubts])
+        self._record_results(mine)
+        if not self._in_lane:
+            self._check_done()
 
-    def ground(self, flying: Collection[Row]) -> None:
+    def resolve_idle(self, flying: Collection[Row]) -> None:
         """Settle the rows that are not in a POST now: nobody waits for them, so they are never sent again."""
-        staying = {row.index for row in flying if row.owner is self}
-        rows = [row for index, row in self._held.items() if index not in staying]
-        self.settle([RowResult(row, Outcome.UNKNOWN if row.doubted else Outcome.NOT_SENT) for row in rows])
+        staying = {row.index for row in flying if row.submission is self}
+        rows = [row for index, row in self._in_lane.items() if index not in staying]
+        self.resolve([RowResult(row, Outcome.UNKNOWN if row.doubted else Outcome.NOT_SENT) for row in rows])
 
-    def seal(self, error: VoisoError) -> None:
+    def close_input(self, error: VoisoError) -> None:
         """Read the source no further; what waits still goes, then the caller gets ``error``."""
-        if not self.ended:
+        if not self.eof:
             self.error = error
             self._end_reading()
-        self._look_finished()
+        self._check_done()
 
-    def stop(self, error: VoisoError) -> None:
+    def fail(self, error: VoisoError) -> None:
         """The lane gave up: settle every row by what is proved, and tell the caller why."""
         self.error = self.error or error
-        self.seal(error)
-        self.leave()
-        self.ground(())
+        self.close_input(error)
+        self.cancel()
+        self.resolve_idle(())
 
     def _end_reading(self) -> None:
-        self.ended = True
+        self.eof = True
         if self._source_scope is not None:
             self._source_scope.cancel()
 
@@ -230,25 +230,25 @@ class Call:
     def _drop_waiting(self) -> None:
         dropped = [RowResult(row, Outcome.NOT_SENT) for row in self.waiting.values()]
         self.waiting.clear()
-        self._conclude(dropped)
+        self._record_results(dropped)
 
-    def _conclude(self, results: Sequence[RowResult]) -> None:
-        self._books.count(results)
-        told = results if self._unread is not None else self._books.notable(results)
+    def _record_results(self, results: Sequence[RowResult]) -> None:
+        self._report.count(results)
+        told = results if self._unread is not None else self._report.to_keep(results)
         self._keep([result.as_outcome() for result in told])
 
     def _record(self, outcome: LeadOutcome) -> None:
-        self._books.count([outcome])
+        self._report.count([outcome])
         self._keep([outcome])
 
     def _keep(self, outcomes: Sequence[LeadOutcome]) -> None:
-        self._books.keep(outcomes)
+        self._report.keep(outcomes)
         if self._unread is not None and outcomes:
             self._unread.extend(outcomes)
-            self._consumer_is_back = False
+            self._consumer_is_ready = False
             self._changed.set()
 
-    def _look_finished(self) -> None:
-        if self.ended and not self.waiting and not self._held and self._finished_at is None:
-            self._finished_at = self._clock()
+    def _check_done(self) -> None:
+        if self.eof and not self.waiting and not self._in_lane and self._done_at is None:
+            self._done_at = self._clock()
         self._changed.set()

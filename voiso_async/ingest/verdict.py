@@ -37,27 +37,27 @@ _UPDATE_LISTS = {
 }
 
 
-class Answer(Discreet, Struct, frozen=True, kw_only=True):
+class LeadReply(Discreet, Struct, frozen=True, kw_only=True):
     """What an answer says of each number; ``silent`` if it had no list at all.
 
     Numbers that stand in lists that contradict each other are ``torn``, and have no word to rely on. ``complaint``
     is the server's own text about numbers that it does not list.
     """
 
-    words: Mapping[str, Outcome]
-    torn: frozenset[str] = frozenset()
+    outcomes: Mapping[str, Outcome]
+    conflicting: frozenset[str] = frozenset()
     not_found: frozenset[str] = frozenset()
-    silent: bool = False
-    complaint: str = ""
+    no_lists: bool = False
+    error_text: str = ""
 
-    _hidden: ClassVar[AbstractSet[str]] = {"words", "torn", "not_found", "complaint"}
+    _hidden: ClassVar[AbstractSet[str]] = {"outcomes", "conflicting", "not_found", "error_text"}
 
-    def strangers(self, phones: AbstractSet[str]) -> int:
+    def unexpected(self, phones: AbstractSet[str]) -> int:
         """Count the numbers that were never sent."""
-        return len((self.words.keys() | self.torn) - phones)
+        return len((self.outcomes.keys() | self.conflicting) - phones)
 
 
-def read_answer(operation: Operation, decoded: Any) -> Answer | None:
+def parse_reply(operation: Operation, decoded: Any) -> LeadReply | None:
     """Find the lists in a decoded 2xx body, or ``None`` if it proves nothing.
 
     An add needs at least one of its three lists; an update may be answered by any object without an error. What a
@@ -78,12 +78,12 @@ def read_answer(operation: Operation, decoded: Any) -> Answer | None:
         words |= said
     if complaint and not words:
         return None
-    return Answer(
-        words={phone: word for phone, word in words.items() if phone not in torn} if torn else words,
-        torn=frozenset(torn),
+    return LeadReply(
+        outcomes={phone: word for phone, word in words.items() if phone not in torn} if torn else words,
+        conflicting=frozenset(torn),
         not_found=frozenset(_numbers(lists.get("not_found", []))),
-        silent=not lists,
-        complaint=complaint,
+        no_lists=not lists,
+        error_text=complaint,
     )
 
 
@@ -137,7 +137,7 @@ class InDoubt(Struct, frozen=True):
 class Settled(Struct, frozen=True):
     """A usable answer: reconcile it."""
 
-    answer: Answer
+    reply: LeadReply
 
 
 class Busy(Struct, frozen=True):
@@ -198,12 +198,12 @@ def _of_refusal(status: int, response: Response) -> Verdict:
     return InDoubt()
 
 
-def _answer(operation: Operation, response: Response) -> Answer | None:
+def _answer(operation: Operation, response: Response) -> LeadReply | None:
     if response.truncated:
         return None
     if operation is Operation.UPDATE and not response.body.strip():
-        return Answer(words={}, silent=True)
-    return read_answer(operation, _decoded(response.body))
+        return LeadReply(outcomes={}, no_lists=True)
+    return parse_reply(operation, _decoded(response.body))
 
 
 def _decoded(body: bytes) -> Any:

@@ -1,11 +1,11 @@
 """Outboxes: leads kept durably until their campaign has taken them."""
 
-from voiso_async.ingest.jobs import CampaignStatus, Job, JobActivity, JobOutcome, JobSource, JobState, JobWorker
+from voiso_async.ingest.jobs import CampaignBacklog, Job, JobActivity, JobOutcome, JobSource, JobState, JobWorker
 from voiso_async.outbox.base import Outbox
 from voiso_async.outbox.sqlite import SqliteOutbox
 
 __all__ = [
-    "CampaignStatus",
+    "CampaignBacklog",
     "Job",
     "JobActivity",
     "JobOutcome",

@@ -5,7 +5,7 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Protocol, Self
 
-from voiso_async.ingest.jobs import CampaignStatus, Job, JobOutcome, JobSource
+from voiso_async.ingest.jobs import CampaignBacklog, Job, JobOutcome, JobSource
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.ingest.rows import Operation
 from voiso_async.ingest.source import Leads
@@ -98,7 +98,7 @@ class Outbox(JobStore, Protocol):
         """
         ...
 
-    async def campaigns(self) -> list[CampaignStatus]:
+    async def campaigns(self) -> list[CampaignBacklog]:
         """Tell how each campaign stands, whichever process works on it."""
         ...
 

@@ -15,8 +15,8 @@ from voiso_async.convert import encode
 from voiso_async.errors import ConfigurationError, SourceError
 from voiso_async.ingest.intake import FileRow, prepare
 from voiso_async.ingest.outcome import LeadOutcome, Outcome
-from voiso_async.ingest.rows import Operation, Row, RowOwner
-from voiso_async.ingest.source import BURST, Leads, iterated, read_together, source_error
+from voiso_async.ingest.rows import Operation, Row, Submission
+from voiso_async.ingest.source import BURST, Leads, open_source, read_chunk, source_error
 from voiso_async.values import Discreet, Struct
 from voiso_async.wire import positive_id
 
@@ -73,16 +73,16 @@ class _Nobody:
     """The owner of rows that are only being prepared."""
 
     operation = Operation.ADD
-    departed = False
+    cancelled = False
 
-    def carried(self, attempt: Any) -> None:
+    def on_attempt(self, attempt: Any) -> None:
         """Nothing is sent here."""
 
-    def settle(self, results: Any) -> None:
+    def resolve(self, results: Any) -> None:
         """Nothing is settled here."""
 
 
-_NOBODY: RowOwner = _Nobody()
+_NOBODY: Submission = _Nobody()
 
 
 class LeadReader:
@@ -94,7 +94,7 @@ class LeadReader:
     def __init__(self, leads: Leads, operation: Operation, campaign_id: int | str | None) -> None:
         self._campaign = None if campaign_id is None else positive_id(campaign_id)
         self._operation = operation
-        self._sync, self._async = iterated(leads, rest="nothing was stored")
+        self._sync, self._async = open_source(leads, rest="nothing was stored")
         self.read: int = 0
         self.ended: bool = False
         self.digest: bytes = b""
@@ -179,7 +179,7 @@ class LeadReader:
                 give(leads)
             self.ended = len(leads) < most
         elif self._async is not None:
-            self.ended = await read_together(self._async, most, give)
+            self.ended = await read_chunk(self._async, most, give)
 
     def _entries(self, leads: Sequence[Any]) -> list[Entry]:
         rows = prepare(leads, self.read, self._operation, _NOBODY)

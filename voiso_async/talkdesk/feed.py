@@ -6,7 +6,7 @@ from typing import Any
 
 from anyio.lowlevel import checkpoint
 
-from voiso_async.ingest.source import iterated
+from voiso_async.ingest.source import open_source
 
 __all__ = ["Feed", "Records"]
 
@@ -26,7 +26,7 @@ class Feed:
         self.ended: bool = False
         self._coming: asyncio.Task[tuple[Any] | None] | None = None
         self._given = 0
-        self._sync, self._async = iterated(records, one="record")
+        self._sync, self._async = open_source(records, one="record")
 
     async def next(self, patience: float | None) -> tuple[Any] | None:
         """The next record, in a tuple; ``None`` at the end, or after ``patience`` seconds without one."""

@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 
 from voiso_async.ingest.outcome import LeadOutcome, Outcome
 from voiso_async.ingest.policy import LanePolicy
-from voiso_async.ingest.report import Books, IngestReport
-from voiso_async.ingest.rows import Carried, Operation, Row, RowResult
+from voiso_async.ingest.report import IngestReport, ReportBuilder
+from voiso_async.ingest.rows import Attempt, Operation, Row, RowResult
 from voiso_async.talkdesk.models import IdentifierType
 from voiso_async.talkdesk.records import RecordRow, prepare_record
 
@@ -17,7 +17,7 @@ class Ledger:
     """Owns the rows from their reading to their outcome; ``unread`` keeps outcomes for a caller who iterates."""
 
     operation: Operation = Operation.ADD
-    departed: bool = False
+    cancelled: bool = False
 
     def __init__(
         self,
@@ -34,34 +34,34 @@ class Ledger:
         self._clock = clock
         self._streamed = streamed
         self._first: dict[str, int] | None = {} if dedupe else None
-        self._books = Books()
+        self._books = ReportBuilder()
         self._held: dict[int, RecordRow] = {}
         self._began = clock()
         self._ended: float | None = None
 
     def enter(self, record: object) -> RecordRow | None:
         """Take a record from the source: a row to send, or ``None`` if it has its outcome already."""
-        index = self._books.enter(1)
+        index = self._books.add_rows(1)
         row = prepare_record(record, index, self._kind, self)
         if isinstance(row, LeadOutcome):
             self._record(row)
             return None
         first = index if self._first is None else self._first.setdefault(row.identity, index)
         if first != index:
-            self._record(row.repeating(first))
+            self._record(row.as_repeated(first))
             return None
         self._held[index] = row
         return row
 
-    def carried(self, attempt: Carried) -> None:
+    def on_attempt(self, attempt: Attempt) -> None:
         """Note a request that carried rows of this call."""
-        self._books.note(attempt)
+        self._books.add_attempt(attempt)
 
     def strangers(self, count: int) -> None:
         """Note records of an answer that were never sent."""
         self._books.anomalies += count
 
-    def settle(self, results: Sequence[RowResult]) -> None:
+    def resolve(self, results: Sequence[RowResult]) -> None:
         """Write rows' final words."""
         for result in results:
             self.conclude(result.row, result.outcome, result.reason, result.detail)
@@ -85,7 +85,7 @@ class Ledger:
 
     def close(self) -> None:
         """Settle what is still open: what an attempt may have carried is UNKNOWN, the rest NOT_SENT."""
-        self.settle(
+        self.resolve(
             [RowResult(row, Outcome.UNKNOWN if row.doubted else Outcome.NOT_SENT) for row in self._held.values()]
         )
         if self._ended is None:

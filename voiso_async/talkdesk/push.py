@@ -12,10 +12,10 @@ import anyio
 
 from voiso_async.errors import APIError, VoisoError
 from voiso_async.ingest.batch import Batch
-from voiso_async.ingest.bisection import Refusal, Suspects
+from voiso_async.ingest.bisection import BatchBisection, Refusal
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.ingest.policy import LanePolicy
-from voiso_async.ingest.rows import Carried, Row
+from voiso_async.ingest.rows import Attempt, Row
 from voiso_async.ingest.source import source_error
 from voiso_async.ingest.verdict import Busy, Fatal, InDoubt, NotSent, Refused, TooLarge
 from voiso_async.retry import RetryPolicy
@@ -76,7 +76,7 @@ class RecordCall:
         self._repeats = kind in REPEATABLE and policy.on_doubt == "resend"
         self._todo: deque[Batch] = deque()
         self._later: list[Row] = []
-        self._search: Suspects | None = None
+        self._search: BatchBisection | None = None
         self._size = policy.max_rows
         self._accepted = False
         self._lost_in_a_row = 0
@@ -111,9 +111,9 @@ class RecordCall:
             return self._todo.popleft() if self._todo else None
         part = self._search.next_part()
         if part is not None:
-            return Batch(self.ledger.operation, part, suspects=self._search)
+            return Batch(self.ledger.operation, part, bisection=self._search)
         search, self._search = self._search, None
-        for row in list(search.rest()):
+        for row in list(search.remaining()):
             self.ledger.conclude(row, Outcome.REJECTED, "not_isolated", search.refusal.text)
         return None
 
@@ -143,12 +143,14 @@ class RecordCall:
         except VoisoError as error:
             answer = error
         busy = isinstance(answer, Response) and answer.status == 429
-        self.ledger.carried(Carried(fresh=batch.attempts == 1, seconds=self._clock() - began, busy=busy))
+        self.ledger.on_attempt(Attempt(first=batch.attempts == 1, seconds=self._clock() - began, busy=busy))
         return answer
 
     def _judge(self, batch: Batch, answer: Answer) -> None:
         verdict = verdict_of(answer)
-        waited = batch.waits(self._clock(), busy=isinstance(verdict, Busy), unsent=isinstance(verdict, NotSent))
+        waited = batch.record_wait(
+            self._clock(), busy=isinstance(verdict, Busy), unsent=isinstance(verdict, NotSent)
+        )
         match verdict:
             case NotSent():
                 wait = self._policy.unsent_wait(batch.unsents, random.random())  # noqa: S311 - jitter
@@ -178,7 +180,7 @@ class RecordCall:
 
     def _in_doubt(self, batch: Batch, answer: Answer) -> None:
         self._doubt(batch)
-        self._pause = self._policy.settle_wait(batch.doubts)
+        self._pause = self._policy.doubt_wait(batch.doubts)
         if self._repeats and batch.doubts < self._policy.doubt_attempts:
             self._todo.appendleft(batch)
             return
@@ -190,8 +192,8 @@ class RecordCall:
 
     def _taken(self, batch: Batch, records: Answered) -> None:
         self._lost_in_a_row, self._accepted = 0, True
-        if batch.suspects is not None:
-            batch.suspects.accepted()
+        if batch.bisection is not None:
+            batch.bisection.accepted()
         rows = [row for row in batch.rows if isinstance(row, RecordRow)]
         found, strangers = matched(rows, records, self._kind)
         self.ledger.strangers(strangers)
@@ -218,10 +220,10 @@ class RecordCall:
 
     def _left_out(self, row: RecordRow, reason: str) -> None:
         """What the answer does not mention rides once more with its like, if the list tells records apart."""
-        if row.left_out or not self._repeats:
+        if row.unaccounted or not self._repeats:
             self.ledger.conclude(row, Outcome.UNREPORTED, reason)
             return
-        row.left_out, row.doubts = True, max(row.doubts, 1)
+        row.unaccounted, row.doubts = True, max(row.doubts, 1)
         self._doubts.add(row.identity)
         self._later.append(row)
 
@@ -231,7 +233,7 @@ class RecordCall:
             self._size = min(self._size, (len(rows) + 1) // 2)
             parts = [rows[at : at + self._size] for at in range(0, len(rows), self._size)]
             operation = self.ledger.operation
-            self._todo.extendleft(Batch(operation, part, batch.suspects) for part in reversed(parts))
+            self._todo.extendleft(Batch(operation, part, batch.bisection) for part in reversed(parts))
         elif isinstance(answer, Response) and answer.status == 413:
             self.ledger.conclude(rows[0], Outcome.REJECTED, "too_large", "the server refused it for its size")
         else:
@@ -239,13 +241,13 @@ class RecordCall:
 
     def _refused(self, batch: Batch, answer: Answer, refusal: Refusal) -> None:
         """Search a refused chunk for the records that are the cause."""
-        suspects = batch.suspects
+        suspects = batch.bisection
         if suspects is None and len(batch.rows) > 1:
-            self._search = Suspects(batch.rows, refusal, self._policy.max_extra_posts)
+            self._search = BatchBisection(batch.rows, refusal, self._policy.max_extra_posts)
         elif suspects is None or suspects.refused(batch.rows, refusal):
             for row in batch.rows:
                 self.ledger.conclude(row, Outcome.REJECTED, "server_refused", refusal.text)
-        if suspects is not None and not self._accepted and suspects.call_is_at_fault():
+        if suspects is not None and not self._accepted and suspects.fault_is_common():
             self._stop(answer, _ADVICE_FATAL)
 
     def _doubt(self, batch: Batch) -> None:

@@ -10,7 +10,7 @@ from attrs import frozen
 from voiso_async.convert import encode
 from voiso_async.ingest.intake import InvalidLead
 from voiso_async.ingest.outcome import LeadOutcome
-from voiso_async.ingest.rows import Row, RowOwner
+from voiso_async.ingest.rows import Row, Submission
 from voiso_async.ingest.usual import HIDDEN
 from voiso_async.phone import PhoneFault, canonical
 from voiso_async.talkdesk.models import IdentifierType
@@ -56,7 +56,7 @@ class RecordRow(Row, eq=False, gc=False):
     identity: str = ""
     phones: int = 1
 
-    _hidden: ClassVar[AbstractSet[str]] = {"phone", "body", "key", "owner", "identity"}
+    _hidden: ClassVar[AbstractSet[str]] = {"phone", "body", "key", "submission", "identity"}
 
 
 class _Invalid(Exception):  # noqa: N818 - not an error: the way out of a checker
@@ -70,7 +70,7 @@ def identity_of(kind: IdentifierType | None, phone: str, provider: Any, external
 
 
 def prepare_record(
-    record: Any, index: int, kind: IdentifierType | None, owner: RowOwner
+    record: Any, index: int, kind: IdentifierType | None, owner: Submission
 ) -> RecordRow | LeadOutcome:
     """Make a row of a ``Record`` or a mapping with its fields, or say why it is not sent; never raises.
 

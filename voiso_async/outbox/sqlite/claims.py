@@ -6,7 +6,7 @@ import attrs
 from attrs import Factory, define
 
 from voiso_async.errors import OutboxError
-from voiso_async.ingest.rows import RowOwner
+from voiso_async.ingest.rows import Submission
 from voiso_async.ingest.store import StoredRow
 from voiso_async.outbox.loading import checksum
 from voiso_async.outbox.sqlite.ledger import Ledger, as_json
@@ -62,7 +62,7 @@ def _take_gate(ledger: Ledger, ask: Claim) -> int:
         ledger.me,
         ask.asked,
         ledger.lease,
-        ask.policy.cooldown + ask.policy.settle,
+        ask.policy.cooldown + ask.policy.doubt_backoff,
         ask.campaign,
     )
     return int(ledger.value("SELECT fence FROM gates WHERE campaign = ?", ask.campaign))
@@ -156,7 +156,7 @@ def _mark(ledger: Ledger, fence: int, ids: list[int]) -> None:
     )
 
 
-def _checked(ask: Claim, owner: RowOwner, row: list[Any], now: float) -> StoredRow:
+def _checked(ask: Claim, owner: Submission, row: list[Any], now: float) -> StoredRow:
     """Make a row of what was read, if it is what was stored."""
     row_id, campaign, operation, phone, key, text, crc, doubts, left_out = row
     body = text.encode()

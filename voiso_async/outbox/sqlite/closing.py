@@ -9,7 +9,7 @@ from attrs import frozen
 
 from voiso_async.errors import OutboxError
 from voiso_async.ingest.outcome import ANSWERED, Outcome
-from voiso_async.ingest.rows import Carried, Operation, RowResult
+from voiso_async.ingest.rows import Attempt, Operation, RowResult
 from voiso_async.ingest.store import StoredRow
 from voiso_async.outbox.sqlite.ledger import Ledger, as_json
 from voiso_async.outbox.sqlite.recovery import free_lost_gates, give_back, take_back
@@ -48,18 +48,18 @@ class Closing:
     flown: tuple[int, ...] = ()
     cleared: tuple[str, ...] = attrs.field(default=(), repr=False)
     shut: tuple[float, float] | None = None
-    carried: Carried | None = None
+    carried: Attempt | None = None
 
 
 def word_of(row: StoredRow, result: RowResult | None) -> RowWord:
     """Say what becomes of a row: it stays with its lane without a result, and waits in line if it was not sent."""
     if result is None:
-        return RowWord(LENT, doubts=row.doubts, left_out=row.left_out)
+        return RowWord(LENT, doubts=row.doubts, left_out=row.unaccounted)
     if result.outcome is Outcome.NOT_SENT:
-        return RowWord(WAITING, doubts=row.doubts, left_out=row.left_out)
+        return RowWord(WAITING, doubts=row.doubts, left_out=row.unaccounted)
     state = PARKED if result.outcome is Outcome.UNKNOWN else FINAL
     outcome = OUTCOMES.index(result.outcome)
-    return RowWord(state, outcome, result.reason, result.detail, row.doubts, row.left_out)
+    return RowWord(state, outcome, result.reason, result.detail, row.doubts, row.unaccounted)
 
 
 def clears_doubt(operation: Operation, result: RowResult) -> bool:
@@ -194,7 +194,7 @@ def _note_post(ledger: Ledger, closing: Closing) -> None:
         """UPDATE jobs SET batches = batches + ?, attempts = attempts + 1, busy = busy + ?,
         anomalies = anomalies + ?, began = coalesce(began, ?), ended = ?
         WHERE n IN (SELECT value FROM json_each(?))""",
-        closing.carried.fresh,
+        closing.carried.first,
         closing.carried.busy,
         closing.carried.anomalies,
         ledger.wall() - closing.carried.seconds,
@@ -218,7 +218,7 @@ def _note_post(ledger: Ledger, closing: Closing) -> None:
     )
 
 
-def _note_refusal(ledger: Ledger, closing: Closing, carried: Carried) -> None:
+def _note_refusal(ledger: Ledger, closing: Closing, carried: Attempt) -> None:
     """That a call refused as a whole stored nothing is an assumption: what it carried remembers it."""
     if carried.refused and not closing.operation:
         back = {row_id for row_id, word in closing.words if word.state == WAITING}

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Sequence
 import anyio
 
 from voiso_async.errors import OutboxError, UsageError
-from voiso_async.ingest.gate import LocalDoor, LocalTurn, Wish
+from voiso_async.ingest.gate import ClaimRequest, LocalGate, LocalSlot
 from voiso_async.ingest.policy import LanePolicy
-from voiso_async.ingest.rows import Carried, Operation, Row, RowResult
+from voiso_async.ingest.rows import Attempt, Operation, Row, RowResult
 from voiso_async.ingest.store import StoredRow
 from voiso_async.outbox.sqlite.claims import Lent, claim
 from voiso_async.outbox.sqlite.closing import Closing, clears_doubt, close_turn, undo_claim, word_of
@@ -17,7 +17,7 @@ from voiso_async.outbox.sqlite.picking import Claim
 from voiso_async.outbox.sqlite.schema import OPERATIONS
 from voiso_async.outbox.sqlite.worker import Worker, result_of
 
-__all__ = ["SqliteDoor", "SqliteTurn"]
+__all__ = ["OutboxGate", "OutboxSlot"]
 
 EARLY = 0.05
 """Seconds before the gate opens in which a claim may do its work: about as long as it takes."""
@@ -26,7 +26,7 @@ TICK = 0.0001
 """No wait is shorter: a clock has to move on."""
 
 
-class SqliteDoor:
+class OutboxGate:
     """Take the turn among the lanes of this process first, then the gate in the file.
 
     ``told`` is called when rows may have come back in line, from whatever thread.
@@ -49,13 +49,15 @@ class SqliteDoor:
         self._worker = worker
         self._origin = origin
         self._early = min(EARLY, policy.cooldown / 4)
-        self._local = LocalDoor(origin, policy.cooldown, clock, early=self._early, settle=policy.settle)
+        self._local = LocalGate(
+            origin, policy.cooldown, clock, early=self._early, doubt_backoff=policy.doubt_backoff
+        )
         self._opens_at: dict[int, float] = {}
 
-    async def open(self, campaign: int, wish: Callable[[], Wish]) -> "SqliteTurn":
+    async def acquire(self, campaign: int, wish: Callable[[], ClaimRequest]) -> "OutboxSlot":
         """Wait until this lane may write; cancelled, it gives back what it was just being given."""
         self._worker.ensure_usable()
-        local = await self._local.open(campaign)
+        local = await self._local.acquire(campaign)
         try:
             while True:
                 wished = wish()
@@ -63,11 +65,11 @@ class SqliteDoor:
                 found = await self._claim(self._ask(campaign, wished, asked))
                 if isinstance(found, Lent):
                     await self._until_open(found)
-                    return SqliteTurn(self, local, wished, found, asked)
+                    return OutboxSlot(self, local, wished, found, asked)
                 self._opens_at[campaign] = self.clock() + found
                 await anyio.sleep(max(found, TICK))
         except BaseException:
-            local.shut(None)
+            local.release_now(None)
             raise
 
     def opens_in(self, campaign: int) -> float:
@@ -75,18 +77,18 @@ class SqliteDoor:
         known = self._opens_at.get(campaign, float("-inf")) - self.clock()
         return max(self._local.opens_in(campaign), known, 0.0)
 
-    async def close(self, local: LocalTurn, closing: Closing, hold: float | None) -> None:
+    async def close(self, local: LocalSlot, closing: Closing, hold: float | None) -> None:
         """Have a turn written down, whoever waits for it, and shut the gate of this process in any case."""
         try:
             begun = self._worker.begin(close_turn, closing)
         except BaseException:
-            local.shut(hold)
+            local.release_now(hold)
             raise
         begun.add_done_callback(lambda _: self._closed(local, hold))
         await result_of(begun)
 
-    def _closed(self, local: LocalTurn, hold: float | None) -> None:
-        local.shut(hold)
+    def _closed(self, local: LocalSlot, hold: float | None) -> None:
+        local.release_now(hold)
         self.told()
 
     async def _until_open(self, lent: Lent) -> None:
@@ -104,7 +106,7 @@ class SqliteDoor:
         with contextlib.suppress(OutboxError, UsageError):  # closed: then all is given back
             self._worker.begin(_undo, lent)
 
-    def _ask(self, campaign: int, wished: Wish, asked: float) -> Claim:
+    def _ask(self, campaign: int, wished: ClaimRequest, asked: float) -> Claim:
         return Claim(
             campaign=campaign,
             operation=OPERATIONS.index(wished.operation),
@@ -112,11 +114,11 @@ class SqliteDoor:
             policy=self.policy,
             asked=asked,
             early=self._early,
-            again=tuple(row.id for row in wished.again if isinstance(row, StoredRow)),
-            room=wished.room,
+            again=tuple(row.id for row in wished.retry_rows if isinstance(row, StoredRow)),
+            room=wished.max_rows,
             max_bytes=wished.max_bytes,
-            job=wished.job,
-            owner=wished.owner,
+            job=wished.job_id,
+            owner=wished.submission,
         )
 
     async def _claim(self, ask: Claim) -> Lent | float:
@@ -128,20 +130,20 @@ def _undo(ledger: Ledger, found: Lent | float) -> None:
         undo_claim(ledger, found.campaign, found.fence, [row.id for row in found.rows])
 
 
-class SqliteTurn:
+class OutboxSlot:
     """A turn whose rows, gate and outcomes are in the file."""
 
-    def __init__(self, door: SqliteDoor, local: LocalTurn, wished: Wish, lent: Lent, asked: float) -> None:
+    def __init__(self, door: OutboxGate, local: LocalSlot, wished: ClaimRequest, lent: Lent, asked: float) -> None:
         self._door = door
         self._local = local
         self._operation: Operation = wished.operation
-        self._again = [row for row in wished.again if isinstance(row, StoredRow)]
+        self._again = [row for row in wished.retry_rows if isinstance(row, StoredRow)]
         self._lent = lent
         self._asked = asked
         self._landed_at: float | None = None
         for row in self._again:
             row.doubts = max(row.doubts, lent.known.get(row.id, 0))
-            row.over = row.id in lent.over
+            row.expired = row.id in lent.over
 
     @property
     def rows(self) -> Sequence[Row]:
@@ -149,7 +151,7 @@ class SqliteTurn:
         return self._lent.rows
 
     @property
-    def repeats(self) -> bool:
+    def is_retry(self) -> bool:
         """Whether ``rows`` are an old batch."""
         return self._lent.repeats
 
@@ -168,13 +170,13 @@ class SqliteTurn:
         policy = self._door.policy
         return self._door.clock() - self._asked < self._door.lease - policy.post_timeout - policy.cooldown
 
-    def landed(self) -> None:
+    def attempt_ended(self) -> None:
         """Note that the attempt is over."""
         self._landed_at = self._door.clock()
-        self._local.landed()
+        self._local.attempt_ended()
 
-    async def close(
-        self, results: Iterable[RowResult], hold: float | None, carried: Carried | None = None
+    async def release(
+        self, results: Iterable[RowResult], hold: float | None, carried: Attempt | None = None
     ) -> None:
         """Write down the outcomes and shut the gate; the doubts of rows without a result are kept.
 
@@ -183,7 +185,7 @@ class SqliteTurn:
         """
         await self._door.close(self._local, self._closing(list(results), hold, carried), hold)
 
-    def _closing(self, results: list[RowResult], hold: float | None, carried: Carried | None) -> Closing:
+    def _closing(self, results: list[RowResult], hold: float | None, carried: Attempt | None) -> Closing:
         stored = {result.row.id: result for result in results if isinstance(result.row, StoredRow)}
         rows = {row.id: row for row in (*self._again, *self._lent.rows)}
         flown = tuple(rows)

@@ -17,8 +17,8 @@ from anyio.lowlevel import checkpoint
 
 from voiso_async.convert import encode
 from voiso_async.errors import ConfigurationError, OutboxError
-from voiso_async.ingest.gate import Door
-from voiso_async.ingest.jobs import Backlog, CampaignStatus, Job, JobOutcome, JobSource
+from voiso_async.ingest.gate import Gate
+from voiso_async.ingest.jobs import Backlog, CampaignBacklog, Job, JobOutcome, JobSource
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.ingest.policy import LanePolicy
 from voiso_async.ingest.rows import Operation, Row
@@ -28,7 +28,7 @@ from voiso_async.outbox.loading import storable
 from voiso_async.outbox.sqlite.bell import Bell
 from voiso_async.outbox.sqlite.closing import abandon_turns, release
 from voiso_async.outbox.sqlite.copying import copied
-from voiso_async.outbox.sqlite.door import SqliteDoor
+from voiso_async.outbox.sqlite.door import OutboxGate
 from voiso_async.outbox.sqlite.housekeeping import EVERY, look_around, purge, remove
 from voiso_async.outbox.sqlite.keeping import end_slice, settle_slice, suspend, withdraw_job, withdraw_slice
 from voiso_async.outbox.sqlite.ledger import Clocks, Ledger
@@ -184,7 +184,7 @@ class SqliteOutbox:
                 yield outcome
             start = window.next
 
-    async def campaigns(self) -> list[CampaignStatus]:
+    async def campaigns(self) -> list[CampaignBacklog]:
         """Tell how each campaign stands, whichever process works on it."""
         await self._tend()
         return await self._worker.do(campaigns_of)
@@ -229,7 +229,7 @@ class SqliteOutbox:
 
     # What lanes ask for
 
-    def door(self, origin: str, policy: LanePolicy, clock: Callable[[], float] = time.monotonic) -> Door:
+    def gate(self, origin: str, policy: LanePolicy, clock: Callable[[], float] = time.monotonic) -> Gate:
         """Give the door of one client; ``ConfigurationError`` if the policy's waits do not fit the lease."""
         if self._lease <= policy.post_timeout + policy.cooldown + 1:
             raise ConfigurationError(
@@ -237,7 +237,7 @@ class SqliteOutbox:
                 "nothing was sent"
             )
         self._clocks.monotonic = clock
-        return SqliteDoor(
+        return OutboxGate(
             self._worker, origin, policy=policy, clock=clock, lease=self._lease, told=self._bell.ring
         )
 

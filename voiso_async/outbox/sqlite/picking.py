@@ -7,7 +7,7 @@ from attrs import frozen
 
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.ingest.policy import LanePolicy
-from voiso_async.ingest.rows import RowOwner
+from voiso_async.ingest.rows import Submission
 from voiso_async.outbox.sqlite.keeping import end_rows, overdue_jobs, purging
 from voiso_async.outbox.sqlite.ledger import Ledger, as_json
 from voiso_async.outbox.sqlite.schema import OUTCOMES, PARKED, ROWS_PER_JOB, WAITING
@@ -44,7 +44,7 @@ class Claim:
     room: int = 0
     max_bytes: int = 0
     job: str | None = None
-    owner: RowOwner | None = attrs.field(default=None, repr=False)
+    owner: Submission | None = attrs.field(default=None, repr=False)
 
 
 def found_rows(ledger: Ledger, ask: Claim, job: int | None, overdue: str) -> tuple[list[list[Any]], bool]:

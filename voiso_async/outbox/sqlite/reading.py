@@ -11,7 +11,7 @@ from voiso_async.convert import decode
 from voiso_async.errors import OutboxError
 from voiso_async.ingest.jobs import (
     Backlog,
-    CampaignStatus,
+    CampaignBacklog,
     Job,
     JobActivity,
     JobOutcome,
@@ -269,12 +269,12 @@ def backlog_of(ledger: Ledger, job_id: str | None) -> list[Backlog]:
             number,
         )
     return [
-        Backlog(campaign=campaign, operation=OPERATIONS[op], rows=rows, lent=lent)
+        Backlog(campaign=campaign, operation=OPERATIONS[op], rows=rows, claimed=lent)
         for campaign, op, rows, lent in found
     ]
 
 
-def campaigns_of(ledger: Ledger) -> list[CampaignStatus]:
+def campaigns_of(ledger: Ledger) -> list[CampaignBacklog]:
     """Tell how each campaign stands."""
     now, wall = ledger.clock(), ledger.wall()
     with ledger.reading():
@@ -289,7 +289,7 @@ def campaigns_of(ledger: Ledger) -> list[CampaignStatus]:
         )
         holders = {owner for _, owner, *_ in gates if owner is not None and ledger.present(owner)}
         workers = work_by_campaign(ledger)
-    found = {campaign: CampaignStatus(campaign=campaign) for campaign, *_ in [*lines, *gates]}
+    found = {campaign: CampaignBacklog(campaign=campaign) for campaign, *_ in [*lines, *gates]}
     for campaign, waiting, doubted, parked, oldest in lines:
         age = 0.0 if oldest is None else max(0.0, wall - oldest)
         found[campaign] = replace(found[campaign], waiting=waiting, doubted=doubted, parked=parked, oldest_age=age)
