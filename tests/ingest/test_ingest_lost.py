@@ -12,10 +12,7 @@ from sandbox_caller import eventually
 from voiso_async import VoisoClient
 from voiso_async.errors import (
     ConnectionLostError,
-    RequestTimeoutError,
-    ResponseError,
     ServerError,
-    VoisoError,
 )
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.sandbox import (
@@ -252,7 +249,5 @@ async def test_no_foreign_error_leaves_an_ingestion(stage: Stage, seconds: float
     for fault in (Stall(seconds=seconds), Garbage(), ApplyThenReset(), Huge(), Truncate(9, "none")):
         stage.fail(fault)
         voiso: VoisoClient = await stage.client(doubt_backoff=LATE, doubt_attempts=1, max_rows=1)
-        try:
-            await voiso.leads.add(3, phones(1))
-        except VoisoError as error:
-            assert isinstance(error, RequestTimeoutError | ResponseError | ConnectionLostError)  # noqa: PT017 - either may come
+        report = await voiso.leads.add(3, phones(1))
+        assert {"unknown": 1} == counts(report), fault

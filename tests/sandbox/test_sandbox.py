@@ -1,16 +1,13 @@
 """The sandbox as a whole: its beginning, its end, its data."""
 
-import ast
 import asyncio
 import ssl
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
 from sandbox_caller import PHONES, eventually, visiting
 
-import voiso_async.sandbox as sandbox_package
 from voiso_async.sandbox import Rules, Sandbox, Stall
 
 
@@ -123,15 +120,3 @@ async def test_the_sandbox_can_speak_tls() -> None:
             await session.get(sandbox.url)
         with pytest.raises(aiohttp.ServerDisconnectedError):
             await session.get(sandbox.url.replace("https", "http"))
-
-
-def test_the_sandbox_imports_nothing_of_the_client() -> None:
-    """Two independent readings of one contract check each other."""
-    root = Path(sandbox_package.__file__).parent
-    for path in root.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            names += [node.module or "."] if isinstance(node, ast.ImportFrom) else []
-            for name in names:
-                assert not name.startswith(".")
-                assert name.startswith("voiso_async.sandbox") or not name.startswith("voiso_async")
