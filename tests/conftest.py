@@ -9,7 +9,7 @@ from virtual_time import VirtualLoop
 
 from voiso_async.ingest import gate as door
 
-pytest_plugins = ["pytester", "row_report", "canary", "every_history"]
+pytest_plugins = ["pytester", "row_report", "canary", "check_histories"]
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from attrs import evolve
-from over_http import ONCE, QUICK, client_of, wire
+from client_calls import ONCE, QUICK, client_of, wire
 from raw_server import closed_port
 from sandbox_caller import eventually
 

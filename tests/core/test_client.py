@@ -17,7 +17,7 @@ from typing import Any
 import aiohttp
 import pytest
 from attrs import evolve
-from over_http import CALLS, LANE, ONCE, PHONE, QUICK, SHORT, Call, client_of, everything_shown, wire
+from client_calls import CALLS, LANE, ONCE, PHONE, QUICK, SHORT, Call, client_of, everything_shown, wire
 from raw_server import RawServer
 from sandbox_caller import eventually
 
@@ -401,7 +401,7 @@ async def test_another_loop_cannot_close_what_runs_in_this_one(sandbox: Sandbox)
 FORKING = """
 import asyncio, os, sys
 sys.path.insert(0, sys.argv[2])
-from over_http import CALLS, VoisoClient
+from client_calls import CALLS, VoisoClient
 from voiso_async import ForkedError
 
 def refused(call, voiso):

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from attrs import evolve
-from over_http import ONCE, client_of, wire
+from client_calls import ONCE, client_of, wire
 
 from voiso_async import (
     AddedUsers,

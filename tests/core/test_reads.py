@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 import pytest
-from over_http import CALLS, ONCE, PHONE, SHORT, Call, client_of, everything_shown, wire
+from client_calls import CALLS, ONCE, PHONE, SHORT, Call, client_of, everything_shown, wire
 from sandbox_caller import eventually
 
 from voiso_async import (

@@ -7,9 +7,9 @@ import aiohttp
 import pytest
 from attrs import evolve
 from certificates import certificate
-from dead_ends import trusting
 from exchanges import LEADS, QUICK, exchange, failure
 from raw_server import STALL, RawServer, Verb, raw
+from unreachable import trusting
 
 from voiso_async.errors import ConnectError, TLSError
 from voiso_async.transport import Transport

@@ -10,7 +10,6 @@ from typing import Any
 import aiohttp
 import pytest
 from attrs import evolve
-from dead_ends import Names
 from exchanges import EVERY, GET, LEADS, PATIENT, QUICK, exchange, failure
 from raw_server import (
     CLOSE_AFTER_HEAD,
@@ -30,6 +29,7 @@ from raw_server import (
     http,
     raw,
 )
+from unreachable import Names
 
 from voiso_async.errors import (
     ConfigurationError,

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from attrs import evolve
-from over_http import client_of
+from client_calls import client_of
 
 from voiso_async import ConfigurationError, PermissionDeniedError
 from voiso_async.sandbox import Sandbox, Status

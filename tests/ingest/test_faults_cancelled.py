@@ -5,11 +5,11 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
 import pytest
+from client_calls import CALLS, ONCE, Call, client_of
 from cut_short import WAYS, Counted, Way, points_of
 from fake_campaign import FakeCampaigns, busy, check, engine, lost, phones
 from fake_transport import bench, status
 from lane_schedules import check_truth
-from over_http import CALLS, ONCE, Call, client_of
 from virtual_time import VirtualLoop
 
 from voiso_async.errors import ClientClosedError, ConnectionLostError, VoisoError

@@ -12,10 +12,10 @@ import aiohttp
 import pytest
 from attrs import frozen
 from certificates import certificate
-from dead_ends import OLD_TLS_ONLY, Names, full_backlog, trusting
 from exchanges import LEADS, QUICK, failure
 from http_stage import counts, phones
 from raw_server import CLOSE_AFTER_HEAD, STALL, RawServer, Verb, Wire, answer, closed_port, http, raw
+from unreachable import OLD_TLS_ONLY, Names, full_backlog, trusting
 
 from voiso_async import LanePolicy, VoisoClient
 from voiso_async.errors import ConnectError, DeadlineExceededError, TLSError, TransportError

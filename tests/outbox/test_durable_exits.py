@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from client_calls import SHORT
 from durable_cases import EVERY, NOTHING_SAID, client, everything, numbers, sandbox_of
 from durable_zygote import ENDED
-from over_http import SHORT
 from sandbox_caller import eventually
 
 from voiso_async import Outcome

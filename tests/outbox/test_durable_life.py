@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 from attrs import evolve
+from client_calls import LANE
 from durable_cases import client, everything, numbers, sandbox_of
-from over_http import LANE
 from sandbox_caller import eventually
 
 from voiso_async import Outcome

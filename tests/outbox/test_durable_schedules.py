@@ -11,8 +11,8 @@ from typing import Any
 import anyio
 import pytest
 from attrs import evolve
+from client_calls import LANE
 from durable_cases import client, everything, sandbox_of
-from over_http import LANE
 
 from voiso_async import Outcome, VoisoClient
 from voiso_async.errors import VoisoError

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from over_http import LANE, QUICK
+from client_calls import LANE, QUICK
 from sandbox_caller import eventually
 
 from voiso_async import Outcome, VoisoClient

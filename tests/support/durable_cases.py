@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from over_http import LANE, QUICK
+from client_calls import LANE, QUICK
 
 from voiso_async import LanePolicy, Outcome, VoisoClient
 from voiso_async.outbox import JobOutcome, JobState, SqliteOutbox

@@ -7,8 +7,8 @@ import sys
 import traceback
 from typing import Any
 
+from client_calls import QUICK
 from durable_cases import Watched, numbers
-from over_http import QUICK
 
 from voiso_async import LanePolicy, VoisoClient
 from voiso_async.outbox import SqliteOutbox

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 from attrs import evolve
-from over_http import client_of as voiso_of
-from over_http import wire
+from client_calls import client_of as voiso_of
+from client_calls import wire
 from talkdesk_stage import client_of
 
 from voiso_async import NotFoundError, PaginationError, PermissionDeniedError, User

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from over_http import everything_shown
+from client_calls import everything_shown
 from raw_server import RawServer, answer
 from talkdesk_stage import QUICK, calls, client_of, odd
 

@@ -8,10 +8,10 @@ import sys
 from typing import Any
 
 import pytest
+from client_calls import everything_shown
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
-from over_http import everything_shown
 from raw_server import RawServer, Verb, Wire, answer, http
 from talkdesk_stage import BULKS, QUICK, TOKEN, client_of, people, tokens
 

@@ -10,7 +10,7 @@ from voiso_async.sandbox import Sandbox
 
 
 @pytest.fixture(autouse=True)
-def every_history(request: pytest.FixtureRequest) -> Iterator[list[Histories]]:
+def check_histories(request: pytest.FixtureRequest) -> Iterator[list[Histories]]:
     """What every sandbox of this test, its clients and their callers saw; a stage keeps its own."""
     kept: list[Histories] = []
     if request.node.get_closest_marker("unwatched"):
