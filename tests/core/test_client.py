@@ -354,6 +354,8 @@ async def test_closing_twice_is_silent(sandbox: Sandbox) -> None:
         await voiso.campaigns.get(3)
         await voiso.aclose()
         await voiso.aclose()
+        with pytest.raises(ClientClosedError):
+            await voiso.campaigns.get(3)
 
 
 async def test_closing_at_the_same_time_is_silent(sandbox: Sandbox) -> None:

@@ -1,10 +1,15 @@
-"""A test that asserts only in a loop or a branch proves that it was entered."""
+"""Tests that assert in a loop or a branch prove that it was entered; those that name a row assert something."""
 
 import ast
 from collections.abc import Iterable
 from pathlib import Path
 
 TESTS = Path(__file__).parents[1]
+TREES = {path.stem: ast.parse(path.read_text()) for path in sorted(TESTS.rglob("*.py"))}
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+FUNCTIONS = [
+    (module, node) for module, tree in TREES.items() for node in ast.walk(tree) if isinstance(node, Function)
+]
 
 UNPROVEN = {
     "test_outbox_cancel::test_everything_else_may_be_cancelled_too",
@@ -57,10 +62,24 @@ def certainly_asserts(node: ast.AST) -> bool:
 
 def test_tests_assert_on_every_way() -> None:
     unproven = {
-        f"{path.stem}::{function.name}"
-        for path in TESTS.rglob("test_*.py")
-        for function in ast.walk(ast.parse(path.read_text()))
-        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef) and function.name.startswith("test_")
+        f"{module}::{function.name}"
+        for module, function in FUNCTIONS
+        if module.startswith("test_") and function.name.startswith("test_")
         if any(map(is_assertion, ast.walk(function))) and not some(function.body)
     }
     assert unproven == UNPROVEN
+
+
+def test_tests_that_name_a_row_assert_something() -> None:
+    """Themselves, or in a helper that they call."""
+    asserting = {function.name for _, function in FUNCTIONS if any(map(is_assertion, ast.walk(function)))}
+    silent = [
+        f"{module}::{function.name}"
+        for module, function in FUNCTIONS
+        if any("mark.row" in ast.unparse(decorator) for decorator in function.decorator_list)
+        if not any(map(is_assertion, ast.walk(function)))
+        and asserting.isdisjoint(
+            ast.unparse(node.func).rpartition(".")[2] for node in ast.walk(function) if isinstance(node, ast.Call)
+        )
+    ]
+    assert [] == silent
