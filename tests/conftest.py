@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from virtual_time import VirtualLoop
 
-from voiso_async.ingest import gate as door
+from voiso_async.ingest import gate
 
 pytest_plugins = ["pytester", "row_report", "canary", "check_histories"]
 
@@ -31,5 +31,5 @@ def pytest_asyncio_loop_factories(
 def fresh_gates(monkeypatch: pytest.MonkeyPatch) -> dict[Any, Any]:
     """Virtual clocks begin at 0 in each test, so gates of another test mean nothing."""
     gates: dict[Any, Any] = {}
-    monkeypatch.setattr(door, "_GATES", gates)
+    monkeypatch.setattr(gate, "_GATES", gates)
     return gates

@@ -58,7 +58,7 @@ async def main():
 
 asyncio.run(main())
 """
-FLOODS = {
+OVERSIZE = {
     "an endless body": (endless(b"HTTP/1.1 200 OK\r\n\r\n", b"x" * 65536), "too_big"),
     "an endless error": (endless(b"HTTP/1.1 500 No\r\n\r\n", b"x" * 65536), "500"),
     "a gzip bomb": (raw(gzip_bomb(400 * MEBIBYTE), then="stay"), "too_big"),
@@ -74,9 +74,9 @@ MOST_GROWTH = 2 * 8 + 24
 
 
 @pytest.mark.row(72, 73, 75, 79)
-@pytest.mark.parametrize("flood", FLOODS)
-async def test_a_flood_of_answers_costs_no_memory(flood: str) -> None:
-    verb, told = FLOODS[flood]
+@pytest.mark.parametrize("name", OVERSIZE)
+async def test_oversize_answers_cost_no_memory(name: str) -> None:
+    verb, told = OVERSIZE[name]
     async with RawServer(verb) as server:
         peak, (before, *reasons) = await asyncio.to_thread(in_child, READING, server.url)
     assert [told] * 3 == reasons

@@ -10,7 +10,7 @@ from attrs import define
 from fake_campaign import FakeCampaigns, busy, check, engine, lost, phones, status
 from virtual_time import VirtualLoop
 
-from voiso_async.ingest import gate as door
+from voiso_async.ingest import gate
 from voiso_async.ingest.report import IngestReport
 from voiso_async.ingest.rows import Operation
 
@@ -46,7 +46,7 @@ class Wall:
 async def test_a_wall_clock_that_jumps_changes_no_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     honest = FakeCampaigns(script=script())
     await run(honest)
-    door._GATES.clear()
+    gate._GATES.clear()
     monkeypatch.setattr(time, "time", Wall())
     jumping = FakeCampaigns(script=script())
     report = await run(jumping)
@@ -86,7 +86,7 @@ def test_virtual_and_real_time_tell_the_same_story() -> None:
     pace: dict[str, Any] = {"cooldown": 0.1, "doubt_backoff": 0.1, "stall": 0.001, "max_rows": 500}
     servers = []
     for loop in (VirtualLoop, asyncio.new_event_loop):
-        door._GATES.clear()
+        gate._GATES.clear()
         server = FakeCampaigns(seconds=0.01, script=[lost(200), None, busy(), status(500), None])
         with asyncio.Runner(loop_factory=loop) as runner:
             report = runner.run(run(server, **pace))

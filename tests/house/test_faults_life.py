@@ -107,7 +107,7 @@ def test_a_loop_that_rests_during_its_post_is_waited_for_by_other_loops(sandbox_
 @pytest.mark.parametrize(
     ("number", "ending"), [(signal.SIGINT, "KeyboardInterrupt"), (signal.SIGTERM, "CancelledError")]
 )
-async def test_a_signal_ends_a_program_soon_and_with_balanced_books(number: signal.Signals, ending: str) -> None:
+async def test_a_signal_ends_a_program_soon_with_a_balanced_report(number: signal.Signals, ending: str) -> None:
     async with Sandbox(rules=Rules(cooldown=0.05)) as sandbox:
         sandbox.add_campaign(id=3)
         child = await asyncio.create_subprocess_exec(

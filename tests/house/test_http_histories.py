@@ -24,7 +24,7 @@ def forgetful(patch: pytest.MonkeyPatch) -> None:
 
 
 def rash(patch: pytest.MonkeyPatch) -> None:
-    async def close(turn: LocalSlot, results: Iterable[RowResult], hold: float | None, carried: object) -> None:
+    async def close(turn: LocalSlot, results: Iterable[RowResult], hold: float | None, attempt: object) -> None:
         turn._gate.release(turn._waiter, None)
 
     patch.setattr(LocalSlot, "release", close)
@@ -65,11 +65,11 @@ def unsteady(patch: pytest.MonkeyPatch) -> None:
 def insistent(patch: pytest.MonkeyPatch) -> None:
     settled = ResponseHandler._settled
 
-    def repeating(reckoning: ResponseHandler, sent: Batch, judged: Any, landing: Any) -> None:
+    def repeating(handler: ResponseHandler, sent: Batch, judged: Any, effect: Any) -> None:
         if sent.attempts < 3:
-            reckoning._accumulator.retry(sent)
+            handler._accumulator.retry(sent)
         else:
-            settled(reckoning, sent, judged, landing)
+            settled(handler, sent, judged, effect)
 
     patch.setattr(ResponseHandler, "_settled", repeating)
 
@@ -77,14 +77,14 @@ def insistent(patch: pytest.MonkeyPatch) -> None:
 def careless(patch: pytest.MonkeyPatch) -> None:
     count = ReportBuilder.count
 
-    def counting(books: ReportBuilder, results: Sequence[RowResult]) -> None:
-        count(books, [*results, results[0]])
+    def counting(builder: ReportBuilder, results: Sequence[RowResult]) -> None:
+        count(builder, [*results, results[0]])
 
     patch.setattr(ReportBuilder, "count", counting)
 
 
 @pytest.mark.parametrize(
-    ("broken", "faults", "complaint"),
+    ("broken", "faults", "expected"),
     [
         (forgetful, [ApplyThenClose()], "2 and 23: listed as duplicates, in doubt"),
         (rash, [Status(500)], "6"),
@@ -98,12 +98,12 @@ def careless(patch: pytest.MonkeyPatch) -> None:
     ids=lambda value: value.__name__ if callable(value) else "",
 )
 async def test_a_broken_engine_is_found_out(
-    monkeypatch: pytest.MonkeyPatch, broken: Break, faults: list[Any], complaint: str
+    monkeypatch: pytest.MonkeyPatch, broken: Break, faults: list[Any], expected: str
 ) -> None:
     broken(monkeypatch)
     with pytest.raises(AssertionError) as caught:
         await _run(faults)
-    assert str(caught.value).startswith(complaint)
+    assert str(caught.value).startswith(expected)
 
 
 async def _run(faults: list[Any]) -> None:

@@ -15,7 +15,7 @@ from fake_campaign import FakeCampaigns, Post, busy, engine, lost, phones, reply
 from virtual_time import VirtualLoop
 
 from voiso_async.errors import VoisoError
-from voiso_async.ingest import gate as door
+from voiso_async.ingest import gate
 from voiso_async.ingest.outcome import LeadOutcome, Outcome
 from voiso_async.ingest.report import IngestReport
 from voiso_async.ingest.rows import Operation
@@ -128,7 +128,7 @@ def test_no_history_of_two_attempts_leads_to_a_false_word(policy: dict[str, Any]
     tried = 0
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         for steps, rival_at in itertools.product(PAIRS, (None, 0, 1, 2)):
-            door._GATES.clear()
+            gate._GATES.clear()
             report, server = runner.run(run((*steps, STEPS[-2]), rival_at, policy))
             judge(report, server, (*steps, STEPS[-2], *[STEPS[-2]] * 5))
             tried += 1
@@ -139,7 +139,7 @@ def test_no_history_of_two_attempts_leads_to_a_false_word(policy: dict[str, Any]
 def test_what_somebody_else_added_is_a_certain_duplicate_when_nothing_was_lost() -> None:
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         for harmless in itertools.product(("busy", "unsent"), repeat=2):
-            door._GATES.clear()
+            gate._GATES.clear()
             steps = (*(Step(ending, 0) for ending in harmless), STEPS[-2])  # type: ignore[arg-type]
             report, _ = runner.run(run(steps, 1, {}))
             assert ["created", "duplicate", "rejected", "duplicate"] == [o.outcome for o in report.outcomes]

@@ -115,7 +115,7 @@ async def test_leaving_at_any_moment_loses_nothing_and_keeps_the_pace(
         assert call.report.balanced
         after = await voiso.leads.add(3, phones(1, 1000 * round_ + 500))
         assert {"created": 1} == counts(after)
-        assert set(counts(call.report)) <= {"created", "not_sent"}, "the answer in flight has entered the books"
+        assert set(counts(call.report)) <= {"created", "not_sent"}, "the answer in flight is in the report"
     assert all("idle" == lane.state for lane in voiso.lanes())
 
 
@@ -152,7 +152,7 @@ async def test_a_loop_that_was_left_lets_nothing_more_go_although_its_call_is_st
     assert call.report.counts[Outcome.NOT_SENT]
 
 
-async def test_rows_of_a_departed_call_are_left_out_of_the_repeat(stage: Stage) -> None:
+async def test_rows_of_a_cancelled_call_are_left_out_of_the_repeat(stage: Stage) -> None:
     stage.fail(ApplyThenReset(0))
     voiso = await stage.client(doubt_backoff=0.3)
     gone, stays = voiso.leads.add(3, phones(5)), voiso.leads.add(3, phones(5, 100))

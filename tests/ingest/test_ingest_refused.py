@@ -129,15 +129,15 @@ class Silent:
     """A second server: whoever comes to it is counted and never answered."""
 
     def __init__(self) -> None:
-        self.visits = 0
+        self.connections = 0
         self.url = ""
 
-    async def _visit(self, _: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.visits += 1
+    async def _accept(self, _: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
         writer.close()
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._visit, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
         self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
         return self
 
@@ -166,5 +166,5 @@ async def test_no_redirect_is_followed(stage: Stage, elsewhere: Silent, code: in
     with pytest.raises(RedirectError) as caught:
         await voiso.leads.add(3, phones(10))
     assert {"not_sent": 10} == counts(caught.value.report)
-    assert 0 == elsewhere.visits
+    assert 0 == elsewhere.connections
     assert 1 == len(stage.sandbox.history)

@@ -643,7 +643,7 @@ async def test_a_refused_update_makes_no_duplicate_uncertain() -> None:
     assert {"duplicate": 1} == counts(await add(batcher, phones(1)))
 
 
-async def test_suspects_and_waiting_calls_take_turns() -> None:
+async def test_a_bisection_and_waiting_calls_take_turns() -> None:
     server = FakeCampaigns(poison=bad_names)
     batcher = engine(server, max_rows=100)
     leads = [Lead(phone, name="bad" if i == 50 else "fine") for i, phone in enumerate(phones(1000))]
@@ -753,7 +753,7 @@ async def test_a_cancelled_post_in_flight_goes_on_and_keeps_the_gate() -> None:
     assert set(phones(2)) == server.members[3]
 
 
-async def test_rows_of_a_departed_call_are_left_out_of_the_repeat() -> None:
+async def test_rows_of_a_cancelled_call_are_left_out_of_the_repeat() -> None:
     server = FakeCampaigns(script=[lost(0)])
     batcher = engine(server)
     gone = batcher.ingest(ADD, 3, phones(5))
@@ -769,7 +769,7 @@ async def test_rows_of_a_departed_call_are_left_out_of_the_repeat() -> None:
 
 @pytest.mark.row(109, 110)
 @pytest.mark.parametrize("moment", [0.0, 0.2, 0.6, 1.5, 2.4, 2.6, 3.1])
-async def test_cancelled_at_any_moment_the_books_balance(moment: float) -> None:
+async def test_cancelled_at_any_moment_the_report_balances(moment: float) -> None:
     server = FakeCampaigns()
     batcher = engine(server)
     gone = batcher.ingest(ADD, 3, phones(2500))

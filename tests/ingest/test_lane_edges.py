@@ -317,7 +317,7 @@ async def test_policy_report_never_sends_twice_what_an_answer_left_out() -> None
 # Refusals
 
 
-async def test_many_rows_named_by_the_server_do_not_condemn_the_innocent() -> None:
+async def test_many_rows_named_by_the_server_do_not_fail_the_others() -> None:
     """More are named than POSTs may be spent; the others are found to be good all the same."""
 
     def name_all(server: FakeCampaigns, post: Post) -> Response:
@@ -388,13 +388,13 @@ async def test_the_garbage_collector_need_not_look_at_rows_wherever_they_are() -
         gc.collect()
         return [one for one in gc.get_referrers(row) if isinstance(one, list | tuple | dict | set | deque)]
 
-    agenda = Accumulator()
+    accumulator = Accumulator()
     call = LeadSubmission(Operation.ADD, LanePolicy(), lambda: 0.0, dedupe=True, streamed=False)
     call.add(phones(1500))
-    agenda.add(call)
+    accumulator.add(call)
     assert [] == holders(next(iter(call.waiting.values())))
-    agenda.next()
-    batch = agenda.take(1000, 10**7)
+    accumulator.next()
+    batch = accumulator.take(1000, 10**7)
     assert batch is not None
     assert [] == holders(batch.rows[0])
     there = list(call.waiting.values())
@@ -415,15 +415,15 @@ async def test_many_updates_of_one_phone_are_not_all_looked_at_for_each_batch() 
         def items(self) -> ItemsView[int, Row]:  # type: ignore[override]
             return Looked(self)
 
-    agenda = Accumulator()
+    accumulator = Accumulator()
     for _ in range(100):
         call = LeadSubmission(UPDATE, LanePolicy(), lambda: 0.0, dedupe=False, streamed=False)
         call.waiting = Counted()
         for _ in range(100):
             call.add([{"phone_number": phones(1)[0], "priority": 1}])
-        agenda.add(call)
-    agenda.next()
-    batch = agenda.take(1000, 10**7)
+        accumulator.add(call)
+    accumulator.next()
+    batch = accumulator.take(1000, 10**7)
     assert batch is not None
     assert 1 == len(batch.rows)
     assert 100 <= looks <= 2 * 1000

@@ -13,7 +13,7 @@ from lane_schedules import FAULTS, MEMBER, POISON, SCHEDULES, UNWANTED, Caller, 
 from virtual_time import VirtualLoop
 
 from voiso_async.errors import VoisoError
-from voiso_async.ingest import gate as door
+from voiso_async.ingest import gate
 from voiso_async.ingest.batcher import LeadBatcher
 from voiso_async.ingest.ingestion import Ingestion
 from voiso_async.ingest.outcome import LeadOutcome
@@ -105,26 +105,26 @@ def check_call(server: FakeCampaigns, call: Played) -> None:
     assert list(range(report.rows)) == [outcome.index for outcome in report.outcomes]
     assert call.seen == [report.outcomes[outcome.index] for outcome in call.seen]
     named = [(post, names_in(post)) for post in server.history]
-    carried = [[p for p, names in named if f"{call.number}/{i}" in names] for i in range(report.rows)]
-    for outcome, posts in zip(report.outcomes, carried, strict=True):
+    sent = [[p for p, names in named if f"{call.number}/{i}" in names] for i in range(report.rows)]
+    for outcome, posts in zip(report.outcomes, sent, strict=True):
         check_truth(server, outcome, posts)
     if call.caller.operation is Operation.UPDATE:
-        check_order(report.outcomes, carried)
+        check_order(report.outcomes, sent)
 
 
 def names_in(post: Post) -> set[str]:
     return {lead["name"] for lead in post.leads}
 
 
-def check_order(outcomes: tuple[LeadOutcome, ...], carried: list[list[Post]]) -> None:
+def check_order(outcomes: tuple[LeadOutcome, ...], sent: list[list[Post]]) -> None:
     """No update of a phone goes before an earlier one of the same call is through."""
-    for (one, before), (two, after) in itertools.combinations(zip(outcomes, carried, strict=True), 2):
+    for (one, before), (two, after) in itertools.combinations(zip(outcomes, sent, strict=True), 2):
         if one.phone == two.phone and before and after:
             assert before[-1].ended < after[0].began
 
 
 def run(schedule: Schedule) -> None:
-    door._GATES.clear()
+    gate._GATES.clear()
     server = FakeCampaigns(
         seconds=schedule.server_seconds,
         script=[FAULTS[fault] for fault in schedule.faults],

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from virtual_time import VirtualLoop
 
 from voiso_async.errors import UsageError
-from voiso_async.ingest import gate as door
+from voiso_async.ingest import gate
 from voiso_async.ingest.batcher import LeadBatcher
 from voiso_async.ingest.ingestion import Ingestion
 from voiso_async.ingest.outcome import LeadOutcome, Outcome
@@ -102,7 +102,7 @@ async def test_after_its_consumer_has_left_nothing_of_a_call_begins(
     way: str, pause: float, *, named: bool, context: bool
 ) -> None:
     for reads in READS:
-        door._GATES.clear()
+        gate._GATES.clear()
         await left_after(Consumer(way=way, named=named, context=context, pause=pause, reads=reads))
 
 
@@ -200,7 +200,7 @@ async def test_outcomes_without_a_post_come_all_the_same(leads: list[str], pause
 
 
 @pytest.mark.virtual
-async def test_the_books_of_a_call_balance_while_it_runs() -> None:
+async def test_the_report_of_a_call_balances_while_it_runs() -> None:
     server = FakeCampaigns()
     batcher = engine(server)
     call = batcher.ingest(ADD, 3, [*phones(2500), "bad"])
@@ -317,7 +317,7 @@ def test_leaving_costs_at_most_the_batch_on_its_way(
         check(server, [call.report for call in keeps])
 
     def run(main: Any) -> None:
-        door._GATES.clear()
+        gate._GATES.clear()
         with asyncio.Runner(loop_factory=VirtualLoop) as runner:
             runner.run(main)
 

@@ -212,7 +212,7 @@ def test_truncated_answers_prove_nothing() -> None:
     assert InDoubt() == verdict(ADD, Response(status=200, body=LISTS, truncated=True))
 
 
-def test_retry_after_is_carried() -> None:
+def test_retry_after_is_kept() -> None:
     assert Busy(7.0) == verdict(ADD, answered(429, SIMPLE, retry_after="7"))
     assert InDoubt(30.0) == verdict(ADD, answered(503, HTML, retry_after="30"))
 

@@ -22,7 +22,7 @@ def stage(count: int, campaign: int = 3, **server: object) -> tuple[FakeCampaign
 
 
 def nothing_is_lent(store: MemoryStore) -> bool:
-    return not any(row.flying or (row.lent and row.outcome is None) for row in store.rows)
+    return not any(row.flying or (row.claimed and row.outcome is None) for row in store.rows)
 
 
 async def test_a_store_is_drained_in_full_batches() -> None:

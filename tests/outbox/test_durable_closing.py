@@ -28,7 +28,7 @@ async def test_a_drain_that_looks_while_its_client_is_closed_sends_nothing_any_m
         await draining
     await asyncio.sleep(10)
     assert [] == server.history
-    assert not any(row.lent for row in store.rows)
+    assert not any(row.claimed for row in store.rows)
 
 
 @pytest.mark.row(115)
@@ -71,7 +71,7 @@ async def test_close_waits_for_no_turn_of_rows_that_stay_in_the_outbox(fault: Fa
     with pytest.raises(ClientClosedError):
         await draining
     await asyncio.sleep(0.1)
-    assert not any(row.lent for row in store.rows if row.outcome is None)
+    assert not any(row.claimed for row in store.rows if row.outcome is None)
     assert posts + 1 >= len(server.history), "what was on its way back may be tried until the drain ends"
 
 
@@ -87,4 +87,4 @@ async def test_close_waits_until_the_post_in_flight_is_written_down() -> None:
     with pytest.raises(ClientClosedError):
         await draining
     await asyncio.sleep(0.1)
-    assert not any(row.lent for row in store.rows if row.outcome is None)
+    assert not any(row.claimed for row in store.rows if row.outcome is None)

@@ -59,6 +59,6 @@ async def test_rows_of_a_campaign_that_is_being_given_up_go_back_in_line(slow: s
     drain.cancel()
     await asyncio.gather(drain, return_exceptions=True)
     await batcher.aclose(0)
-    assert [(False, None)] * 5 == [(row.lent, row.flying) for row in store.rows]
+    assert [(False, None)] * 5 == [(row.claimed, row.flying) for row in store.rows]
     report = await durable_engine(server, store).drain(store)
     assert 5 == report.rows

@@ -197,8 +197,8 @@ def engine(server: FakeCampaigns, **policy: Any) -> LeadBatcher:
     """A batcher on the running loop's clock, with the fake campaigns behind it."""
     clock = asyncio.get_running_loop().time
     settings = LanePolicy(**policy)
-    door = LocalGate(ORIGIN, settings.cooldown, clock)
-    return LeadBatcher(server.post, door, explain, policy=settings, clock=clock)
+    gate = LocalGate(ORIGIN, settings.cooldown, clock)
+    return LeadBatcher(server.post, gate, explain, policy=settings, clock=clock)
 
 
 def phones(count: int, start: int = 0) -> list[str]:
@@ -295,9 +295,9 @@ def _check_report(carriers: Carriers, report: IngestReport) -> None:
 
 def _check_truth(carriers: list[tuple[Post, frozenset[str]]], outcome: LeadOutcome) -> None:
     """What an outcome claims is what the server did."""
-    carried = [post for post, _ in carriers]
+    sent = [post for post, _ in carriers]
     listed = {name for _, names in carriers for name in names}
-    doubted = [post for post in carried if post.told == "lost"]
+    doubted = [post for post in sent if post.told == "lost"]
     match outcome.outcome:
         case Outcome.CREATED:
             assert "created" in listed
@@ -305,21 +305,21 @@ def _check_truth(carriers: list[tuple[Post, frozenset[str]]], outcome: LeadOutco
             assert "duplicates" in listed
             first = min(i for i, (_, names) in enumerate(carriers) if "duplicates" in names)
             clear = max((i + 1 for i in range(first) if carriers[i][1] & {"created", "rejected"}), default=0)
-            assert not any(post.told == "lost" for post in carried[:first])
-            assert not any(post.refused_as_a_whole for post in carried[clear:first])
+            assert not any(post.told == "lost" for post in sent[:first])
+            assert not any(post.refused_as_a_whole for post in sent[clear:first])
         case Outcome.CONFIRMED:
             assert "duplicates" in listed
-            unclear = doubted or any(post.refused_as_a_whole for post in carried)
+            unclear = doubted or any(post.refused_as_a_whole for post in sent)
             assert unclear or any(not names for _, names in carriers)
         case Outcome.REJECTED:
-            assert "rejected" in listed or any(post.told == "refused" for post in carried)
+            assert "rejected" in listed or any(post.told == "refused" for post in sent)
         case Outcome.INVALID:
-            assert not carried or outcome.reason is not None
+            assert not sent or outcome.reason is not None
         case Outcome.UNKNOWN:
             assert doubted or any(not names for _, names in carriers)
         case Outcome.NOT_SENT:
-            assert all(post.told in {"unsent", "refused"} for post in carried)
+            assert all(post.told in {"unsent", "refused"} for post in sent)
         case Outcome.REPEATED:
             pass  # it shares the fate of another, which may have stayed here
         case _:
-            assert carried
+            assert sent

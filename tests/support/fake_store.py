@@ -21,14 +21,14 @@ from voiso_async.wire import Response
 
 @define(eq=False)
 class Kept:
-    """A row as the store has it: in line, lent, in flight under a turn, parked or final."""
+    """A row as the store has it: in line, claimed, in flight under a turn, parked or final."""
 
     id: int
     campaign: int
     operation: Operation
     phone: str
     job: str = "j"
-    lent: bool = False
+    claimed: bool = False
     flying: "MemorySlot | None" = None
     doubts: int = 0
     left_out: bool = False
@@ -89,7 +89,7 @@ class MemoryStore:
         asked = wish()
         for row in asked.retry_rows:
             if isinstance(row, StoredRow):
-                assert self.rows[row.id].lent
+                assert self.rows[row.id].claimed
                 self.rows[row.id].flying = turn
         if asked.submission is not None and not asked.retry_rows:
             turn.claim(campaign, asked, asked.submission)
@@ -108,8 +108,12 @@ class MemoryStore:
             Backlog(
                 campaign=campaign,
                 operation=operation,
-                rows=sum(not row.lent for row in open_ if (row.campaign, row.operation) == (campaign, operation)),
-                claimed=sum(row.lent for row in open_ if (row.campaign, row.operation) == (campaign, operation)),
+                rows=sum(
+                    not row.claimed for row in open_ if (row.campaign, row.operation) == (campaign, operation)
+                ),
+                claimed=sum(
+                    row.claimed for row in open_ if (row.campaign, row.operation) == (campaign, operation)
+                ),
             )
             for campaign, operation in keys
         ]
@@ -126,7 +130,7 @@ class MemoryStore:
         await asyncio.sleep(0.001)
         for row in self.rows:
             if row.id in ids and row.flying is None:
-                row.lent = False
+                row.claimed = False
 
     async def suspend(self, campaign: int, reason: str | None, status: int | None = None) -> None:
         self.suspended[campaign] = reason
@@ -155,7 +159,7 @@ class MemorySlot:
             row
             for row in self._store.rows
             if row.outcome is None
-            and not row.lent
+            and not row.claimed
             and (row.campaign, row.operation) == (campaign, wish.operation)
             and wish.job_id in (None, row.job)
         ]
@@ -166,7 +170,7 @@ class MemorySlot:
         else:
             line = line[: wish.max_rows]
         for row in line:
-            row.lent, row.flying = True, self
+            row.claimed, row.flying = True, self
             self.rows.append(
                 StoredRow(
                     row.id,
@@ -186,11 +190,11 @@ class MemorySlot:
 
     def give_back(self) -> None:
         """Nothing has left."""
-        lent = {row.id for row in self.rows if isinstance(row, StoredRow)}
+        claimed = {row.id for row in self.rows if isinstance(row, StoredRow)}
         for row in self._store.rows:
             if row.flying is self:
                 row.flying = None
-                row.lent = row.id not in lent
+                row.claimed = row.id not in claimed
         self._local.release_now(None)
 
     def in_time(self) -> bool:
@@ -204,7 +208,7 @@ class MemorySlot:
         self, results: Iterable[RowResult], hold: float | None, carried: Attempt | None = None
     ) -> None:
         store = self._store
-        flown = [row for row in store.rows if row.flying is self]
+        in_flight = [row for row in store.rows if row.flying is self]
         handed = {row.id: row for row in self.rows if isinstance(row, StoredRow)}
         given = {result.row.id: result for result in results if isinstance(result.row, StoredRow)}
         await asyncio.sleep(0.001)
@@ -212,7 +216,7 @@ class MemorySlot:
             if store.fail_closing:
                 store.fail_closing -= 1
                 raise OutboxError("the disk is full", reason="full")
-            for row in flown:
+            for row in in_flight:
                 row.flying = None
                 row.refused = row.refused or (carried is not None and carried.refused)
                 result = given.get(row.id)
@@ -220,19 +224,19 @@ class MemorySlot:
                     continue
                 row.doubts, row.left_out = result.row.doubts, result.row.unaccounted
                 if result.outcome is Outcome.NOT_SENT:
-                    row.lent = False
+                    row.claimed = False
                 else:
                     row.outcome = result.outcome
-            for id_, lent in handed.items():
+            for id_, claimed in handed.items():
                 if id_ not in given:
-                    store.rows[id_].doubts = lent.doubts
+                    store.rows[id_].doubts = claimed.doubts
             store._news.set()
         finally:
             await self._local.release([], hold)
 
 
 def durable_engine(server: FakeCampaigns, store: MemoryStore, **policy: Any) -> LeadBatcher:
-    """A batcher whose door is the store; nothing durable leaves that the store does not know to be in flight."""
+    """A batcher whose gate is the store; nothing durable leaves that the store does not know to be in flight."""
     clock = asyncio.get_running_loop().time
     settings = LanePolicy(**policy)
 
@@ -246,5 +250,5 @@ def durable_engine(server: FakeCampaigns, store: MemoryStore, **policy: Any) -> 
         assert not phones & (final - flying), "a settled row leaves again"
         return await server.post(campaign, operation, body)
 
-    door = store.gate(ORIGIN, settings)
-    return LeadBatcher(post, door, explain, policy=settings, clock=clock)
+    gate = store.gate(ORIGIN, settings)
+    return LeadBatcher(post, gate, explain, policy=settings, clock=clock)

@@ -94,7 +94,7 @@ class Attempt:
         return dict(zip(self.phones, self.leads, strict=True))
 
     @cached_property
-    def carried(self) -> frozenset[str]:
+    def numbers(self) -> frozenset[str]:
         return frozenset(self.phones)
 
     @property

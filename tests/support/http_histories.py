@@ -146,7 +146,7 @@ class Histories:
                 phone = outcome.phone
                 if phone is None or times[phone] > 1:
                     continue
-                carrying = [a for a in self.attempts if a.client is handed.client and phone in a.carried]
+                carrying = [a for a in self.attempts if a.client is handed.client and phone in a.numbers]
                 if outcome.outcome is Outcome.NOT_SENT:
                     assert all(attempt.ended <= told.at for attempt in carrying), "2: it left after that"
                 elif outcome.outcome is Outcome.UNKNOWN:
@@ -161,7 +161,7 @@ class Histories:
         On a machine that is busy elsewhere a server may read a request only after its client has given up.
         """
         for post in self.posts:
-            same = [attempt for attempt in self.attempts if self._carried(attempt, post)]
+            same = [attempt for attempt in self.attempts if self._is_that_of(attempt, post)]
             running = [attempt for attempt in same if post.began <= attempt.ended]
             late = [attempt for attempt in same if attempt.exchange is None and attempt.told == "lost"]
             if late and all(attempt.told == "unsent" for attempt in running):
@@ -172,7 +172,7 @@ class Histories:
             if attempt.told == "unsent":
                 assert () == attempt.applied, "2: proved as not sent, and applied all the same"
 
-    def _carried(self, attempt: Attempt, post: Exchange) -> bool:
+    def _is_that_of(self, attempt: Attempt, post: Exchange) -> bool:
         ours = post.body == attempt.body[: len(post.body)] and attempt.began <= post.began
         return ours and post.path == f"/campaigns/{attempt.campaign}/leads"
 
@@ -185,7 +185,7 @@ class Histories:
             assert proves_itself_otherwise or 1 == exchange.authorization_count, "12"
         for attempt in self.attempts:
             assert 1 <= len(attempt.leads) <= 1000, "7"
-            assert len(attempt.leads) == len(attempt.carried), "7"
+            assert len(attempt.leads) == len(attempt.numbers), "7"
 
     def _check_pace(self) -> None:
         for campaign in {attempt.campaign for attempt in self.attempts}:
@@ -205,10 +205,10 @@ class Histories:
             for phone in attempt.phones:
                 before = last.get((attempt.client, attempt.campaign, phone))
                 if before is not None and times[attempt.client, phone] == 1:
-                    assert attempt.carried <= before.carried, "8"
+                    assert attempt.numbers <= before.numbers, "8"
                     assert attempt.by_phone[phone] == before.by_phone[phone], "8"
                     assert before.told != "answered" or 1 != len(before.lists_of(phone)), "4 and 9"
-                    assert attempt.carried != before.carried or attempt.body == before.body, "8"
+                    assert attempt.numbers != before.numbers or attempt.body == before.body, "8"
                 last[attempt.client, attempt.campaign, phone] = attempt
 
 
@@ -252,11 +252,11 @@ class _CallCheck:
         assert phone is not None or kind is Outcome.INVALID, "2"
         if phone is None or kind in {Outcome.INVALID, Outcome.REPEATED}:
             return
-        carrying = [attempt for attempt in self._attempts if phone in attempt.carried]
+        carrying = [attempt for attempt in self._attempts if phone in attempt.numbers]
         closed = isinstance(self.handed.error, ClientClosedError)
         evidence = _Evidence(phone, carrying, closed=closed, alone=self.times[phone] <= 1)
-        complaint = evidence.against(kind)
-        assert not complaint, f"{complaint}, and called {kind.value}"
+        objection = evidence.against(kind)
+        assert not objection, f"{objection}, and called {kind.value}"
         if kind in {Outcome.CREATED, Outcome.DUPLICATE, Outcome.CONFIRMED}:
             assert phone in self.histories.sandbox.campaigns[self.handed.campaign].leads, (
                 "2: the server's own book"

@@ -59,48 +59,48 @@ def test_when_every_row_is_named_none_is_singled_out() -> None:
 
 
 def test_two_disjoint_parts_refused_alike_blame_the_call() -> None:
-    suspects = BatchBisection(rows(8), NO, 60)
+    bisection = BatchBisection(rows(8), NO, 60)
     for blamed in (False, True):
-        part = suspects.next_part()
+        part = bisection.next_part()
         assert part is not None
-        suspects.refused(part, NO)
-        assert blamed is suspects.fault_is_common()
+        bisection.refused(part, NO)
+        assert blamed is bisection.fault_is_common()
 
 
 def test_another_text_or_an_accepted_part_clears_the_call() -> None:
-    suspects = BatchBisection(rows(8), NO, 60)
-    first, second = suspects.next_part(), suspects.next_part()
+    bisection = BatchBisection(rows(8), NO, 60)
+    first, second = bisection.next_part(), bisection.next_part()
     assert first is not None
     assert second is not None
-    suspects.refused(first, NO)
-    suspects.refused(second, Refusal(422, "other", {}))
-    assert not suspects.fault_is_common()
-    suspects.refused(second, NO)
-    suspects.accepted()
-    assert not suspects.fault_is_common()
+    bisection.refused(first, NO)
+    bisection.refused(second, Refusal(422, "other", {}))
+    assert not bisection.fault_is_common()
+    bisection.refused(second, NO)
+    bisection.accepted()
+    assert not bisection.fault_is_common()
 
 
 @given(st.integers(2, 200), st.sets(st.integers(0, 199), min_size=1, max_size=4), st.integers(1, 5))
 def test_the_search_finds_exactly_the_poisoned_rows(count: int, poisoned: set[int], calls: int) -> None:
     """With posts enough, every poisoned row stands alone and every other is in an accepted part."""
     poisoned = {index % count for index in poisoned}
-    suspects = BatchBisection(rows(count, calls), NO, 10_000)
+    bisection = BatchBisection(rows(count, calls), NO, 10_000)
     refused, accepted = set(), set()
-    while part := suspects.next_part():
+    while part := bisection.next_part():
         bad = {row.index for row in part} & poisoned
         if not bad:
             accepted |= {row.index for row in part}
-        elif suspects.refused(part, NO):
+        elif bisection.refused(part, NO):
             refused |= bad
     assert poisoned == refused
     assert set(range(count)) - poisoned == accepted
 
 
 def test_posts_are_limited_and_the_rest_is_given_back() -> None:
-    suspects = BatchBisection(rows(100), NO, 3)
+    bisection = BatchBisection(rows(100), NO, 3)
     sent = 0
-    while part := suspects.next_part():
+    while part := bisection.next_part():
         sent += 1
-        suspects.refused(part, NO)
+        bisection.refused(part, NO)
     assert 3 == sent
-    assert list(range(100)) == sorted(row.index for row in suspects.remaining())
+    assert list(range(100)) == sorted(row.index for row in bisection.remaining())

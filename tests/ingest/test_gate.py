@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import anyio
 import pytest
 
-from voiso_async.ingest import gate as door
+from voiso_async.ingest import gate
 from voiso_async.ingest.gate import LocalGate, LocalSlot
 
 ORIGIN = "https://voiso.example:443"
@@ -30,18 +30,18 @@ def now() -> float:
 async def test_turns_come_in_order_of_arrival(local: LocalGate) -> None:
     order: list[tuple[int, float]] = []
 
-    async def visit(number: int) -> None:
+    async def use(number: int) -> None:
         turn = await local.acquire(3)
         order.append((number, now()))
         await asyncio.sleep(1)
         await turn.release([], 0.0)
 
-    await asyncio.gather(*(visit(number) for number in range(4)))
+    await asyncio.gather(*(use(number) for number in range(4)))
     assert [(0, 0.0), (1, 3.0), (2, 6.0), (3, 9.0)] == order
 
 
 @pytest.mark.virtual
-async def test_the_cooldown_counts_from_landing_and_a_longer_hold_wins(local: LocalGate) -> None:
+async def test_the_cooldown_counts_from_release_and_a_longer_hold_wins(local: LocalGate) -> None:
     turn = await local.acquire(3)
     turn.attempt_ended()
     await asyncio.sleep(1)
@@ -102,7 +102,7 @@ async def test_cancelled_while_waiting_never_holds_the_gate(local: LocalGate) ->
 def test_two_loops_in_two_threads_keep_the_rule() -> None:
     stays: list[tuple[float, float]] = []
 
-    async def visit() -> None:
+    async def use() -> None:
         local = LocalGate(ORIGIN, 0.05)
         for _ in range(3):
             turn = await local.acquire(3)
@@ -112,7 +112,7 @@ def test_two_loops_in_two_threads_keep_the_rule() -> None:
             stays.append((began, time.monotonic()))
             await turn.release([], 0.0)
 
-    threads = [threading.Thread(target=lambda: asyncio.run(visit())) for _ in range(2)]
+    threads = [threading.Thread(target=lambda: asyncio.run(use())) for _ in range(2)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -123,13 +123,13 @@ def test_two_loops_in_two_threads_keep_the_rule() -> None:
 
 
 def test_two_runs_after_each_other_keep_the_cooldown() -> None:
-    async def visit() -> float:
+    async def use() -> float:
         turn = await LocalGate(ORIGIN, 0.1).acquire(3)
         began = time.monotonic()
         await turn.release([], 0.0)
         return began
 
-    assert asyncio.run(visit()) + 0.1 <= asyncio.run(visit())
+    assert asyncio.run(use()) + 0.1 <= asyncio.run(use())
 
 
 def test_a_holder_whose_loop_is_gone_does_not_keep_the_gate() -> None:
@@ -138,12 +138,12 @@ def test_a_holder_whose_loop_is_gone_does_not_keep_the_gate() -> None:
     kept = loop.run_until_complete(LocalGate(ORIGIN, 0.1).acquire(3))
     loop.close()
 
-    async def visit() -> float:
+    async def use() -> float:
         await LocalGate(ORIGIN, 0.1).acquire(3)
         return time.monotonic()
 
     found = time.monotonic()
-    assert found + 0.1 <= asyncio.run(visit())
+    assert found + 0.1 <= asyncio.run(use())
     assert kept is not None
 
 
@@ -222,20 +222,20 @@ def test_a_waiter_whose_loop_rests_is_passed_over_and_keeps_its_place(loops: Loo
     local = LocalGate(ORIGIN, 0.1, lambda: next(moments))
     order: list[str] = []
 
-    async def visit(name: str) -> None:
+    async def use(name: str) -> None:
         turn = await local.acquire(3)
         order.append(name)
         await turn.release([], 0.0)
 
     async def begin() -> asyncio.Task[None]:
-        await visit("first")
-        waiting = asyncio.create_task(visit("rested"))
+        await use("first")
+        waiting = asyncio.create_task(use("rested"))
         await asyncio.sleep(0)
         return waiting
 
     waiting = resting.run_until_complete(begin())
     moments = iter([0.1] * 2)
-    running.run_until_complete(visit("running"))
+    running.run_until_complete(use("running"))
     moments = iter([0.1, *[0.2] * 2])
     resting.run_until_complete(waiting)
     assert ["first", "running", "rested"] == order
@@ -313,8 +313,8 @@ def test_a_forked_child_forgets_the_parents_holder_and_keeps_the_cooldown() -> N
         await LocalGate(ORIGIN, 0.1).acquire(3)
         pid = os.fork()
         if pid == 0:  # pragma: no cover - runs in the child
-            gate = door._GATES[ORIGIN, 3]
-            os._exit(0 if gate._holder is None and gate.opens_in(time.monotonic()) > 1 else 1)
+            state = gate._GATES[ORIGIN, 3]
+            os._exit(0 if state._holder is None and state.opens_in(time.monotonic()) > 1 else 1)
         _, status = await asyncio.to_thread(os.waitpid, pid, 0)
         return os.waitstatus_to_exitcode(status)
 
