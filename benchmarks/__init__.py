@@ -1,1 +1,1 @@
-"""How fast, beside what a careful user would write without this package, and beside what physics allows."""
+"""Measures speed against what a careful user would write without this package, and against the physical limit."""

@@ -32,7 +32,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the benchmarks; missed targets are reported, not punished: 0 unless one could not be run."""
+    """Run the benchmarks. The exit code is 0 unless one could not run: a missed target is only reported."""
     parser = _parser()
     options = parser.parse_args(arguments)
     if unknown := sorted({*options.names} - {*BENCHMARKS}):

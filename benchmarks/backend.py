@@ -1,4 +1,4 @@
-"""Starting the server in its own process, and reading the times that it kept."""
+"""Starts the server in its own process, and reads the times that it recorded."""
 
 import subprocess
 import sys
@@ -17,18 +17,18 @@ KEY = "bench-key"
 
 
 class Log(msgspec.Struct):
-    """Each lead call as (campaign, began, ended, rows) by the server's clock, and how many came too early."""
+    """Each lead call as (campaign, began, ended, rows) by the server's clock, and the number of early ones."""
 
     calls: list[tuple[int, float, float, int]]
     too_early: int
 
     def cycles(self, campaign: int) -> list[float]:
-        """Seconds from one lead call's beginning to the next one's."""
+        """Seconds from the start of one lead call to the start of the next."""
         began = [call[1] for call in self.calls if call[0] == campaign]
         return [later - earlier for earlier, later in pairwise(began)]
 
     def gaps(self) -> list[float]:
-        """Seconds from the end of each lead call to the beginning of the next of its campaign."""
+        """Seconds from the end of each lead call to the start of its campaign's next."""
         by_campaign: dict[int, list[tuple[float, float]]] = defaultdict(list)
         for campaign, began, ended, _ in self.calls:
             by_campaign[campaign].append((began, ended))
@@ -43,11 +43,11 @@ class Backend:
 
     @property
     def api(self) -> str:
-        """The root of every call."""
+        """The base URL of every call."""
         return f"{self.url}/api/v4"
 
     def log(self) -> Log:
-        """Read the times kept so far."""
+        """Read the times recorded so far."""
         with urlopen(f"{self.url}/log") as answer:  # noqa: S310 - our own server
             return msgspec.json.decode(answer.read(), type=Log)
 
@@ -61,7 +61,7 @@ def backend(
     users: int = 0,
     new_fields: bool = False,
 ) -> Iterator[Backend]:
-    """Serve while the block runs."""
+    """Run the server during the block."""
     options = {"cooldown": cooldown, "server-time": server_time, "latency": latency, "users": users}
     settings = [f"--{name}={value}" for name, value in options.items()] + ["--new-fields"] * new_fields
     command = [sys.executable, "-m", "benchmarks.server", *settings]

@@ -23,7 +23,7 @@ __all__ = ["BENCHMARKS", "measure"]
 
 
 class Run(Protocol):
-    """How a benchmark is begun; ``quick`` makes everything small."""
+    """Starts a benchmark; ``quick`` makes everything small."""
 
     def __call__(self, *, quick: bool) -> Result: ...
 

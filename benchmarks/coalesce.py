@@ -1,4 +1,4 @@
-"""A thousand web requests with one lead each, at the same moment, for the same campaign."""
+"""A thousand concurrent web requests with one lead each, all for one campaign."""
 
 import asyncio
 import time
@@ -17,7 +17,7 @@ CALLS = 1000
 
 
 def run(*, quick: bool) -> Result:
-    """Make all calls at once; the peer's cycles are all alike, so a few of them tell how long all take."""
+    """Make all calls at once. The peer's cycles are all alike, so a few of them show how long all would take."""
     server_time, cooldown = (0.05, 0.2) if quick else (0.5, 2.0)
     sample = 3 if quick else 8
     with backend(server_time=server_time, cooldown=cooldown) as server:

@@ -1,4 +1,4 @@
-"""A listing of a hundred pages from a server that takes its time: one by one, and eight at a time."""
+"""Reads a listing of a hundred pages from a slow server: one page at a time, and eight at a time."""
 
 import asyncio
 import time
@@ -21,7 +21,7 @@ SEQUENTIAL = "ours, one by one"
 
 
 def run(*, quick: bool) -> Result:
-    """Read everything, in order, with each client; the quickest of some rounds counts."""
+    """Read everything, in order, with each client; the fastest round counts."""
     pages, latency, rounds = (16, 0.02, 1) if quick else (100, 0.05, 3)
     with backend(users=pages * PAGE, latency=latency) as server:
         found = [asyncio.run(_run(server, pages)) for _ in range(rounds)]
@@ -45,7 +45,7 @@ def run(*, quick: bool) -> Result:
 
 async def _run(server: Backend, pages: int) -> dict[str, float]:
     async with VoisoClient(KEY, base_url=server.url) as voiso:
-        await voiso.users.list(page_size=1)  # the connection stands, as in the life of a service
+        await voiso.users.list(page_size=1)  # the connection is open already, as in a service that runs for long
         seconds = {
             SEQUENTIAL: await _timed(voiso.users.list(page_size=PAGE).collect, pages),
             "ours": await _timed(lambda: voiso.users.list(page_size=PAGE).collect(concurrency=CONCURRENCY), pages),
@@ -69,7 +69,7 @@ async def _timed(collect: Callable[[], Awaitable[Sequence[object]]], pages: int)
 
 
 async def _side_by_side(read: Callable[[int, int], Awaitable[Sequence[object]]], pages: int) -> list[object]:
-    """Read eight pages at a time, as a user would who knows how many there are."""
+    """Read eight pages at a time, as a user would who knows the number of pages."""
     room = asyncio.Semaphore(CONCURRENCY)
 
     async def page(offset: int) -> Sequence[object]:

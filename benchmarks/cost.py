@@ -27,7 +27,7 @@ TYPED, BULK, FLOOR = "httpx + pydantic", "bulk helper", "msgspec alone"
 
 
 class Answers:
-    """What a server would answer, made beforehand: giving it costs nothing."""
+    """The server's answers, made in advance, so that they cost nothing while the clock runs."""
 
     def __init__(self, mappings: list[dict[str, Any]]) -> None:
         self._bodies = [
@@ -45,13 +45,13 @@ class Answers:
         self._next = 0
 
     def take(self) -> bytes:
-        """Give the answer to the next batch, and after the last one begin again."""
+        """Return the answer to the next batch; after the last one start again."""
         self._next += 1
         return self._bodies[(self._next - 1) % len(self._bodies)]
 
 
 def run(*, quick: bool) -> Result:
-    """Let each contender do the same batches; the cheapest of some rounds counts."""
+    """Let each contender send the same batches; the cheapest round counts."""
     return asyncio.run(_run(3 if quick else 5, 3 if quick else 60))
 
 

@@ -1,4 +1,4 @@
-"""A spreadsheet of two million contacts on its way into the outbox."""
+"""Reads a spreadsheet of two million contacts, as on its way into the outbox."""
 
 import asyncio
 import csv
@@ -25,7 +25,7 @@ WARM = 2000
 
 
 def run(*, quick: bool) -> Result:
-    """Read the same file with ours and with the plain csv module, each in a process of its own."""
+    """Read the same file with this package and with the plain csv module, each in its own process."""
     rows = 20_000 if quick else 2_000_000
     with tempfile.TemporaryDirectory() as folder:
         path, small = Path(folder, "leads.csv"), Path(folder, "small.csv")

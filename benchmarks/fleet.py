@@ -1,4 +1,4 @@
-"""Many campaigns in one process, each at full pace: the scene of several benchmarks."""
+"""Many campaigns in one process, each at full pace: the setup of several benchmarks."""
 
 import asyncio
 from collections import defaultdict
@@ -14,7 +14,7 @@ from benchmarks.peers.hand_written import HandWritten
 from benchmarks.peers.typed import Typed, new_client
 from voiso_async import LanePolicy, VoisoClient
 
-__all__ = ["PEERS", "Fleet", "Sailed", "Scene", "hand_written", "ours", "sail", "typed"]
+__all__ = ["PEERS", "Fleet", "FleetRun", "Scene", "hand_written", "ours", "run_fleet", "typed"]
 
 BATCH = 1000
 
@@ -24,7 +24,7 @@ Fleet = Callable[["Scene", Backend, Callable[[Add], Awaitable[None]]], Awaitable
 
 @frozen(kw_only=True)
 class Scene:
-    """So many campaigns with so many full batches each; they begin spread over one cycle."""
+    """A number of campaigns with a number of full batches each; their starts are spread over one cycle."""
 
     campaigns: int
     batches: int
@@ -38,13 +38,13 @@ class Scene:
 
     @property
     def ceiling(self) -> float:
-        """Leads per second that all campaigns together can take."""
+        """Leads per second that all campaigns together can accept."""
         return self.campaigns * BATCH / self.cycle
 
 
 @frozen(kw_only=True)
-class Sailed:
-    """What came of it: each campaign's share of its ceiling, processor seconds per second, and the loop's lag."""
+class FleetRun:
+    """The result: each campaign's share of its ceiling, processor seconds per second, and the loop's lag."""
 
     shares: list[float]
     processor: float
@@ -80,7 +80,7 @@ async def typed(scene: Scene, server: Backend, start: Callable[[Add], Awaitable[
 PEERS: dict[str, Fleet] = {"lock and sleep": hand_written, "httpx + pydantic": typed}
 
 
-def sail(scene: Scene, fleet: Fleet) -> Sailed:
+def run_fleet(scene: Scene, fleet: Fleet) -> FleetRun:
     """Send everything, and measure."""
     lag = Lag()
 
@@ -105,7 +105,7 @@ def sail(scene: Scene, fleet: Fleet) -> Sailed:
         if campaign in began:
             cycles[campaign].append(start - began[campaign])
         began[campaign] = start
-    return Sailed(
+    return FleetRun(
         shares=[scene.cycle * len(times) / sum(times) for times in cycles.values()],
         processor=spent.processor / spent.wall,
         lag=lag,

@@ -1,6 +1,6 @@
-"""The event loop under two hundred busy lanes: how late does other code of the same process wake?"""
+"""The event loop under two hundred busy lanes: how late other code of the same process wakes."""
 
-from benchmarks.fleet import PEERS, Scene, ours, sail
+from benchmarks.fleet import PEERS, Scene, ours, run_fleet
 from benchmarks.meter import percentile
 from benchmarks.result import Line, Result, Target
 
@@ -10,13 +10,13 @@ NOTE = "the rest of a wait was taken by other processes of the machine, the serv
 
 
 def run(*, quick: bool) -> Result:
-    """Watch the loop while all lanes are busy."""
+    """Measure the loop's lag while all lanes are busy."""
     if quick:
         scene = Scene(campaigns=10, batches=3, server_time=0.05, cooldown=0.2)
     else:
         scene = Scene(campaigns=200, batches=10, server_time=0.5, cooldown=2.0)
-    found = {"ours": sail(scene, ours).lag}
-    found |= {name: sail(scene, peer).lag for name, peer in ({} if quick else PEERS).items()}
+    found = {"ours": run_fleet(scene, ours).lag}
+    found |= {name: run_fleet(scene, peer).lag for name, peer in ({} if quick else PEERS).items()}
     lines = []
     for share, name in ((0.5, "median"), (0.99, "p99"), (0.999, "p99.9")):
         late = {who: 1000 * percentile(lag.samples, share) for who, lag in found.items()}

@@ -1,4 +1,4 @@
-"""One campaign at full pace: how near its physical ceiling, and what each cycle costs beyond it."""
+"""One campaign at full pace: its share of the physical ceiling, and the cost of each cycle beyond it."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -23,7 +23,7 @@ Add = Callable[[Backend, float, int], Awaitable[object]]
 
 
 def run(*, quick: bool) -> Result:
-    """Send full batches one after the other, ours and the peers', each to a campaign and server of its own."""
+    """Send full batches one after the other with each client, each to its own campaign and server."""
     server_time, cooldown, count = (0.05, 0.2, 3) if quick else (0.5, 2.0, 20)
     logs: dict[str, Log] = {}
     for name, add in ((OURS, _ours), ("lock and sleep", _hand_written), ("httpx + pydantic", _typed)):

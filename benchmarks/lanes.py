@@ -1,6 +1,6 @@
-"""Two hundred campaigns in one process: does each keep its pace, and what does it cost?"""
+"""Two hundred campaigns in one process: the pace that each keeps, and the cost."""
 
-from benchmarks.fleet import PEERS, Sailed, Scene, ours, sail
+from benchmarks.fleet import PEERS, FleetRun, Scene, ours, run_fleet
 from benchmarks.result import Line, Picture, Result, Series, Target
 
 __all__ = ["run"]
@@ -9,12 +9,12 @@ CURVE = (1, 10, 50, 100, 200)
 
 
 def run(*, quick: bool) -> Result:
-    """Sail with all campaigns, then draw how the throughput grows with their number."""
+    """Run all campaigns, then draw how the throughput grows with their number."""
     scene = _scene(10, 3, quick=quick) if quick else _scene(200, 20, quick=quick)
-    found = sail(scene, ours)
-    # A peer that falls behind would take many times as long: a quarter of the batches shows its pace.
+    found = run_fleet(scene, ours)
+    # a peer that falls behind would take many times as long: a quarter of the batches shows its pace
     peers = {
-        name: sail(_scene(scene.campaigns, max(scene.batches // 4, 2), quick=quick), peer)
+        name: run_fleet(_scene(scene.campaigns, max(scene.batches // 4, 2), quick=quick), peer)
         for name, peer in PEERS.items()
     }
     return Result(
@@ -56,8 +56,8 @@ def _scene(campaigns: int, batches: int, *, quick: bool) -> Scene:
     return Scene(campaigns=campaigns, batches=batches, **times)
 
 
-def _speed(scene: Scene, sailed: Sailed) -> float:
-    return scene.ceiling * sum(sailed.shares) / len(sailed.shares)
+def _speed(scene: Scene, fleet_run: FleetRun) -> float:
+    return scene.ceiling * sum(fleet_run.shares) / len(fleet_run.shares)
 
 
 def _picture(*, quick: bool) -> Picture:
@@ -65,7 +65,7 @@ def _picture(*, quick: bool) -> Picture:
     scenes = [_scene(count, 3 if quick else 5, quick=quick) for count in counts]
     fleets = {"ours": ours, **({} if quick else PEERS)}
     series = [
-        Series(name, tuple(map(float, counts)), tuple(_speed(scene, sail(scene, fleet)) for scene in scenes))
+        Series(name, tuple(map(float, counts)), tuple(_speed(scene, run_fleet(scene, fleet)) for scene in scenes))
         for name, fleet in fleets.items()
     ]
     limit = Series("physical limit", tuple(map(float, counts)), tuple(scene.ceiling for scene in scenes))

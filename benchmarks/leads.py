@@ -1,4 +1,4 @@
-"""Leads and users as they are met in practice, in any number and always the same."""
+"""Typical leads and users, in any number, the same in each run."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -9,7 +9,7 @@ Lead = dict[str, Any]
 
 
 def phone(number: int) -> str:
-    """Give the number of a lead: fifteen digits of a range kept for fiction."""
+    """Return the number of a lead: fifteen digits that begin with a range reserved for fiction."""
     return f"1201555{number:08}"
 
 
@@ -56,6 +56,6 @@ def user(number: int) -> Lead:
 
 
 def grown(known: Lead) -> Lead:
-    """Add to a user what the vendor may add some day: to the user, and to each team."""
+    """Add fields that the vendor may add some day, to a user and to each of its teams."""
     teams = [team | {"colour": "red"} for team in known["teams"]]
     return known | {"teams": teams, "presence": {"state": "away", "since": None}, "rating": 4.5}

@@ -1,4 +1,4 @@
-"""Two million leads through ``add`` from a generator: what stays in memory, and how long the loop is held."""
+"""Two million leads through ``add`` from a generator: memory, and how long the event loop is blocked."""
 
 import asyncio
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ Found = tuple[float, float, float, list[tuple[float, float]]]
 
 
 def run(*, quick: bool) -> Result:
-    """Add everything as fast as the server answers, with and without dedupe, each in a process of its own."""
+    """Add everything as fast as the server answers, with and without dedupe, each in its own process."""
     rows = 20_000 if quick else 2_000_000
     exact, unchecked = apart(_measured, rows, dedupe=True), apart(_measured, rows, dedupe=False)
     return Result(

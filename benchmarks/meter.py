@@ -1,4 +1,4 @@
-"""What a process spends: processor time, memory, and the time its event loop is held."""
+"""Measures a process: processor time, memory, and how long its event loop is blocked."""
 
 import asyncio
 import gc
@@ -16,7 +16,7 @@ from attrs import define, field
 __all__ = ["Lag", "Spent", "cheapest", "lag_of", "megabytes", "peak_megabytes", "percentile", "spending"]
 
 GLANCE = 0.002
-"""Seconds between two looks at the event loop."""
+"""Seconds between two measurements of the event loop."""
 STATUS = Path("/proc/self/status")
 
 
@@ -38,9 +38,9 @@ def spending() -> Iterator[Spent]:
 
 
 async def cheapest(contenders: Mapping[str, Callable[[], Awaitable[object]]], rounds: int) -> dict[str, float]:
-    """Give the processor seconds of each contender's cheapest round: the others were disturbed.
+    """Return the processor seconds of each contender's cheapest round: the others were disturbed.
 
-    They take turns, so that a busy moment of the machine does not hit one alone.
+    The contenders alternate, so that a busy moment of the machine does not hit one alone.
     """
     best = dict.fromkeys(contenders, float("inf"))
     for _ in range(rounds):
@@ -53,12 +53,12 @@ async def cheapest(contenders: Mapping[str, Callable[[], Awaitable[object]]], ro
 
 
 def megabytes() -> float:
-    """Tell how much memory this process has now (where that is not known, its peak)."""
+    """Return the memory that this process uses now, in MiB (its peak where the system does not tell)."""
     return _status("VmRSS")
 
 
 def peak_megabytes() -> float:
-    """Tell the most memory this process ever had."""
+    """Return the peak of the memory of this process."""
     return _status("VmHWM")
 
 
@@ -72,10 +72,10 @@ def _status(name: str) -> float:
 
 @define
 class Lag:
-    """How late the event loop woke a task that asked to be woken, in seconds.
+    """How late the event loop woke a task, in seconds.
 
-    ``samples`` go by the wall clock; ``held`` is the processor time that the loop's thread spent meanwhile: what
-    is beyond it was taken by other processes.
+    ``samples`` are by the wall clock; ``held`` is the processor time that the loop's thread spent meanwhile. Other
+    processes took the difference.
     """
 
     samples: list[float] = field(factory=list)
@@ -84,7 +84,7 @@ class Lag:
 
 @asynccontextmanager
 async def lag_of(loop_lag: Lag, *, after: float = 0.0) -> AsyncIterator[None]:
-    """Watch the running loop while the block runs, but not in its first ``after`` seconds."""
+    """Measure the running loop during the block, except in its first ``after`` seconds."""
 
     async def watch() -> None:
         await asyncio.sleep(after)
@@ -104,7 +104,7 @@ async def lag_of(loop_lag: Lag, *, after: float = 0.0) -> AsyncIterator[None]:
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """Give the value below which a share of all lies; the greatest where there are too few."""
+    """Return the value below which a share of all lies, or the greatest if there are too few."""
     if len(values) < 2:
         return values[0] if values else 0.0
     cuts = statistics.quantiles(values, n=1000, method="inclusive")

@@ -1,4 +1,4 @@
-"""Rows put into a file, claimed and settled."""
+"""Puts rows into a file, claims them and settles them."""
 
 import asyncio
 import sqlite3
@@ -26,7 +26,7 @@ PUT = 10_000
 
 
 def run(*, quick: bool) -> Result:
-    """Put, claim and settle with our outbox; for the peer put with plain SQLite, as durable as ours."""
+    """Put, claim and settle with the outbox; the peer puts with plain SQLite, equally durable."""
     rows = 20_000 if quick else 300_000
     with tempfile.TemporaryDirectory() as folder:
         putting, turns = asyncio.run(_ours(Path(folder, "leads.db"), rows, 5 if quick else 60))
@@ -79,14 +79,14 @@ async def _ours(path: Path, rows: int, count: int) -> tuple[float, list[float]]:
 
 
 class _Owner:
-    """Who waits for rows that nobody sends."""
+    """Stands for the job of the rows: they are not sent."""
 
     operation = Operation.ADD
     cancelled = False
     on_attempt: Callable[[Attempt], None] = staticmethod(lambda _: None)
 
     def resolve(self, _: object) -> None:
-        """Nobody is told."""
+        """Do nothing: no caller waits."""
 
 
 def _plain(path: Path, rows: int) -> float:

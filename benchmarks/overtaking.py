@@ -1,4 +1,4 @@
-"""Single leads that must not wait behind an import of a hundred thousand."""
+"""Single leads beside an import of a hundred thousand: they must not wait behind it."""
 
 import asyncio
 import random
@@ -25,7 +25,7 @@ Add = Callable[[Any], Awaitable[object]]
 
 
 def run(*, quick: bool) -> Result:
-    """Add single leads at random moments while the import runs; all times are scaled to a fifth."""
+    """Add single leads at random times during the import. All times are scaled down to a fifth."""
     server_time, cooldown = (0.02, 0.08) if quick else (0.1, 0.4)
     seconds = 1.5 if quick else 45.0
     cycle = server_time + cooldown

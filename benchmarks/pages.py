@@ -19,7 +19,7 @@ TYPED, GENERATED, FLOOR = "httpx + pydantic", "openapi-python-client", "aiohttp 
 
 
 def run(*, quick: bool) -> Result:
-    """Read the same pages with every client; the cheapest of some rounds counts."""
+    """Read the same pages with every client; the cheapest round counts."""
     usual = (Target("<=", 0.5, TYPED), Target("<=", 1.8, FLOOR))
     return Result(
         name="pages",

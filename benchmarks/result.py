@@ -1,4 +1,4 @@
-"""What a benchmark found: lines of figures, each beside its peers, its limit and its targets."""
+"""The result of a benchmark: lines of figures, each beside its peers, its limit and its targets."""
 
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -10,7 +10,7 @@ __all__ = ["Line", "Picture", "Result", "Series", "Target"]
 
 @frozen
 class Target:
-    """``ours`` must be at most or at least ``value``, or so many times the figure of a peer or of ``"limit"``."""
+    """``ours`` must be at most or at least ``value``, alone or times the figure of a peer or of ``"limit"``."""
 
     sign: Literal["<=", ">="]
     value: float
@@ -29,7 +29,7 @@ class Line:
     targets: tuple[Target, ...] = ()
 
     def ratio(self, against: str | None) -> float:
-        """Ours, as a multiple of a peer's figure or of the limit, or as it is."""
+        """Our figure, as a multiple of a peer's or of the limit, or as it is."""
         if against is None:
             return self.ours
         reference = self.limit if against == "limit" else self.peers[against]
@@ -52,7 +52,7 @@ class Series:
 
 @frozen(kw_only=True)
 class Picture:
-    """What is drawn where a picture says more than a table."""
+    """A picture, for what a table shows badly."""
 
     kind: Literal["curves", "histogram"]
     title: str
@@ -63,7 +63,7 @@ class Picture:
 
 @frozen(kw_only=True)
 class Result:
-    """All that one benchmark found."""
+    """Everything that one benchmark measured."""
 
     name: str
     title: str
@@ -73,11 +73,11 @@ class Result:
 
     @property
     def missed(self) -> list[str]:
-        """The lines that do not reach a target."""
+        """The lines that miss a target."""
         return [line.what for line in self.lines if not all(line.meets(target) for target in line.targets)]
 
     def as_dict(self) -> dict[str, Any]:
-        """Give plain JSON values, ratios included; the picture is left out."""
+        """Return plain JSON values with the ratios, without the picture."""
         lines = [
             asdict(line)
             | {

@@ -1,6 +1,7 @@
-"""The other side of the wire, in a process of its own: the pace of the contract, and as little work as can be.
+"""The server of the benchmarks, a process of its own that keeps Voiso's pace and does little else.
 
-It keeps the two-second rule like the sandbox but checks no lead: a judge of time must not be short of it.
+Like the sandbox it allows one lead call in two seconds for a campaign, but it checks no lead: a server that is
+short of processor time would distort the figures.
 ``python -m benchmarks.server`` prints its URL and serves until its standard input ends.
 """
 
@@ -22,7 +23,7 @@ JSON = {"Content-Type": "application/json"}
 
 
 class Numbered(msgspec.Struct):
-    """All that this server wants to know of a lead."""
+    """The only field of a lead that this server reads."""
 
     phone_number: str
 
@@ -36,7 +37,7 @@ class Lists(msgspec.Struct):
 
 
 class Server:
-    """Takes leads at the pace of the contract, shows users page by page, and keeps the times."""
+    """Accepts leads at Voiso's pace, serves users page by page, and records the times."""
 
     def __init__(
         self, *, cooldown: float, server_time: float, latency: float, users: int, new_fields: bool

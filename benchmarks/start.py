@@ -1,4 +1,4 @@
-"""What ``import voiso_async`` costs beside the library under it."""
+"""The cost of ``import voiso_async`` beside that of the HTTP library alone."""
 
 import compileall
 import shutil
@@ -24,7 +24,7 @@ sys.stdout.write(str(time.process_time() - began))
 
 
 def run(*, quick: bool) -> Result:
-    """Import in turn, each time in a new interpreter; the cheapest round of each counts."""
+    """Import alternately, each time in a new interpreter; the cheapest round of each counts."""
     rounds = 3 if quick else 25
     spent = {"voiso_async": float("inf"), "aiohttp": float("inf")}
     with _installed() as folder:
@@ -49,7 +49,7 @@ def run(*, quick: bool) -> Result:
 
 @contextmanager
 def _installed() -> Iterator[Path]:
-    """Give a folder with the package as installers leave it, with its bytecode; a source tree may have none."""
+    """Return a folder with the package and its bytecode, as installers leave it; a source tree may have none."""
     with tempfile.TemporaryDirectory() as folder:
         package = Path(folder, "voiso_async")
         shutil.copytree(Path(voiso_async.__file__).parent, package)

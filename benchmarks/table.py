@@ -1,4 +1,4 @@
-"""Results as tables, for a terminal and for a README."""
+"""Prints results as tables, for a terminal and for a README."""
 
 from rich.console import Console
 from rich.table import Table
@@ -9,7 +9,7 @@ __all__ = ["markdown_rows", "show"]
 
 
 def show(result: Result, console: Console, *, judge: bool) -> None:
-    """Print a result; with ``judge`` say of each target whether it was reached."""
+    """Print a result; with ``judge`` also whether each target was reached."""
     table = Table("what", title=f"{result.name}: {result.title}", title_justify="left")
     for heading in ("ours", "peers", "limit", "ratio", "target"):
         table.add_column(heading, justify="left" if heading in ("peers", "target") else "right")
@@ -21,7 +21,7 @@ def show(result: Result, console: Console, *, judge: bool) -> None:
 
 
 def markdown_rows(result: Result) -> list[str]:
-    """Give the lines that have targets as rows of a Markdown table: what, ratio or figure, target, reached."""
+    """Return the lines with targets as rows of a Markdown table: what, ratio or figure, target, reached."""
     return [
         f"| {result.name} | {line.what} | {_ratio(line, target)} | {_target(target)} | {_met(line, target)} |"
         for line in result.lines

@@ -1,1 +1,1 @@
-"""What users would write without this package, as well as they can."""
+"""The peers: what users would write without this package, at their best."""

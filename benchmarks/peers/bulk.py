@@ -1,4 +1,4 @@
-"""The streaming bulk helper of elasticsearch-py against a stub: what batching costs for each record elsewhere."""
+"""The streaming bulk helper of elasticsearch-py against a stub: the cost of batching for each record elsewhere."""
 
 from collections.abc import Iterable
 from typing import Any, NamedTuple
@@ -17,14 +17,14 @@ ANSWER = msgspec.json.encode({"took": 1, "errors": False, "items": [ITEM] * BATC
 
 
 class Answered(NamedTuple):
-    """What a node gives back."""
+    """The answer of a node."""
 
     meta: ApiResponseMeta
     body: bytes
 
 
 class Stub(BaseAsyncNode):
-    """A node that has indexed everything at once."""
+    """A node that answers at once, as if everything were indexed."""
 
     _CLIENT_META_HTTP_CLIENT = ("st", "1")
 
@@ -37,11 +37,11 @@ class Stub(BaseAsyncNode):
         return Answered(meta, ANSWER)
 
     async def close(self) -> None:  # type: ignore[override]
-        """Nothing is open."""
+        """Do nothing: no connection is open."""
 
 
 async def bulk(leads: Iterable[dict[str, Any]]) -> int:
-    """Send leads in full batches and look at each one's outcome; give how many were created."""
+    """Send leads in full batches, check the outcome of each, and return the number of created ones."""
     async with AsyncElasticsearch("http://localhost:9200", node_class=Stub) as client:
         actions = ({"_index": "leads", "_id": lead["phone_number"], "_source": lead} for lead in leads)
         created = 0

@@ -1,4 +1,4 @@
-"""Raw aiohttp and msgspec into bare attrs classes: no client at all, and so the least that can be spent."""
+"""Raw aiohttp, and msgspec into bare attrs classes: no client at all, so the lower bound of the cost."""
 
 from datetime import datetime
 from typing import Any

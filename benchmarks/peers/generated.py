@@ -1,4 +1,4 @@
-"""A client that openapi-python-client makes of a description of these endpoints, when it is asked for."""
+"""A client that openapi-python-client generates at run time from a description of these endpoints."""
 
 import importlib
 import json
@@ -73,7 +73,7 @@ DESCRIPTION = {
 
 
 def _generate(folder: str) -> tuple[Any, Any]:
-    """Generate the package, and give its client and its call."""
+    """Generate the package and return its client and its call."""
     description, target = Path(folder, "openapi.json"), Path(folder, PACKAGE)
     description.write_text(json.dumps(DESCRIPTION))
     command = [sys.executable, "-m", "openapi_python_client", "generate", "--meta=none"]
@@ -89,7 +89,7 @@ def _generate(folder: str) -> tuple[Any, Any]:
 
 @asynccontextmanager
 async def generated_users(api: str, key: str) -> AsyncIterator[Callable[[int, int], Awaitable[Any]]]:
-    """Generate the client, and give its way to read a page of users."""
+    """Generate the client and return its function that reads a page of users."""
     with tempfile.TemporaryDirectory() as folder:
         client_type, list_users = _generate(folder)
         async with client_type(base_url=api, token=key) as client:

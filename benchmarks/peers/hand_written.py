@@ -1,4 +1,4 @@
-"""The loop that everybody writes first: aiohttp, a lock for each campaign, and a sleep under it."""
+"""The loop that most people write first: aiohttp, and for each campaign a lock with a sleep in it."""
 
 import asyncio
 from collections import defaultdict
@@ -31,7 +31,7 @@ class HandWritten:
         self._locks: dict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def add(self, campaign: int, leads: Iterable[Any]) -> dict[str, str]:
-        """Add leads and give the outcome of each number."""
+        """Add leads and return the outcome of each number."""
         outcomes: dict[str, str] = {}
         for batch in batches(leads):
             async with self._locks[campaign]:

@@ -132,7 +132,7 @@ def new_client(api: str, key: str, transport: httpx.AsyncBaseTransport | None = 
 
 
 class Typed:
-    """Validates every lead and every answer, and repeats what failed on the way."""
+    """Validates every lead and every answer, and repeats requests that failed on the way."""
 
     def __init__(self, client: httpx.AsyncClient, cooldown: float) -> None:
         self._client = client
@@ -140,7 +140,7 @@ class Typed:
         self._locks: dict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def add(self, campaign: int, leads: Iterable[Any]) -> dict[str, str]:
-        """Add leads and give the outcome of each number."""
+        """Add leads and return the outcome of each number."""
         outcomes: dict[str, str] = {}
         for batch in batches(leads):
             body = LEADS.dump_json([Lead.model_validate(lead) for lead in batch], exclude_none=True)

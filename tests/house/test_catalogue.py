@@ -79,7 +79,7 @@ def test_every_line_of_security_has_tests_that_exist() -> None:
 
 
 def test_two_lines_of_security_can_have_no_test() -> None:
-    """A third one would have to be argued for here."""
+    """A third one needs a reason here."""
     assert {
         "a warning when TLS secrets are written to a file",
         "an audit against stored advisories",

@@ -30,7 +30,7 @@ Serving = Callable[[Stage], AbstractAsyncContextManager[str]]
 
 @asynccontextmanager
 async def voiso_of(stage: Stage) -> AsyncIterator[VoisoClient]:
-    """What an app does with its client: made at start-up, closed at shutdown."""
+    """The client of an app: opened at start-up, closed at shutdown."""
     cooldown = stage.sandbox.rules.cooldown
     lane = LanePolicy(cooldown=cooldown, doubt_backoff=cooldown)
     client = VoisoClient(stage.sandbox.key, base_url=stage.sandbox.url, lane=lane)
@@ -41,7 +41,7 @@ async def voiso_of(stage: Stage) -> AsyncIterator[VoisoClient]:
 
 
 class Background:
-    """Sign-ups that are answered at once and handed over by a task of the app's."""
+    """Sign-ups that are answered at once, while a task of the app adds the lead."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -53,7 +53,7 @@ class Background:
 
 
 async def _told(call: Ingestion) -> None:
-    """Await a call whose report, not its error, is what counts."""
+    """Await a call and ignore its error: the test reads the report."""
     with suppress(VoisoError):
         await call
 
@@ -190,7 +190,7 @@ async def test_a_browser_that_goes_away_harms_nobody(stage: Stage, serving: Serv
 
 
 async def test_shutdown_lets_leads_that_were_accepted_go(stage: Stage, serving: Serving) -> None:
-    """Each was answered 202 before; closing the client sends what waits."""
+    """Each was answered with 202; closing the client sends what still waits."""
     stage.sandbox.rules = Rules(cooldown=0.2)
     async with serving(stage) as url, browsers() as session:
         told = await asyncio.gather(*(sign_up(session, url, phone, "later") for phone in phones(SIGNUPS)))

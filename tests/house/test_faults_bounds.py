@@ -1,4 +1,4 @@
-"""Memory and the event loop: both stay free, whatever comes from outside and however much goes through."""
+"""Memory stays small and the event loop responsive, whatever a server sends and however many leads are added."""
 
 import asyncio
 import gc
@@ -29,8 +29,8 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, flush=True)
 
 
 def in_child(program: str, *words: str) -> tuple[int, list[str]]:
-    """Run a program in a process of its own; give its largest resident size in MiB, and what else it printed."""
-    done = subprocess.run(  # noqa: S603 - our own words
+    """Run a program in its own process; return its largest resident size in MiB, and the words it printed."""
+    done = subprocess.run(  # noqa: S603 - our own arguments
         [sys.executable, "-W", "error", "-c", LIMITED.format(tests=str(SUPPORT), program=program), *words],
         capture_output=True,
         text=True,
@@ -70,7 +70,7 @@ OVERSIZE = {
     "endless headers": (endless(b"HTTP/1.1 200 OK\r\n", b"X-A: b\r\n" * 4096), "protocol"),
 }
 MOST_GROWTH = 2 * 8 + 24
-"""MiB: twice the cap, and what an interpreter takes for its first exchange."""
+"""MiB: twice the cap, plus what an interpreter needs for its first request."""
 
 
 @pytest.mark.row(72, 73, 75, 79)
@@ -121,7 +121,7 @@ asyncio.run(main())
 
 
 def read_through(leads: int, dedupe: str) -> int:
-    """Send so many leads; give the growth in MiB."""
+    """Send this many leads; return the growth in MiB."""
     peak, (before, told) = in_child(MILLION, str(leads), dedupe)
     created, ahead, outcomes, problems = map(int, told.split())
     assert (leads, 0, 0) == (created, outcomes, problems)
@@ -132,7 +132,7 @@ def read_through(leads: int, dedupe: str) -> int:
 @pytest.mark.row(91)
 @pytest.mark.parametrize(("dedupe", "most"), [("endless", 20), ("dedupe", 60)])
 def test_a_long_generator_is_read_a_little_ahead(dedupe: str, most: int) -> None:
-    """Without dedupe nothing is kept but the counts; the exact index of so many phones takes what it takes."""
+    """Without dedupe only the counts are kept. The exact index of phones has a known size."""
     assert read_through(150_000, dedupe) < most
 
 
@@ -149,7 +149,7 @@ def test_a_million_leads_from_a_generator_are_read_a_little_ahead(dedupe: str, m
 
 @define
 class Lag:
-    """The longest that one callback of the loop took, in CPU time of this thread: noise does not count."""
+    """The longest callback of the loop, in CPU time of this thread, so that other processes do not count."""
 
     longest: float = 0.0
     culprit: str = ""
@@ -167,7 +167,7 @@ class Lag:
 
 
 MOST_LAG = 0.05 if sys.gettrace() is None else 0.2
-"""A run traced for coverage takes several times as long for everything."""
+"""Under coverage everything takes several times as long."""
 RUNS = 3
 
 
@@ -221,7 +221,7 @@ def quickly(count: int) -> Iterator[str]:
     ids=["list", "generator", "async generator", "large leads"],
 )
 async def test_the_loop_is_never_held_by_leads(source: Any, streamed: bool) -> None:  # noqa: FBT001 - a parameter
-    """The server shares this loop: what it takes is counted too, and still it is little enough."""
+    """The server shares this loop, so its time counts too."""
     leads = source()
     lag = await held(lambda: _added(leads if isinstance(leads, list) else source(), streamed=streamed))
     assert lag.longest < MOST_LAG, lag
@@ -244,7 +244,7 @@ async def test_the_loop_is_not_held_by_an_answer_of_any_size(size: int) -> None:
 
 
 async def test_a_hold_is_found() -> None:
-    """Else the tests above would prove nothing."""
+    """Otherwise the tests above would prove nothing."""
 
     async def hold() -> None:
         ends = time.thread_time() + 1.2 * MOST_LAG

@@ -31,7 +31,7 @@ def story(server: FakeCampaigns) -> list[tuple[int, str, int]]:
 
 @define
 class Wall:
-    """A wall clock that jumps an hour back and forth whenever somebody looks."""
+    """A wall clock that jumps an hour back and forth at each reading."""
 
     looks: int = 0
 
@@ -64,7 +64,7 @@ def waits(server: FakeCampaigns) -> list[float]:
 async def test_a_monotonic_clock_that_rests_makes_a_wait_longer_and_never_shorter(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """While a machine sleeps its clock may stand still: here for three seconds in the middle of a cooldown."""
+    """The clock of a sleeping machine may stand still: here for three seconds in the middle of a cooldown."""
     loop = asyncio.get_running_loop()
 
     def resting() -> float:

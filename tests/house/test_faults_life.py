@@ -1,4 +1,4 @@
-"""The end of a program, by whatever way it comes, and what a client does not share or switch off."""
+"""How a program can end, and what a client neither shares nor switches off."""
 
 import asyncio
 import inspect
@@ -61,7 +61,7 @@ except (KeyboardInterrupt, asyncio.CancelledError) as error:
 
 @pytest.fixture
 def sandbox_beside() -> Iterator[Sandbox]:
-    """A sandbox with its own event loop, in a thread, so that a test may run others in pieces."""
+    """A sandbox with its own event loop in a thread, so that a test can stop and restart other loops."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
@@ -76,7 +76,7 @@ def sandbox_beside() -> Iterator[Sandbox]:
 
 
 def test_a_loop_that_rests_during_its_post_is_waited_for_by_other_loops(sandbox_beside: Sandbox) -> None:
-    """As in a notebook: its answer has not been read, so nobody knows when it ended."""
+    """As in a notebook: the answer was not read, so the client does not know when the call ended."""
 
     def client() -> VoisoClient:
         return VoisoClient(
@@ -88,7 +88,7 @@ def test_a_loop_that_rests_during_its_post_is_waited_for_by_other_loops(sandbox_
             return await voiso.leads.add(3, phones(5, start))
 
     async def arrived() -> None:
-        while not sandbox_beside.history:  # noqa: ASYNC110 - the server tells when the call is with it
+        while not sandbox_beside.history:  # noqa: ASYNC110 - the server has no event for it
             await asyncio.sleep(0.001)
 
     with asyncio.Runner() as resting, asyncio.Runner() as running:
@@ -130,7 +130,7 @@ async def test_a_signal_ends_a_program_soon_with_a_balanced_report(number: signa
 
 @pytest.mark.row(123)
 async def test_closing_does_not_wait_for_a_resolver_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The thread is the system's and cannot be ended; the client does not wait for it."""
+    """The thread of the system's resolver cannot be ended, so the client does not wait for it."""
     over, asked, resolved = threading.Event(), threading.Event(), threading.Event()
 
     def hanging(*_: Any, **__: Any) -> Any:
@@ -200,7 +200,7 @@ async def test_no_variable_of_the_environment_switches_verification_off(
 
 @pytest.mark.row(199)
 def test_no_option_switches_verification_off() -> None:
-    """Only who makes a session of their own decides about its certificates."""
+    """Only users who make their own session decide about its certificates."""
     options = set(inspect.signature(VoisoClient).parameters) | set(inspect.signature(Transport).parameters)
     assert not {name for name in options if re.search("ssl|tls|verify|insecure|cert", name)}
 
@@ -226,7 +226,7 @@ async def test_the_user_agent_names_the_library_and_nothing_else() -> None:
 
 
 class Loud(str):
-    """A text that fails whenever somebody looks at it in a way that could show it."""
+    """A text that fails on every operation that could show it."""
 
     __slots__ = ()
 
@@ -237,7 +237,7 @@ class Loud(str):
 
 
 class Endless(str):
-    """A text that claims to be short and shows itself as something huge."""
+    """A text that claims to be short and has a huge ``repr``."""
 
     __slots__ = ()
 
@@ -295,7 +295,7 @@ async def test_the_own_sessions_are_as_strict_as_they_should_be() -> None:
 async def test_behind_the_rule_of_paths_the_origin_is_checked_too(
     monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
-    """Were the rule ever loosened, the key would still stay at home."""
+    """A second line of defence: the key is not sent even if the rule of paths were loosened."""
     monkeypatch.setattr("voiso_async.session.PATH", re.compile(".*", re.DOTALL))
     session = Session("https://cc.example.com", ApiKey(KEY))
     with pytest.raises(ConfigurationError):

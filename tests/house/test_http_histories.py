@@ -1,4 +1,4 @@
-"""The checker of the three histories finds what it is there to find: each test breaks the engine in one place."""
+"""Tests of the checker of the three histories: each breaks the engine in one place, which must be found."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any

@@ -76,7 +76,7 @@ def compiled(snippet: str) -> CodeType:
 
 
 async def run(snippet: str) -> dict[str, Any]:
-    """Run a snippet as it stands; names ready for ``await`` at the top level may be used in it."""
+    """Run a snippet as it is, with ``await`` at its top level, and return its names."""
     names: dict[str, Any] = {"__name__": "readme"}
     waits = FunctionType(compiled(snippet), names)()
     if inspect.isawaitable(waits):

@@ -1,4 +1,4 @@
-"""The fixtures that users get: used here as they would use them."""
+"""The pytest fixtures for users, used as they would use them."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""A copied folder, a zipapp, a frozen program: the package works where no metadata tells its version."""
+"""A copied folder, a zipapp, a frozen program: the package works without the metadata that has its version."""
 
 import os
 import shutil
@@ -36,7 +36,7 @@ print(__version__)
 
 @pytest.fixture
 def libraries(tmp_path: Path) -> Path:
-    """All that is installed here, but for this package."""
+    """Everything that is installed here except this package."""
     folder = tmp_path / "libraries"
     folder.mkdir()
     for place in filter(os.path.isdir, sys.path):

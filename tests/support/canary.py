@@ -1,8 +1,8 @@
 """Scans what every test let out for the keys it used and for phone numbers from the ranges reserved for fiction.
 
-Scanned are: our own log and the logs of the libraries at level DEBUG, what was printed, and every ``VoisoError``
-that was made, as text, as a formatted traceback and with the local variables of all frames but those of tests.
-Of local variables only the key must be absent: an engine holds leads as data.
+It scans our own log and the logs of the libraries at level DEBUG, printed output, and every ``VoisoError`` that
+was made: its text, its formatted traceback, and the local variables of all frames except those of tests. Local
+variables may hold leads, but not the key.
 """
 
 import logging
@@ -33,7 +33,7 @@ TESTS = str(Path(__file__).parents[1])
 
 @define(eq=False, repr=False)
 class Canaries:
-    """What one test used that must stay inside, and what came out."""
+    """The secrets that one test used, and the texts that came out."""
 
     keys: set[str] = Factory(set)
     errors: "deque[VoisoError]" = Factory(lambda: deque(maxlen=MOST_ERRORS))
@@ -47,7 +47,7 @@ class Canaries:
         return found
 
     def complaints(self) -> Iterator[str]:
-        """Everything that came out and should not have."""
+        """Every secret that came out."""
         for line in self.logged:
             if self.found_in(line):
                 yield f"logged: {line}"
@@ -61,7 +61,7 @@ class Canaries:
 
 
 class _Listener(logging.Filter):
-    """Hears every record of a logger at DEBUG, and passes on what would have been heard without it."""
+    """Receives every record of a logger at DEBUG, and passes on those that its level would have let through."""
 
     def __init__(self, logger: logging.Logger, logged: list[str]) -> None:
         super().__init__()

@@ -19,7 +19,7 @@ commonName = supplied
 
 
 def certificate(folder: Path, *, name: str = "localhost", until: str = "20990101000000Z") -> ssl.SSLContext:
-    """Write a self-signed ``<name>.pem`` into ``folder`` and give the server's side of it."""
+    """Write a self-signed ``<name>.pem`` into ``folder`` and return the context of a server."""
     (folder / "ca.cnf").write_text(SETTINGS)
     (folder / "names.cnf").write_text(f"subjectAltName = DNS:{name}\n")
     (folder / "index.txt").touch()
@@ -34,4 +34,4 @@ def certificate(folder: Path, *, name: str = "localhost", until: str = "20990101
 
 
 def _openssl(folder: Path, *words: str) -> None:
-    subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True)  # noqa: S603, S607 - our own words
+    subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True)  # noqa: S603, S607 - our own arguments

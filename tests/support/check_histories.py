@@ -1,4 +1,4 @@
-"""Compares the three histories after every test that meets a sandbox, also where no stage was set."""
+"""Compares the three histories after every test that starts a sandbox, also without a ``Stage``."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -11,7 +11,7 @@ from voiso_async.sandbox import Sandbox
 
 @pytest.fixture(autouse=True)
 def check_histories(request: pytest.FixtureRequest) -> Iterator[list[Histories]]:
-    """What every sandbox of this test, its clients and their callers saw; a stage keeps its own."""
+    """The histories of every sandbox of this test, its clients and their callers; a ``Stage`` keeps its own."""
     kept: list[Histories] = []
     if request.node.get_closest_marker("unwatched"):
         yield kept

@@ -1,4 +1,4 @@
-"""Clients of the sandbox, every call a client has, what came over the wire, and all that an error can show."""
+"""Clients of the sandbox, every public call, the requests on the wire, and all that an error can show."""
 
 import pickle
 import traceback
@@ -48,7 +48,7 @@ async def _iterated(outcomes: AsyncIterator[Any]) -> list[Any]:
 
 
 def client_of(sandbox: Sandbox, **options: Any) -> VoisoClient:
-    """A client that does not wait long."""
+    """A client with short waits."""
     usual: dict[str, Any] = {"base_url": sandbox.url, "lane": LANE, "retry": QUICK}
     return VoisoClient(sandbox.key, **usual | options)
 

@@ -1,4 +1,4 @@
-"""Requests for the tests of the transport, and the two ways in which an exchange ends."""
+"""Requests for the tests of the transport, and helpers for both ways in which they end: response or error."""
 
 import pytest
 from raw_server import RawServer

@@ -41,12 +41,12 @@ class Post:
     heard: float = -1.0
 
     def over(self, at: float) -> bool:
-        """Whether it had come to its end by then, and its client had heard so."""
+        """Whether it had ended by then, and its client knew."""
         return 0 <= self.ended <= at and self.heard <= at
 
     @property
     def refused_as_a_whole(self) -> bool:
-        """Whether the answer was a no to new leads because of some of them."""
+        """Whether the answer refused all leads because of some of them."""
         return self.operation == "add" and self.told == "refused" and self.status in {400, 422}
 
     @property
@@ -56,7 +56,7 @@ class Post:
 
 @frozen
 class Told:
-    """A report as its caller was given it, and when that was."""
+    """A report as its caller got it, and when."""
 
     report: IngestReport
     at: float
@@ -72,7 +72,7 @@ Fault = Callable[["FakeCampaigns", Post], Response | Exception]
 
 @define
 class FakeCampaigns:
-    """Every campaign of one account; ``script`` holds a fault (or None) for each coming POST."""
+    """Every campaign of one account; ``script`` has a fault (or None) for each POST to come."""
 
     seconds: float = 0.5
     script: list[Fault | None] = Factory(list)
@@ -101,7 +101,7 @@ class FakeCampaigns:
         return answer
 
     def answer(self, post: Post, first: int | None = None) -> Response:
-        """Apply the first leads (all if not told otherwise) and answer as the contract says."""
+        """Apply the first leads (all by default) and answer as the vendor documents."""
         refusal = self._refusal(post)
         if refusal is not None:
             post.told = "refused"
@@ -174,7 +174,7 @@ def busy(code: int = 409, headers: dict[str, str] | None = None) -> Fault:
 
 
 def without(count: int) -> Fault:
-    """All is applied, and the answer leaves out the first leads."""
+    """Everything is applied, but the answer leaves out the first leads."""
 
     def fault(server: FakeCampaigns, post: Post) -> Response:
         server.answer(post)
@@ -228,9 +228,9 @@ def _carries_phone(post: Post, outcome: LeadOutcome) -> bool:
 def check_told(
     server: FakeCampaigns, told: Told, carries: Callable[[Post, LeadOutcome], bool] = _carries_phone
 ) -> None:
-    """What was said when it was said: NOT_SENT holds for good, and UNKNOWN is a row in flight or in doubt by then.
+    """A report must be true when it is given: NOT_SENT for good, and UNKNOWN only in flight or in doubt by then.
 
-    To be asked as late as can be, since a row that was NOT_SENT must not leave later.
+    Check as late as possible, since a row that was NOT_SENT must not leave later.
     """
     for outcome in told.report.outcomes or told.report.problems:
         posts = [post for post in server.history if carries(post, outcome)]
@@ -245,7 +245,7 @@ def check_told(
 
 
 def check_proof(error: VoisoError) -> None:
-    """An error and its report say the same."""
+    """An error and its report agree."""
     report: IngestReport = error.report
     in_doubt = report.counts[Outcome.UNKNOWN] + report.counts[Outcome.UNREPORTED] > 0
     assert ("in_doubt" == error.proof) is in_doubt
@@ -253,7 +253,7 @@ def check_proof(error: VoisoError) -> None:
 
 
 def _leaves_open(post: Post, outcome: LeadOutcome, at: float) -> bool:
-    """Whether a POST was in flight at that time, or had come to an end that says nothing of the row."""
+    """Whether a POST was in flight at that time, or had ended without a word about the row."""
     if post.began > at:
         return False
     wordless = post.told == "answered" and not any(outcome.phone in numbers for numbers in post.listed.values())
@@ -261,7 +261,7 @@ def _leaves_open(post: Post, outcome: LeadOutcome, at: float) -> bool:
 
 
 def _check_pacing(posts: list[Post], cooldown: float) -> None:
-    """One in flight, and the cooldown after every POST that left, whatever became of it."""
+    """One POST in flight, and the cooldown after every POST that left, whatever its result."""
     left = [post for post in posts if post.told != "unsent"]
     for before, after in itertools.pairwise(left):
         assert before.ended >= 0
@@ -320,6 +320,6 @@ def _check_truth(carriers: list[tuple[Post, frozenset[str]]], outcome: LeadOutco
         case Outcome.NOT_SENT:
             assert all(post.told in {"unsent", "refused"} for post in sent)
         case Outcome.REPEATED:
-            pass  # it shares the fate of another, which may have stayed here
+            pass  # it shares the outcome of another, which may not have left
         case _:
             assert sent

@@ -21,7 +21,7 @@ from voiso_async.wire import Response
 
 @define(eq=False)
 class Kept:
-    """A row as the store has it: in line, claimed, in flight under a turn, parked or final."""
+    """A row in the store: waiting, claimed, in flight, parked or final."""
 
     id: int
     campaign: int
@@ -67,7 +67,7 @@ class MemoryStore:
     def outcomes(self) -> list[Outcome | None]:
         return [row.outcome for row in self.rows]
 
-    # As the lanes see it
+    # The gate
 
     def gate(self, origin: str, policy: LanePolicy, clock: Callable[[], float] | None = None) -> "MemoryStore":
         self._local = LocalGate(origin, policy.cooldown, asyncio.get_running_loop().time)
@@ -144,7 +144,7 @@ class MemoryStore:
 
 
 class MemorySlot:
-    """A turn that remembers which rows may leave."""
+    """A slot that remembers which rows may leave."""
 
     def __init__(self, store: MemoryStore, local: LocalSlot) -> None:
         self.rows: list[Row] = []

@@ -20,7 +20,7 @@ KEY = "canary-key-of-the-tests"
 
 @define
 class FakeTransport:
-    """Answers with the next item of ``script``, and with 200 when it is used up; a number is a wait before it."""
+    """Answers with the next item of ``script``, and with 200 after the last; a number is a wait."""
 
     script: list[Response | VoisoError | float] = field(factory=list)
     sent: list[tuple[float, str, dict[str, str], Timeout]] = field(factory=list)
@@ -32,7 +32,7 @@ class FakeTransport:
         request: Request,
         url: str,
         headers: Mapping[str, str],
-        timeout: Timeout,  # noqa: ASYNC109 - a value of three limits, as in the real one
+        timeout: Timeout,  # noqa: ASYNC109 - it has three limits, as in the real one
     ) -> Response:
         self.sent.append((anyio.current_time(), url, dict(headers), timeout))
         outcome = self._next()
@@ -62,7 +62,7 @@ class FakeTransport:
 
 @define
 class Bench:
-    """A session on fake transports, with the events it told."""
+    """A session on fake transports, with its events."""
 
     session: Session
     reads: FakeTransport

@@ -38,7 +38,7 @@ LEADS = re.compile(r"/campaigns/([0-9]+)/leads")
 
 @define(eq=False, kw_only=True)
 class Asked:
-    """One request as the server knows it, told in the words of the sandbox's history."""
+    """One request as the server saw it, with the fields of the sandbox's history."""
 
     connection: int
     method: str = ""
@@ -53,13 +53,13 @@ class Asked:
 
 @define(eq=False)
 class Campaign:
-    """The numbers in a campaign, and whether a call is being worked on."""
+    """The numbers in a campaign, and whether the server is working on a call."""
 
     leads: dict[str, Any] = Factory(dict)
     busy: bool = False
 
     def take(self, wanted: list[dict[str, Any]], most: int | None) -> dict[str, list[str]]:
-        """Take the first leads in; the answer lists them as the contract says."""
+        """Apply the first leads; the answer lists them as the vendor documents."""
         lists: dict[str, list[str]] = {"created": [], "duplicates": [], "rejected": []}
         for lead in wanted[:most]:
             phone = lead["phone_number"]
@@ -165,13 +165,13 @@ ENDINGS: dict[str, Callable[..., Awaitable[None]]] = {
     "many_headers": lambda w, b: w.send(http(200, b, {f"X-{at}": "a" for at in range(300)})),
     "long_header": lambda w, b: w.send(http(200, b, {"X-Long": "a" * 10_240})),
 }
-"""How an exchange ends: each takes the connection and the sound answer, then the words of its line."""
+"""How an exchange ends: each takes the connection, the sound answer, and the words of its line."""
 
 
 class FaultServer(RawServer):
-    """``async with FaultServer("apply 3 then reset") as server``; behind the script it answers as it should.
+    """``async with FaultServer("apply 3 then reset") as server``; after the script it answers correctly.
 
-    It has what the checker of the three histories asks of a sandbox: history, campaigns, rules and a key.
+    It has what the checker of the three histories needs of a sandbox: history, campaigns, rules and a key.
     """
 
     def __init__(self, *script: str, cooldown: float = 0.01, context: ssl.SSLContext | None = None) -> None:

@@ -1,4 +1,4 @@
-"""What one client sent and was told, and what its callers handed over: two of the three histories."""
+"""What one client sent and received, and what its callers handed over: two of the three histories."""
 
 import json
 import re
@@ -20,12 +20,12 @@ CREATED, DUPLICATES, REJECTED = "created", "duplicates", "rejected"
 UPDATED = {"updated", "created", "contacts"}
 ERRORS = ("error", "errors")
 CLEAR = {401, 403, 404, 405, 406, 410, 411, 413, 414, 415, 429, 431, 451}
-"""A plain no, even if a proxy says it; any other needs the vendor's own words to be one."""
+"""A refusal even if a proxy says it; any other status needs the vendor's own words to be one."""
 
 
 @define(eq=False, repr=False)
 class Attempt:
-    """One lead write of a client: what it carried, and what the client was told."""
+    """One lead write of a client: its leads, and the answer."""
 
     client: Transport
     campaign: int
@@ -47,7 +47,7 @@ class Attempt:
 
     @cached_property
     def told(self) -> str:
-        """What the client may conclude: answered, refused, unsent, vague (a no of uncertain origin) or lost."""
+        """What the client may conclude: answered, refused, unsent, vague (a refusal of unknown origin) or lost."""
         if self.answer is None:
             return "unsent" if self.proof == "not_sent" else "lost"
         status = self.answer.status
@@ -60,14 +60,14 @@ class Attempt:
 
     @property
     def _is_silent_update(self) -> bool:
-        """An update may be answered without lists: by nothing, or by an object that names no error."""
+        """The answer to an update may have no lists: it may be empty, or an object that names no error."""
         body = b"" if self.answer is None else self.answer.body.strip()
         harmless = isinstance(_decoded(body), dict) and not self.lists and not self._names_an_error
         return self.method != "POST" and (not body or harmless)
 
     @property
     def _names_an_error(self) -> bool:
-        """Whether there is any text in an error field, at the top or one below."""
+        """Whether an error field has any text, at the top or one level below."""
         decoded = _decoded(b"" if self.answer is None else self.answer.body)
         holders = [decoded, *decoded.values()] if isinstance(decoded, dict) else []
         errors = [holder.get(name) for holder in holders if isinstance(holder, dict) for name in ERRORS]
@@ -77,7 +77,7 @@ class Attempt:
 
     @cached_property
     def lists(self) -> dict[str, set[str]]:
-        """The lists of a 2xx answer, read apart from the client's own reading."""
+        """The lists of a 2xx answer, read independently of the client's reader."""
         if self.answer is None or not 200 <= self.answer.status < 300:
             return {}
         decoded = _decoded(self.answer.body)
@@ -104,18 +104,18 @@ class Attempt:
 
     @property
     def asked_for(self) -> int:
-        """The seconds that the server asked for."""
+        """The wait in seconds that the server asked for."""
         asked = "" if self.answer is None else self.answer.headers.get("retry-after", "")
         return int(asked) if asked.isdigit() else 0
 
     def leaves_open(self, phone: str) -> bool:
-        """Whether nobody can tell from this attempt what became of the phone."""
+        """Whether this attempt leaves open what became of the phone."""
         wordless = self.told == "answered" and 1 != len(self.lists_of(phone))
         return wordless or self.told in {"lost", "vague"}
 
     @property
     def refused_as_a_whole(self) -> bool:
-        """Whether the answer is a no to new leads because of some: that it stored none is an assumption."""
+        """Whether the answer refuses all new leads because of some: that it stored none is an assumption."""
         whole = self.answer is not None and self.answer.status in {400, 422}
         return self.told == "refused" and whole and self.method == "POST"
 
@@ -125,7 +125,7 @@ class Attempt:
 
 def _decoded(body: bytes) -> Any:
     try:
-        return json.loads(body.decode("utf-8-sig"))  # of bytes it would take UTF-16 too
+        return json.loads(body.decode("utf-8-sig"))  # given bytes it would accept UTF-16 too
     except (ValueError, RecursionError):
         return None
 
@@ -155,7 +155,7 @@ class Handed:
 
     @property
     def went_through(self) -> bool:
-        """Whether nothing ended it before its time."""
+        """Whether nothing ended it early."""
         joined = self.ingestion._joined
         return joined is not None and joined[0].done and not joined[0].cancelled and self.error is None
 
@@ -166,7 +166,7 @@ class Handed:
 
 @frozen(eq=False, repr=False)
 class Told:
-    """What a caller was told at its end, and when."""
+    """The report that a caller got at the end, and when."""
 
     ingestion: Ingestion
     report: IngestReport

@@ -1,8 +1,8 @@
 """Three histories of one ingestion test over real HTTP, and the checker that compares them.
 
-What the server applied and saw is ``sandbox.history``; what clients sent and were told is recorded around the
-transport; what callers were told are the reports of every ingestion. The numbers in the assertions are those of
-the invariants: 1 conservation, 2 truth, 3 no silent loss, 4 no resend after a final outcome, 5 one in flight,
+``sandbox.history`` has what the server saw and applied; a wrapper of the transport records what clients sent and
+received; callers got the reports of every ingestion. The numbers in the assertions are these invariants:
+1 conservation, 2 truth, 3 no silent loss, 4 no resend after a final outcome, 5 one in flight,
 6 cooldown, 7 size and order, 8 same bytes, 9 retry proof, 11 the server's word, 12 key secrecy on the wire,
 13 one origin, 23 no lies from HTTP.
 """
@@ -34,8 +34,8 @@ from voiso_async.wire import Response
 class Histories:
     """Records while a test runs; ``check`` compares.
 
-    ``paced`` is switched off by a test in which somebody outside of this process writes too, or in which the
-    server works on after the client has given up; ``alone`` where clients talk to other servers too.
+    A test switches ``paced`` off if another process writes too, or if the server goes on working after the client
+    has given up; ``alone`` if clients talk to other servers too.
     """
 
     sandbox: Sandbox
@@ -47,7 +47,7 @@ class Histories:
     alone: bool = True
 
     def record(self, patch: pytest.MonkeyPatch) -> None:
-        """Listen at every transport, at the entrance of every batcher, and at the end of every call."""
+        """Record at every transport, at the entrance of every batcher, and at the end of every call."""
         self._listen_at_transports(patch)
         self._listen_at_batchers(patch)
         self._listen_at_callers(patch)
@@ -92,7 +92,7 @@ class Histories:
         patch.setattr(LeadBatcher, "ingest", handing)
 
     def _listen_at_callers(self, patch: pytest.MonkeyPatch) -> None:
-        """Keep the report as it is when a call ends before its time, by an error or by its caller's leaving."""
+        """Keep the report as it is when a call ends early, by an error or by its caller's leaving."""
         awaiting, following, leaving = Ingestion.__await__, Ingestion.__anext__, Ingestion.__aexit__
 
         def awaited(ingestion: Ingestion) -> Generator[Any, None, IngestReport]:
@@ -140,7 +140,7 @@ class Histories:
                 self._check_told(handed, times)
 
     def _check_told(self, handed: Handed, times: Counter[str]) -> None:
-        """What was NOT_SENT when its caller was told was never sent, and never is; nothing else is certain."""
+        """What a caller's report calls NOT_SENT was never sent, and never is; nothing else is certain."""
         for told in (told for told in self.told if told.ingestion is handed.ingestion):
             for outcome in told.report.outcomes or told.report.problems:
                 phone = outcome.phone
@@ -156,9 +156,9 @@ class Histories:
                     assert open_ or isinstance(handed.error, ClientClosedError), "2: it is provably not applied"
 
     def _match(self) -> None:
-        """Find the exchange of each attempt: it carried the same bytes, and began while the attempt ran.
+        """Find the exchange of each attempt: it has the same bytes, and began while the attempt ran.
 
-        On a machine that is busy elsewhere a server may read a request only after its client has given up.
+        On a busy machine a server may read a request only after its client has given up.
         """
         for post in self.posts:
             same = [attempt for attempt in self.attempts if self._is_that_of(attempt, post)]
@@ -198,7 +198,7 @@ class Histories:
             assert 0 == self.sandbox.too_early, "5 and 6, measured at the server"
 
     def _check_repeats(self) -> None:
-        """What is sent again are the same bytes, or those of fewer leads, and only where that is safe."""
+        """Repeats are the same bytes, or those of fewer leads, and only where that is safe."""
         times = Counter((handed.client, phone) for handed in self.handed for phone in handed.phones)
         last: dict[tuple[Transport, int, str], Attempt] = {}
         for attempt in self.attempts:
@@ -214,7 +214,7 @@ class Histories:
 
 @frozen(eq=False, repr=False)
 class _CallCheck:
-    """The check of one call's report; ``times`` says in how many calls of this client a phone was handed over."""
+    """Check one call's report; ``times`` is the number of calls of this client that handed a phone over."""
 
     histories: Histories
     handed: Handed
@@ -239,7 +239,7 @@ class _CallCheck:
         return [attempt for attempt in self.histories.attempts if (attempt.client, attempt.campaign) == mine]
 
     def _check_counts(self, report: IngestReport) -> None:
-        """Large calls keep no rows: their counts are compared with what the answers list."""
+        """Large calls keep no rows: compare their counts with the lists of the answers."""
         if self.handed.leads is None:
             return
         alone = {phone for phone in self.handed.phones if self.times[phone] == 1}
@@ -265,7 +265,7 @@ class _CallCheck:
 
 @frozen(eq=False, repr=False)
 class _Evidence:
-    """What went over the wire about one phone of one client."""
+    """Everything on the wire about one phone of one client."""
 
     phone: str
     carrying: list[Attempt]
@@ -273,7 +273,7 @@ class _Evidence:
     alone: bool
 
     def against(self, kind: Outcome) -> str:
-        """Say what speaks against this outcome, or nothing."""
+        """Return the reason why this outcome is wrong, or nothing."""
         told = {attempt.told for attempt in self.carrying}
         applied = any(self.phone in attempt.applied for attempt in self.carrying)
         answered = any(a.told == "answered" and self.phone in a.applied for a in self.carrying)

@@ -1,4 +1,4 @@
-"""aioresponses, made to work with aiohttp 3.14: its response lacks ``stream_writer``.
+"""Makes aioresponses work with aiohttp 3.14: its response lacks ``stream_writer``.
 
 Only for happy paths: it replaces ``ClientSession._request``, so neither sockets nor timeouts nor middlewares run.
 """
@@ -22,6 +22,6 @@ class _Response(ClientResponse):
 
 @contextmanager
 def http_mock() -> Iterator[aioresponses]:
-    """Answer requests without a socket, by what was told to the object that comes out."""
+    """Answer requests without a socket; the fixture's value takes the answers."""
     with patch("aioresponses.core.ClientResponse", _Response), aioresponses() as http:
         yield http

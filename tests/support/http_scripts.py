@@ -1,4 +1,4 @@
-"""One run against the fault server as text: who comes with how many leads, who leaves, and the server's verbs."""
+"""One run against the fault server as text: the callers with their numbers of leads, who leaves, and the verbs."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -26,7 +26,7 @@ LIMIT_SECONDS = 20
 
 @frozen(kw_only=True)
 class Script:
-    """``leads`` says how many each caller brings and when it leaves (``None``: it stays)."""
+    """``leads`` has for each caller the number of leads and when it leaves (``None``: it stays)."""
 
     callers: tuple[tuple[int, float | None], ...]
     closes: float | None
@@ -50,7 +50,7 @@ class Script:
         return cls(callers=tuple(callers), closes=closes[0] if closes else None, verbs=tuple(verbs))
 
     async def play(self) -> None:
-        """Let it happen, compare the histories, hand everything over again: then nothing may be missing."""
+        """Run it, compare the histories, then add everything again: now no lead may be missing."""
         async with asyncio.timeout(LIMIT_SECONDS), on_stage(*self.verbs) as stage:
             pace = {"max_rows": MAX_ROWS, "doubt_attempts": 2, "doubt_backoff_longest": SETTLE, "busy_for": 0.3}
             voiso = await stage.client(doubt_backoff=SETTLE, **pace)
@@ -91,7 +91,7 @@ async def _call(call: Any, leaves: float | None) -> None:
 
 @asynccontextmanager
 async def on_stage(*verbs: str, **server: Any) -> AsyncIterator[Stage]:
-    """The stage of the ingestion tests with the fault server in the sandbox's place."""
+    """A ``Stage`` with the fault server in place of the sandbox."""
     with pytest.MonkeyPatch.context() as patch:
         async with FaultServer(*verbs, **server) as faulty:
             histories = Histories(cast(Sandbox, faulty), paced=False)

@@ -1,4 +1,4 @@
-"""The stage of every ingestion test over real HTTP: a sandbox, its clients, and at the end the three histories."""
+"""The setup of every ingestion test over real HTTP: a sandbox, its clients, and at the end the three histories."""
 
 import asyncio
 import logging
@@ -50,19 +50,19 @@ class Stage:
         return await self._exits.enter_async_context(VoisoClient(base_url=self.sandbox.url, lane=lane, **options))
 
     def fail(self, *faults: Any, times: float | None = None, campaign: int = 3) -> None:
-        """Let the coming lead writes meet these faults, one after the other."""
+        """Answer the next lead writes with these faults, one after the other."""
         for fault in faults:
             self.sandbox.faults.add(fault, path=f"/campaigns/{campaign}/leads", times=times)
 
     @property
     def sizes(self) -> list[int]:
-        """How many leads each lead write carried that the client sent."""
+        """The number of leads in each lead write of the client."""
         return [len(attempt.phones) for attempt in self.histories.attempts]
 
 
 @asynccontextmanager
 async def staged(**rules: Any) -> AsyncIterator[Stage]:
-    """Set the stage; when the test is over, close every client, then compare the histories."""
+    """Start the sandbox; after the test close every client, then compare the histories."""
     with pytest.MonkeyPatch.context() as patch:
         async with Sandbox(rules=Rules(**{"cooldown": COOLDOWN} | rules), key=KEY) as sandbox:
             sandbox.add_campaign(id=3, name="Summer")
@@ -77,7 +77,7 @@ async def staged(**rules: Any) -> AsyncIterator[Stage]:
 
 @pytest.fixture(autouse=True)
 async def stage(caplog: pytest.LogCaptureFixture) -> AsyncIterator[Stage]:
-    """The stage of one test; also scans everything that was logged for the key and for phone numbers."""
+    """The ``Stage`` of one test; also scans everything that was logged for the key and for phone numbers."""
     caplog.set_level("DEBUG")
     async with staged() as stage:
         yield stage

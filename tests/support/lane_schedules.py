@@ -21,7 +21,7 @@ def defect(_: FakeCampaigns, post: Post) -> Exception:
 
 
 def two_left_out(server: FakeCampaigns, post: Post) -> Response | Exception:
-    """Also a batch that should have been refused is answered so."""
+    """A batch that should be refused gets the same answer."""
     answer = without(2)(server, post)
     post.told = "answered"
     return answer
@@ -51,7 +51,7 @@ PASSING = list(FAULTS)[1:-4]
 
 @frozen(kw_only=True)
 class Caller:
-    """One call: what its source gives and how quickly, how its outcomes are read, and when it goes."""
+    """One call: what its source yields and how fast, how its outcomes are read, and when it leaves."""
 
     operation: Operation
     rows: list[str]
@@ -78,7 +78,7 @@ class Caller:
 
 @frozen(kw_only=True)
 class Schedule:
-    """Everything that happens in one run; times are seconds from its beginning."""
+    """Everything that happens in one run; times are seconds from its start."""
 
     faults: list[str]
     callers: list[Caller]
@@ -123,7 +123,7 @@ SCHEDULES = st.builds(
 
 
 def refused_before(server: FakeCampaigns, phone: str, post: Post) -> bool:
-    """Whether a batch refused as a whole carried a number, and nothing has been said of it since."""
+    """Whether a batch that was refused as a whole had this number, and no later answer names it."""
     refused = False
     for earlier in server.history[: server.history.index(post)]:
         if earlier.operation == "add" and phone in earlier.phones:
@@ -133,7 +133,7 @@ def refused_before(server: FakeCampaigns, phone: str, post: Post) -> bool:
 
 
 def check_truth(server: FakeCampaigns, outcome: LeadOutcome, posts: list[Post]) -> None:
-    """What an outcome claims is what the posts of this very row did; once listed, it never goes again."""
+    """An outcome agrees with the posts of this very row; a row that an answer listed is never sent again."""
     says = [{name for name, numbers in post.listed.items() if outcome.phone in numbers} for post in posts]
     assert not any(says[:-1])
     listed = set().union(*says)

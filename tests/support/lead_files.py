@@ -1,4 +1,4 @@
-"""Files of leads for tests, and what is read of them."""
+"""Writes files of leads for tests, and reads them."""
 
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -39,7 +39,7 @@ BOOK: Mapping[str, str] = {
 
 
 def hostile_book(path: Path, parts: Mapping[str, str | bytes | None] | None = None) -> Path:
-    """Write a workbook whose parts are these, or none, beside the usual ones."""
+    """Write a workbook with these parts replaced, or removed (None)."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in {**BOOK, **(parts or {})}.items():
             if content is not None:
@@ -54,7 +54,7 @@ async def rows_in(path: Path, **options: Any) -> list[FileRow]:
 
 
 async def leads_in(path: Path, **options: Any) -> Sequence[Any]:
-    """Every lead of a file; in place of an invalid one its field and reason."""
+    """Every lead of a file; an invalid one as its field and reason."""
     return [_seen(row.lead) for row in await rows_in(path, **options)]
 
 

@@ -1,4 +1,4 @@
-"""A listing in memory, with the weaknesses that servers have."""
+"""A listing in memory, with the weaknesses of real servers."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -16,7 +16,7 @@ honest = object()
 
 
 class ListingServer:
-    """Answers ``limit`` and ``offset`` over ``ids`` and writes down what it was asked.
+    """Answers ``limit`` and ``offset`` over ``ids`` and records the requests.
 
     ``cap`` is the most it gives, ``total`` what it claims (or a function of the request's number, from 0),
     ``ignores_offset`` makes every page the first, ``clamps_offset`` repeats the last page beyond the end,

@@ -1,4 +1,4 @@
-"""A server of bare sockets that misbehaves on purpose: a verb for each request, the last one repeated."""
+"""A server on bare sockets that misbehaves on purpose: one verb for each request; the last one repeats."""
 
 import asyncio
 import gzip
@@ -36,7 +36,7 @@ class Seen:
 
 @define
 class Wire:
-    """The server's end of one connection."""
+    """The server's side of one connection."""
 
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
@@ -73,7 +73,7 @@ def http(
 
 
 def answer(status: int = 200, body: Any = None, headers: Mapping[str, str] | None = None) -> Verb:
-    """A sound answer; a body that is not bytes is written as JSON."""
+    """A correct answer; a body that is not bytes is written as JSON."""
     data = body if isinstance(body, bytes) else json.dumps({} if body is None else body).encode()
     kind = {"Content-Type": "application/json", **(headers or {})}
 
@@ -95,7 +95,7 @@ def raw(data: bytes, *, then: Literal["close", "stay"] = "close") -> Verb:
 
 
 def drip(data: bytes, seconds: float) -> Verb:
-    """One byte at a time, so that the connection never looks dead."""
+    """One byte at a time, so that the connection never seems dead."""
 
     async def act(wire: Wire) -> None:
         for at in range(len(data)):
@@ -143,7 +143,7 @@ def gzip_bomb(size: int) -> bytes:
 
 
 class RawServer:
-    """``async with RawServer(verb, …) as server``: listens on ``server.url``, keeps what it saw."""
+    """``async with RawServer(verb, …) as server``: listens on ``server.url`` and records the requests."""
 
     def __init__(self, *verbs: Verb, context: ssl.SSLContext | None = None) -> None:
         self.requests: list[Seen] = []
@@ -213,6 +213,6 @@ class RawServer:
 
 
 async def closed_port() -> int:
-    """A port of this machine that nobody listens on."""
+    """A port of this machine without a listener."""
     async with RawServer() as server:
         return server.port

@@ -1,4 +1,4 @@
-"""At the end of a run of the whole suite: which rows of the catalogue its tests covered, part by part."""
+"""Prints at the end of a whole run which rows of the catalogue its tests covered, part by part."""
 
 from collections.abc import Sequence
 from itertools import groupby
@@ -14,7 +14,7 @@ PROPERTY = "rows of the catalogue"
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: Sequence[pytest.Item]) -> None:
-    """Write on each test the rows it names, and note whether every file takes part."""
+    """Record on each test the rows that it names, and note whether every file takes part."""
     for item in items:
         rows = {row for mark in item.iter_markers("row") for row in mark.args}
         if unknown := rows - set(ROWS):
@@ -26,7 +26,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: Sequence[pytest.
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_node_collection_finished(node: Any, ids: Sequence[str]) -> None:
-    """The same where other processes run the tests, and this one only hears of them."""
+    """The same where other processes run the tests and this one only gets their reports."""
     node.config.stash[WHOLE] = _is_whole(node.config, {Path(name.partition("::")[0]).name for name in ids})
 
 

@@ -1,4 +1,4 @@
-"""Records for the tests of reading: a campaign and a user as the vendor sends them, and one class of all types."""
+"""Records for the tests of models: a campaign and a user as the vendor sends them, and a class with all types."""
 
 from datetime import datetime
 from typing import Any

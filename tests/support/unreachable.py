@@ -1,4 +1,4 @@
-"""Places on this machine where no connection comes about, each in its own way."""
+"""Addresses on this machine where no connection succeeds, each for its own reason."""
 
 import asyncio
 import contextlib
@@ -13,11 +13,11 @@ __all__ = ["OLD_TLS_ONLY", "Names", "full_backlog", "trusting"]
 
 
 OLD_TLS_ONLY = bytes.fromhex("15030100020246")
-"""What a server says that speaks TLS 1.0 at most: a fatal alert, protocol version."""
+"""The answer of a server with TLS 1.0 at most: a fatal alert, protocol version."""
 
 
 class Names(aiohttp.abc.AbstractResolver):
-    """A resolver that knows these addresses; of none it never says anything."""
+    """A resolver that answers with these addresses, and without any never answers."""
 
     def __init__(self, *addresses: str) -> None:
         self._addresses = addresses
@@ -36,7 +36,7 @@ class Names(aiohttp.abc.AbstractResolver):
 
 @contextlib.asynccontextmanager
 async def full_backlog() -> AsyncIterator[int]:
-    """A port whose queue of connections is full: the system drops what else knocks."""
+    """A port whose queue of connections is full: the system drops further ones."""
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(socket.socket())
         listener.bind(("127.0.0.1", 0))
@@ -51,5 +51,5 @@ async def full_backlog() -> AsyncIterator[int]:
 
 
 def trusting(certificate_file: Any) -> aiohttp.TCPConnector:
-    """A connector that trusts this certificate."""
+    """A connector that accepts this certificate."""
     return aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=str(certificate_file)))

@@ -45,7 +45,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     @contextmanager
     def bounded(self, seconds: float, rounds: int) -> Iterator[None]:
-        """Fail, whatever the tasks wait for, if it goes on for longer."""
+        """Fail if it takes longer, whatever the tasks wait for."""
         self._jumping.until, self._jumping.rounds_left = self.time() + seconds, rounds
         try:
             yield
