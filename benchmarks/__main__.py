@@ -18,8 +18,6 @@ from benchmarks.catalogue import BENCHMARKS, measure
 from benchmarks.picture import draw
 from benchmarks.table import markdown_rows, show
 
-__all__ = ["main"]
-
 HEADING = ("| benchmark | what | measured | target | |", "| --- | --- | --- | --- | --- |")
 
 

@@ -5,8 +5,6 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from typing import ParamSpec, TypeVar
 
-__all__ = ["apart"]
-
 P = ParamSpec("P")
 T = TypeVar("T")
 

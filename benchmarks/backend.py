@@ -11,8 +11,6 @@ from urllib.request import urlopen
 import msgspec
 from attrs import frozen
 
-__all__ = ["KEY", "Backend", "Log", "backend"]
-
 KEY = "bench-key"
 
 

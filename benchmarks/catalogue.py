@@ -19,13 +19,13 @@ from benchmarks import (
 from benchmarks.apart import apart
 from benchmarks.result import Result
 
-__all__ = ["BENCHMARKS", "measure"]
-
 
 class Run(Protocol):
-    """Starts a benchmark; ``quick`` makes everything small."""
+    """A benchmark."""
 
-    def __call__(self, *, quick: bool) -> Result: ...
+    def __call__(self, *, quick: bool) -> Result:
+        """Measure; ``quick`` makes everything small."""
+        ...
 
 
 BENCHMARKS: dict[str, Run] = {

@@ -11,8 +11,6 @@ from benchmarks.peers.hand_written import HandWritten
 from benchmarks.result import Line, Result, Target
 from voiso_async import LanePolicy, VoisoClient
 
-__all__ = ["run"]
-
 CALLS = 1000
 
 

@@ -13,8 +13,6 @@ from benchmarks.peers.typed import Typed, new_client
 from benchmarks.result import Line, Result, Target
 from voiso_async import VoisoClient
 
-__all__ = ["run"]
-
 PAGE = 100
 CONCURRENCY = 8
 SEQUENTIAL = "ours, one by one"

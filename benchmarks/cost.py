@@ -20,8 +20,6 @@ from voiso_async.ingest.gate import LocalGate
 from voiso_async.ingest.rows import Operation
 from voiso_async.wire import Response
 
-__all__ = ["run"]
-
 BATCH = 1000
 TYPED, BULK, FLOOR = "httpx + pydantic", "bulk helper", "msgspec alone"
 

@@ -18,8 +18,6 @@ from benchmarks.result import Line, Result, Target
 from voiso_async.files import open_leads
 from voiso_async.outbox import SqliteOutbox
 
-__all__ = ["run"]
-
 PART = 10_000
 WARM = 2000
 

@@ -14,8 +14,6 @@ from benchmarks.peers.hand_written import HandWritten
 from benchmarks.peers.typed import Typed, new_client
 from voiso_async import LanePolicy, VoisoClient
 
-__all__ = ["PEERS", "Fleet", "FleetRun", "Scene", "hand_written", "ours", "run_fleet", "typed"]
-
 BATCH = 1000
 
 Add = Callable[[int], Awaitable[object]]

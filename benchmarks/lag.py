@@ -4,8 +4,6 @@ from benchmarks.fleet import PEERS, Scene, ours, run_fleet
 from benchmarks.meter import percentile
 from benchmarks.result import Line, Result, Target
 
-__all__ = ["run"]
-
 NOTE = "the rest of a wait was taken by other processes of the machine, the server among them"
 
 

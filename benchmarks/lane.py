@@ -13,8 +13,6 @@ from benchmarks.peers.typed import Typed, new_client
 from benchmarks.result import Line, Picture, Result, Series, Target
 from voiso_async import LanePolicy, VoisoClient
 
-__all__ = ["run"]
-
 BATCH = 1000
 OURS = "ours"
 TARGET_SHARE = Target(">=", 0.995, "limit")

@@ -3,8 +3,6 @@
 from benchmarks.fleet import PEERS, FleetRun, Scene, ours, run_fleet
 from benchmarks.result import Line, Picture, Result, Series, Target
 
-__all__ = ["run"]
-
 CURVE = (1, 10, 50, 100, 200)
 
 

@@ -3,8 +3,6 @@
 from collections.abc import Iterator
 from typing import Any
 
-__all__ = ["grown", "leads", "phone", "user"]
-
 Lead = dict[str, Any]
 
 

@@ -11,8 +11,6 @@ from benchmarks.meter import Lag, lag_of, megabytes, peak_megabytes
 from benchmarks.result import Line, Picture, Result, Series, Target
 from voiso_async import LanePolicy, VoisoClient
 
-__all__ = ["run"]
-
 WARM = 10_000
 POINTS = 100
 

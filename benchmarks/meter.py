@@ -13,8 +13,6 @@ from pathlib import Path
 
 from attrs import define, field
 
-__all__ = ["Lag", "Spent", "cheapest", "lag_of", "megabytes", "peak_megabytes", "percentile", "spending"]
-
 GLANCE = 0.002
 """Seconds between two measurements of the event loop."""
 STATUS = Path("/proc/self/status")

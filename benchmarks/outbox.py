@@ -19,8 +19,6 @@ from voiso_async.ingest.gate import ClaimRequest
 from voiso_async.ingest.rows import Attempt, Operation, RowResult
 from voiso_async.outbox import SqliteOutbox
 
-__all__ = ["run"]
-
 BATCH = 1000
 PUT = 10_000
 

@@ -15,8 +15,6 @@ from benchmarks.peers.hand_written import HandWritten
 from benchmarks.result import Line, Result, Target
 from voiso_async import LanePolicy, VoisoClient
 
-__all__ = ["run"]
-
 IMPORT = 100_000
 FIRST_SINGLE = 10_000_000
 EVERY = 0.25

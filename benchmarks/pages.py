@@ -12,8 +12,6 @@ from benchmarks.peers.typed import Typed, new_client
 from benchmarks.result import Line, Result, Target
 from voiso_async import VoisoClient
 
-__all__ = ["run"]
-
 PAGE = 100
 TYPED, GENERATED, FLOOR = "httpx + pydantic", "openapi-python-client", "aiohttp + msgspec"
 

@@ -6,8 +6,6 @@ from matplotlib.figure import Figure
 
 from benchmarks.result import Picture
 
-__all__ = ["draw"]
-
 BINS = 60
 
 

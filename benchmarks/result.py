@@ -5,8 +5,6 @@ from typing import Any, Literal
 
 from attrs import asdict, field, frozen
 
-__all__ = ["Line", "Picture", "Result", "Series", "Target"]
-
 
 @frozen
 class Target:

@@ -16,8 +16,6 @@ from aiohttp import web
 
 from benchmarks.leads import grown, user
 
-__all__ = ["Server", "main"]
-
 BUSY = b'{"errors":{"campaign":["the previous request is still being processed"]}}'
 JSON = {"Content-Type": "application/json"}
 

@@ -12,8 +12,6 @@ from pathlib import Path
 import voiso_async
 from benchmarks.result import Line, Result, Target
 
-__all__ = ["run"]
-
 UNDER = "import aiohttp"
 PROGRAM = """
 import sys, time

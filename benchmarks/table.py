@@ -5,8 +5,6 @@ from rich.table import Table
 
 from benchmarks.result import Line, Result, Target
 
-__all__ = ["markdown_rows", "show"]
-
 
 def show(result: Result, console: Console, *, judge: bool) -> None:
     """Print a result; with ``judge`` also whether each target was reached."""

@@ -8,8 +8,6 @@ from elastic_transport import ApiResponseMeta, BaseAsyncNode, HttpHeaders, NodeC
 from elasticsearch import AsyncElasticsearch
 from elasticsearch.helpers import async_streaming_bulk
 
-__all__ = ["bulk"]
-
 BATCH = 1000
 HEADERS = HttpHeaders({"content-type": "application/json", "x-elastic-product": "Elasticsearch"})
 ITEM = {"index": {"_index": "leads", "_id": "1", "result": "created", "status": 201}}

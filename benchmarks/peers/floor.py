@@ -7,8 +7,6 @@ import aiohttp
 import msgspec
 from attrs import frozen
 
-__all__ = ["PageDecoder", "User", "outcomes_of", "page_of_users"]
-
 
 @frozen
 class Ref:

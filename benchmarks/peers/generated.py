@@ -10,8 +10,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-__all__ = ["generated_users"]
-
 PACKAGE = "voiso_generated"
 
 

@@ -8,8 +8,6 @@ from typing import Any
 
 import aiohttp
 
-__all__ = ["HandWritten", "batches"]
-
 BATCH = 1000
 
 

@@ -12,8 +12,6 @@ from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_ra
 
 from benchmarks.peers.hand_written import batches
 
-__all__ = ["Typed", "User", "new_client"]
-
 Phone = Annotated[str, Field(pattern=r"^[1-9][0-9]{6,14}$")]
 
 

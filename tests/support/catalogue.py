@@ -7,8 +7,6 @@ import ast
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-__all__ = ["EXPLAINED", "PARTS", "ROWS", "TO_COME", "named_in", "part_of"]
-
 PARTS = {
     "A": "before the request leaves",
     "B": "after it left, and no answer came",

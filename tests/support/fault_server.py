@@ -26,8 +26,6 @@ from raw_server import RawServer, Seen, Wire, http
 
 from voiso_async.sandbox import Rules
 
-__all__ = ["ENDINGS", "Asked", "FaultServer"]
-
 BEYOND_THE_CAP = 9 * 1024 * 1024
 BOMB = gzip.compress(bytes(BEYOND_THE_CAP))
 SLOW = 0.02

@@ -11,8 +11,6 @@ from unittest.mock import Mock, patch
 from aiohttp import ClientResponse
 from aioresponses import aioresponses
 
-__all__ = ["http_mock"]
-
 
 class _Response(ClientResponse):
     def __init__(self, *args: Any, **options: Any) -> None:

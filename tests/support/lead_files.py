@@ -8,8 +8,6 @@ from typing import Any
 from voiso_async.files import open_leads
 from voiso_async.ingest.intake import FileRow, InvalidLead
 
-__all__ = ["BOOK", "PHONE_ROWS", "hostile_book", "leads_in", "reasons_in", "rows_in", "sheet_of"]
-
 SPREADSHEET = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 DOCUMENT = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 PACKAGE = "http://schemas.openxmlformats.org/package/2006/relationships"

@@ -4,8 +4,6 @@ from collections.abc import Mapping, Sequence
 
 from attrs import frozen
 
-__all__ = ["CHECKLIST", "WITHOUT_TEST", "Line"]
-
 
 @frozen
 class Line:

@@ -9,9 +9,6 @@ from typing import Any
 
 import aiohttp
 
-__all__ = ["OLD_TLS_ONLY", "Names", "full_backlog", "trusting"]
-
-
 OLD_TLS_ONLY = bytes.fromhex("15030100020246")
 """The answer of a server with TLS 1.0 at most: a fatal alert, protocol version."""
 
