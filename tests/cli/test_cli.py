@@ -138,8 +138,8 @@ def test_the_installed_script_tells_its_version() -> None:
 def test_what_is_typed_wrong_is_usage(shell: Shell, arguments: list[str], says: str) -> None:
     ended = shell(*arguments)
     assert (2, "") == (ended.code, ended.out)
-    assert says in ended.complaint
-    said, _, command = ended.complaint.partition(" Try: voiso ")
+    assert says in ended.message
+    said, _, command = ended.message.partition(" Try: voiso ")
     assert said.endswith((".", "?"))
     assert 0 == shell(*command.split()).code
     path = tuple(command.split()[:-1])
@@ -178,7 +178,7 @@ def test_a_missing_or_useless_setting_is_usage(
         shell.env.setenv(name, value)
     ended = shell("campaigns", "list", *options)
     assert (2, "") == (ended.code, ended.out)
-    assert says in ended.complaint
+    assert says in ended.message
 
 
 def test_all_that_is_wrong_is_told_at_once_the_file_first(shell: Shell, tmp_path: Path) -> None:
@@ -275,7 +275,7 @@ def test_answers_that_end_a_push_are_told_in_words_of_the_shell(
     ended = sandbox_shell("leads", command, path, "--campaign", 3, "--timeout", "1")
     assert not OF_THE_LIBRARY.search(ended.out + ended.err), ended
     if status == 401:
-        assert "check VOISO_API_KEY, or the file that --key-file names" in ended.complaint
+        assert "check VOISO_API_KEY, or the file that --key-file names" in ended.message
 
 
 @pytest.mark.parametrize("command", ["status", "results", "retry", "settle", "withdraw", "purge", "resume"])
@@ -285,7 +285,7 @@ def test_a_job_that_is_not_there_is_told_with_the_command_that_lists_them(
     path = write_leads(tmp_path / "leads.csv", phones(2))
     assert 0 == sandbox_shell("leads", "push", path, "--campaign", 3).code
     ended = sandbox_shell("leads", command, "zzzz")
-    assert (1, True) == (ended.code, "voiso leads status lists them" in ended.complaint)
+    assert (1, True) == (ended.code, "voiso leads status lists them" in ended.message)
 
 
 def test_the_key_comes_from_a_file(sandbox_shell: Shell, voiso_sandbox: Sandbox, tmp_path: Path) -> None:
@@ -301,7 +301,7 @@ def test_the_key_comes_from_a_file(sandbox_shell: Shell, voiso_sandbox: Sandbox,
     warned = sandbox_shell("campaigns", "list")
     assert (0, 0) == (quiet.code, warned.code)
     assert "can read the key file" not in quiet.err
-    assert "can read the key file" in warned.complaint
+    assert "can read the key file" in warned.message
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
@@ -325,7 +325,7 @@ def test_a_key_file_with_anything_else_is_named_not_shown(sandbox_shell: Shell, 
     path.chmod(0o600)
     ended = sandbox_shell("campaigns", "list", "--key-file", path)
     assert 2 == ended.code
-    assert "it holds more than an API key" in ended.complaint
+    assert "it holds more than an API key" in ended.message
 
 
 @pytest.mark.parametrize(
@@ -341,7 +341,7 @@ def test_a_key_file_that_cannot_be_read_is_usage(
     sandbox_shell: Shell, tmp_path: Path, name: str, says: str
 ) -> None:
     ended = sandbox_shell("campaigns", "list", "--key-file", tmp_path / name)
-    assert (2, f"voiso: the key file cannot be read: {says}") == (ended.code, ended.complaint)
+    assert (2, f"voiso: the key file cannot be read: {says}") == (ended.code, ended.message)
 
 
 def test_the_key_may_come_through_a_pipe(
@@ -353,7 +353,7 @@ def test_the_key_may_come_through_a_pipe(
     with monkeypatch.context() as patch:
         patch.setattr(common, "PIPE_PATIENCE", 0.05)
         ended = sandbox_shell("campaigns", "list", "--key-file", path)
-        assert (2, True) == (ended.code, ended.complaint.endswith("nobody writes to the pipe"))
+        assert (2, True) == (ended.code, ended.message.endswith("nobody writes to the pipe"))
     writer = threading.Thread(target=lambda: path.write_text(voiso_sandbox.key, encoding="ascii"))
     writer.start()
     ended = sandbox_shell("campaigns", "list", "--key-file", path)
@@ -372,7 +372,7 @@ def test_a_wrong_key_is_an_error_that_does_not_show_it(sandbox_shell: Shell) -> 
     sandbox_shell.env.setenv("VOISO_API_KEY", CANARY_KEY)
     ended = sandbox_shell("campaigns", "list")
     assert (1, "") == (ended.code, ended.out)
-    assert "401" in ended.complaint
+    assert "401" in ended.message
 
 
 def test_a_closed_port_is_an_error_and_nothing_was_sent(shell: Shell) -> None:
@@ -381,7 +381,7 @@ def test_a_closed_port_is_an_error_and_nothing_was_sent(shell: Shell) -> None:
     shell.env.setenv("VOISO_API_KEY", CANARY_KEY)
     ended = shell("campaigns", "start", 3, "--base-url", f"http://127.0.0.1:{port}")
     assert (1, "") == (ended.code, ended.out)
-    assert ended.complaint.endswith("; nothing was sent")
+    assert ended.message.endswith("; nothing was sent")
 
 
 @pytest.mark.parametrize("fault", [Html(), Status(418, {"error": "tea"}), Truncate(20)], ids=repr)
@@ -391,7 +391,7 @@ def test_an_answer_that_makes_no_sense_is_an_error(
     voiso_sandbox.faults.add(fault, times=100)  # type: ignore[arg-type]
     ended = sandbox_shell("campaigns", "get", 3)
     assert (1, "") == (ended.code, ended.out)
-    assert "GET /campaigns/3" in ended.complaint
+    assert "GET /campaigns/3" in ended.message
 
 
 @pytest.mark.parametrize("campaign", ["../users", "3?x", "3/leads", "%2e%2e", "0", "-1", "٣", "9" * 400, ""])
@@ -403,7 +403,7 @@ def test_a_hostile_id_never_reaches_the_wire(
 ) -> None:
     ended = sandbox_shell(*command, campaign)
     assert (2, "") == (ended.code, ended.out)
-    assert "the id of a campaign is a whole number above 0" in ended.complaint
+    assert "the id of a campaign is a whole number above 0" in ended.message
     assert [] == voiso_sandbox.history
 
 

@@ -67,7 +67,7 @@ class Walk:
                 assert (0, 0) == (ended.code, report["waiting"])
                 break
             report = reported(ended)
-            assert standing(report) != standing(before), f"{self.steps[-1]} led nowhere"
+            assert progress_of(report) != progress_of(before), f"{self.steps[-1]} led nowhere"
             before = report
         return report
 
@@ -92,7 +92,7 @@ def reported(ended: Ended) -> dict[str, Any]:
     return report
 
 
-def standing(report: dict[str, Any]) -> tuple[Any, ...]:
+def progress_of(report: dict[str, Any]) -> tuple[Any, ...]:
     return tuple(json.dumps(report[name]) for name in ("job", "state", "counts", "waiting", "requeued", "loaded"))
 
 

@@ -70,7 +70,7 @@ def test_an_outbox_that_cannot_be_made_is_usage_and_nothing_is_sent(
     path = write(tmp_path / "leads.csv", phones(2))
     ended = sandbox_shell("leads", "push", path, "--campaign", 3, "--outbox", path / "below" / "a.db")
     assert (2, "") == (ended.code, ended.out)
-    assert "a.db cannot be an outbox: not a directory; name a file with --outbox" in ended.complaint
+    assert "a.db cannot be an outbox: not a directory; name a file with --outbox" in ended.message
     assert [] == voiso_sandbox.history
 
 
@@ -89,7 +89,7 @@ def test_an_outbox_that_is_none_or_another_account_s_is_an_error_and_nothing_is_
     options = ("--outbox", mine, "--account", "b", "--again")
     ended = sandbox_shell("leads", "push", path, "--campaign", 3, *options)
     assert (1, "", 1) == (ended.code, ended.out, posts(voiso_sandbox))
-    assert ended.complaint
+    assert ended.message
 
 
 @pytest.mark.row(138)
@@ -213,7 +213,7 @@ def test_where_no_outbox_can_be_is_usage(
     for arguments in (["push", leads, "--campaign", 3], ["status"], ["resume", "--last"]):
         ended = sandbox_shell("leads", *arguments, "--outbox", path)
         assert (2, "") == (ended.code, ended.out)
-        assert says in ended.complaint
+        assert says in ended.message
     assert [] == voiso_sandbox.history
     assert ["leads.csv"] == sorted({file.name for file in tmp_path.iterdir()} - {"there"})
 
@@ -236,7 +236,7 @@ def test_a_file_that_cannot_be_read_is_usage(
         for arguments in ([tmp_path / name], [leads, "--suppress", tmp_path / name]):
             ended = sandbox_shell("leads", command, *arguments, "--campaign", 3)
             assert (2, "") == (ended.code, ended.out)
-            assert says in ended.complaint
+            assert says in ended.message
     assert [] == voiso_sandbox.history
 
 
@@ -296,13 +296,13 @@ def test_a_file_that_was_read_in_part_and_is_another_now_is_refused(
         options = ("--delimiter", ",") if change == "other options" else ()
         pushed = sandbox_shell("leads", "push", path, "--campaign", 3, "--outbox", outbox, *options)
         assert (1, 0) == (pushed.code, posts(voiso_sandbox))
-        assert f", or how it is read, was changed while job {job} was still reading it" in pushed.complaint
-        assert "--again pushes it as it is now" in pushed.complaint
+        assert f", or how it is read, was changed while job {job} was still reading it" in pushed.message
+        assert "--again pushes it as it is now" in pushed.message
     if change == "other options":
         return
     resumed = sandbox_shell("leads", "resume", job, "--outbox", outbox)
     assert (1, 0) == (resumed.code, posts(voiso_sandbox))
-    assert resumed.complaint.endswith("; --loaded sends what was read")
+    assert resumed.message.endswith("; --loaded sends what was read")
     loaded = sandbox_shell("leads", "resume", job, "--loaded", "--outbox", outbox, "--json")
     assert (0, "done", 3) == (loaded.code, report_of(loaded)["state"], report_of(loaded)["rows"])
     assert phones(3) == list(voiso_sandbox.campaigns[3].leads)
@@ -336,7 +336,7 @@ def test_a_file_that_somebody_else_is_reading_is_left_to_them(
         reader.join()
     assert (1, 0) == (ended.code, posts(voiso_sandbox))
     report = report_of(ended)
-    assert f"job {report['job']} is being loaded by process {os.getpid()} since " in ended.complaint
+    assert f"job {report['job']} is being loaded by process {os.getpid()} since " in ended.message
     assert f"voiso leads status {report['job']} --watch --outbox {outbox_path}" == report["next"]
     assert ("loading", False, [os.getpid()]) == (
         report["state"],
@@ -359,7 +359,7 @@ def test_leads_of_a_slow_pipe_are_sent_as_they_come_and_their_job_is_not_read_ag
     eventually(lambda: voiso_sandbox.campaigns[3].leads)
     ended = sandbox_shell("leads", "resume", job)
     assert 1 == ended.code
-    assert f"job {job} is being sent by process {process.pid} since " in ended.complaint
+    assert f"job {job} is being sent by process {process.pid} since " in ended.message
     process.stdin.write("441632960002\n")
     assert 0 == end(process).code
     assert ["441632960001", "441632960002"] == list(voiso_sandbox.campaigns[3].leads)
@@ -378,7 +378,7 @@ def test_leads_of_a_pipe_that_is_gone_are_sent_as_far_as_they_were_read(
     end(process)
     ended = sandbox_shell("leads", "resume", "--last")
     assert (1, "") == (ended.code, ended.out)
-    assert "its leads came through a pipe that is gone; --loaded sends what was read" in ended.complaint
+    assert "its leads came through a pipe that is gone; --loaded sends what was read" in ended.message
     shown = report_of(
         sandbox_shell("leads", "status", sandbox_shell("leads", "status", "--json").lines[0]["job"], "--json")
     )

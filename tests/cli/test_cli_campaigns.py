@@ -62,7 +62,7 @@ def test_one_campaign(sandbox_shell: Shell) -> None:
 def test_a_campaign_that_is_not_there(sandbox_shell: Shell) -> None:
     ended = sandbox_shell("campaigns", "get", 99)
     assert (1, "") == (ended.code, ended.out)
-    assert "-> 404: Not found" in ended.complaint
+    assert "-> 404: Not found" in ended.message
 
 
 def test_pause_start_and_stop(sandbox_shell: Shell, voiso_sandbox: Sandbox) -> None:
@@ -73,7 +73,7 @@ def test_pause_start_and_stop(sandbox_shell: Shell, voiso_sandbox: Sandbox) -> N
     assert "stopped" in sandbox_shell("campaigns", "list").out
     refused = sandbox_shell("campaigns", "pause", 3)
     assert (1, "") == (refused.code, refused.out)
-    assert "-> 409: " in refused.complaint
+    assert "-> 409: " in refused.message
 
 
 def test_a_state_call_whose_answer_is_lost_says_what_is_not_known(
@@ -82,7 +82,7 @@ def test_a_state_call_whose_answer_is_lost_says_what_is_not_known(
     voiso_sandbox.faults.add(CloseAfterHeaders(), method="POST")
     ended = sandbox_shell("campaigns", "pause", 3)
     assert 1 == ended.code
-    assert ended.complaint.endswith("; whether the server acted is not known")
+    assert ended.message.endswith("; whether the server acted is not known")
 
 
 @pytest.mark.realtime
@@ -97,7 +97,7 @@ def test_wait_ends_at_its_timeout(sandbox_shell: Shell, voiso_sandbox: Sandbox) 
     voiso_sandbox.rules = attrs.evolve(voiso_sandbox.rules, slow_transitions=60.0)
     ended = sandbox_shell("campaigns", "stop", 3, "--wait", "--timeout", 0.2)
     assert (1, "") == (ended.code, ended.out)
-    assert "after 0.2 s the campaign is stopping, not completed or stopped" in ended.complaint
+    assert "after 0.2 s the campaign is stopping, not completed or stopped" in ended.message
 
 
 def test_the_users_of_a_campaign(sandbox_shell: Shell) -> None:
@@ -126,7 +126,7 @@ def test_users_that_were_added_before_an_error_are_told(sandbox_shell: Shell, vo
     ended = sandbox_shell("campaigns", "add-users", 3, *range(4, 151))
     assert 1 == ended.code
     assert "1 user was added before the error\n" in ended.err
-    assert "-> 403: " in ended.complaint
+    assert "-> 403: " in ended.message
 
 
 @pytest.mark.parametrize("user", ["../../users", "4/5", "a b", "%2e"])
@@ -134,7 +134,7 @@ def test_a_hostile_user_id_never_reaches_the_wire(sandbox_shell: Shell, voiso_sa
     for command in ("add-users", "remove-user"):
         ended = sandbox_shell("campaigns", command, 3, user)
         assert (2, "") == (ended.code, ended.out)
-        assert "an id has letters, digits, '-' and '_' only" in ended.complaint
+        assert "an id has letters, digits, '-' and '_' only" in ended.message
     assert [] == voiso_sandbox.history
 
 

@@ -91,16 +91,16 @@ def test_the_demo_overwrites_nothing(shell: Shell, tmp_path: Path) -> None:
     path.write_text("mine", encoding="utf-8")
     ended = shell("demo", "--keep-csv", path)
     assert (2, "") == (ended.code, ended.out)
-    assert "--keep-csv: there is such a file already" in ended.complaint
+    assert "--keep-csv: there is such a file already" in ended.message
     assert "mine" == path.read_text(encoding="utf-8")
-    assert "--keep-csv: it cannot be written there" in shell("demo", "--keep-csv", tmp_path / "no" / "x").complaint
+    assert "--keep-csv: it cannot be written there" in shell("demo", "--keep-csv", tmp_path / "no" / "x").message
 
 
 def test_a_demo_without_its_sandbox_says_so(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/bin/true")
     ended = shell("demo")
     assert (1, "") == (ended.code, ended.out)
-    assert "the sandbox did not start" in ended.complaint
+    assert "the sandbox did not start" in ended.message
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -131,4 +131,4 @@ def test_the_sandbox_as_json() -> None:
 def test_a_port_in_use_is_one_line(shell: Shell, voiso_sandbox: Sandbox) -> None:
     ended = shell("sandbox", "--port", voiso_sandbox.url.rpartition(":")[2])
     assert (1, "") == (ended.code, ended.out)
-    assert ended.complaint.endswith("choose another with --port")
+    assert ended.message.endswith("choose another with --port")

@@ -89,8 +89,8 @@ def test_a_job_that_there_is_not_is_an_error(
     pushed(sandbox_shell, write_leads(tmp_path / "leads.csv", phones(1)))
     after = sandbox_shell("leads", *command)
     assert (1, 1, "", "") == (before.code, after.code, before.out, after.out)
-    assert "there is no outbox at " in before.complaint
-    assert "no such job" in after.complaint or "every job is done" in after.complaint
+    assert "there is no outbox at " in before.message
+    assert "no such job" in after.message or "every job is done" in after.message
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_a_job_that_there_is_not_is_an_error(
 def test_what_is_asked_for_wrong_is_usage(sandbox_shell: Shell, arguments: list[str], says: str) -> None:
     ended = sandbox_shell("leads", *arguments)
     assert (2, "") == (ended.code, ended.out)
-    assert says in ended.complaint
+    assert says in ended.message
 
 
 def test_results_go_to_a_new_private_file_and_rejects_are_pushed_again(
@@ -158,7 +158,7 @@ def test_retry_makes_a_new_job_of_rows(sandbox_shell: Shell, voiso_sandbox: Sand
     assert job != report["job"]
     nothing = sandbox_shell("leads", "retry", job, "--outcome", "unreported")
     assert (1, "") == (nothing.code, nothing.out)
-    assert "no row" in nothing.complaint
+    assert "no row" in nothing.message
 
 
 def test_rows_that_are_parked_are_settled_on_request(
@@ -179,7 +179,7 @@ def test_a_job_is_withdrawn_and_purged(sandbox_shell: Shell, voiso_sandbox: Sand
     voiso_sandbox.faults.add(Status(404), method="POST")
     job = pushed(sandbox_shell, write_leads(tmp_path / "leads.csv", phones(3)))
     kept = sandbox_shell("leads", "purge", job)
-    assert (1, True) == (kept.code, "withdraw" in kept.complaint)
+    assert (1, True) == (kept.code, "withdraw" in kept.message)
     assert f"3 rows of job {job} withdrawn; 0 rows still wait\n" == sandbox_shell("leads", "withdraw", job).err
     shown = sandbox_shell("leads", "status", job)
     assert (0, True) == (shown.code, "  withdrawn  3  were withdrawn and will not be sent\n" in shown.out)
@@ -244,7 +244,7 @@ def test_a_job_that_another_process_sends_is_shown_and_left_to_it(
     for command in (["resume", job], ["resume", "--last"], ["settle", job], ["push", path, "--campaign", 3]):
         elsewhere = sandbox_shell("leads", *command, "--json")
         assert (1, 1) == (elsewhere.code, posts(voiso_sandbox))
-        assert f"job {job} is being sent by process {process.pid} since " in elsewhere.complaint
+        assert f"job {job} is being sent by process {process.pid} since " in elsewhere.message
         assert ("sending", report["next"]) == (report_of(elsewhere)["state"], report_of(elsewhere)["next"])
     assert 1 == sandbox_shell("leads", "purge", job, "--force").code
     process.kill()

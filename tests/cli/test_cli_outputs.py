@@ -48,7 +48,7 @@ def test_two_files_that_would_be_one_are_refused_before_anything_is_sent(
     given = (options[0], "x.csv", options[1], other(leads.parent))
     ended = sandbox_shell("leads", "push", "leads.csv", "--campaign", 3, *given)
     assert (2, "", []) == (ended.code, ended.out, voiso_sandbox.history)
-    assert "two files of this command would be the same one" in ended.complaint
+    assert "two files of this command would be the same one" in ended.message
     assert not list(leads.parent.glob("[xX].*"))
 
 
@@ -58,7 +58,7 @@ def test_a_name_that_some_file_systems_take_for_the_other_is_the_same(
 ) -> None:
     options = ("--results", "\u00e9.csv", "--rejects", name)
     ended = sandbox_shell("leads", "push", leads, "--campaign", 3, *options)
-    assert (2, True) == (ended.code, "would be the same one" in ended.complaint)
+    assert (2, True) == (ended.code, "would be the same one" in ended.message)
 
 
 @pytest.mark.parametrize("option", ["--results", "--rejects"])
@@ -68,7 +68,7 @@ def test_an_ending_that_is_not_written_is_refused_with_those_there_are(
 ) -> None:
     ended = sandbox_shell("leads", "push", leads, "--campaign", 3, option, name)
     assert (2, "", []) == (ended.code, ended.out, voiso_sandbox.history)
-    assert ended.complaint.startswith(f"voiso: {name}: choose a name that ends in .csv, or in .jsonl or .ndjson")
+    assert ended.message.startswith(f"voiso: {name}: choose a name that ends in .csv, or in .jsonl or .ndjson")
 
 
 @pytest.mark.parametrize("command", ["resume", "retry", "settle"])
@@ -94,7 +94,7 @@ def test_rejects_have_the_form_of_the_file_and_a_name_that_promises_another_is_r
     for path, wrong, ending in ((leads, "x.jsonl", "CSV (.csv)"), (lines, "x.csv", "(.jsonl or .ndjson)")):
         ended = sandbox_shell("leads", "push", path, "--campaign", 3, "--rejects", wrong)
         assert (2, "", []) == (ended.code, ended.out, voiso_sandbox.history)
-        assert ending in ended.complaint
+        assert ending in ended.message
     ended = sandbox_shell("leads", "push", lines, "--campaign", 3, "--rejects", "r.jsonl", "--results", "a.ndjson")
     assert 3 == ended.code
     assert "letters" == json.loads(Path("r.jsonl").read_text(encoding="utf-8"))["phone_number"]
@@ -123,7 +123,7 @@ def test_what_is_in_the_way_of_an_output_is_found_before_anything_is_sent(
     write_leads(Path("list.csv"), ["441632960999"])
     ended = sandbox_shell("leads", "push", leads, "--campaign", 3, *options)
     assert (2, "", []) == (ended.code, ended.out, voiso_sandbox.history)
-    assert says in ended.complaint
+    assert says in ended.message
 
 
 def test_a_folder_where_nothing_may_be_made_is_found_before_anything_is_sent(
@@ -138,13 +138,13 @@ def test_a_folder_where_nothing_may_be_made_is_found_before_anything_is_sent(
     for command in (("push", leads, "--campaign", 3, "--results"), ("results", "7f3a", "--out")):
         ended = sandbox_shell("leads", *command, place / "x.csv")
         assert (2, "", []) == (ended.code, ended.out, voiso_sandbox.history)
-        assert "x.csv: it cannot be written there: " in ended.complaint
+        assert "x.csv: it cannot be written there: " in ended.message
 
 
 def test_a_dry_run_writes_no_files_and_says_so(sandbox_shell: Shell, leads: Path) -> None:
     ended = sandbox_shell("leads", "push", leads, "--campaign", 3, "--dry-run", "--results", "x.csv")
     assert (2, "") == (ended.code, ended.out)
-    assert "--dry-run sends nothing and writes no --results" in ended.complaint
+    assert "--dry-run sends nothing and writes no --results" in ended.message
 
 
 def test_results_of_a_file_that_was_pushed_before_come_from_the_job_there_is(

@@ -72,7 +72,7 @@ def report(rows: int, **counts: int) -> IngestReport:
 
 
 @pytest.mark.parametrize(
-    ("books", "share"),
+    ("report", "share"),
     [
         (report(0), 0.0),
         (report(100, invalid=25), 0.25),
@@ -84,8 +84,8 @@ def report(rows: int, **counts: int) -> IngestReport:
         (report(100, suppressed=50, rejected=10, created=10), 0.25),
     ],
 )
-def test_the_share_of_rows_that_come_to_nothing(books: IngestReport, share: float) -> None:
-    assert share == pytest.approx(bad_share(books))
+def test_the_share_of_rows_that_come_to_nothing(report: IngestReport, share: float) -> None:
+    assert share == pytest.approx(bad_share(report))
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_a_plan_of_no_leads_is_usage(sandbox_shell: Shell, tmp_path: Path, conte
     path.write_text(content, encoding="utf-8")
     for arguments in (["plan", path], ["push", path, "--dry-run"]):
         ended = sandbox_shell("leads", *arguments, "--campaign", 3)
-        assert (2, "", True) == (ended.code, ended.out, says in ended.complaint)
+        assert (2, "", True) == (ended.code, ended.out, says in ended.message)
 
 
 def test_a_plan_says_what_a_push_would_do_and_sends_nothing(
@@ -179,7 +179,7 @@ def test_hidden_rows_stop_every_command_before_anything_is_sent(
     path = workbook(tmp_path / "leads.xlsx", hidden=3)
     ended = sandbox_shell("leads", command, path, "--campaign", 3)
     assert 2 == ended.code
-    assert "leads.xlsx: row 3 is hidden, as by a filter: say whether" in ended.complaint
+    assert "leads.xlsx: row 3 is hidden, as by a filter: say whether" in ended.message
     assert 0 == posts(voiso_sandbox)
 
 
@@ -203,7 +203,7 @@ def test_a_first_sheet_without_rows_names_the_others(sandbox_shell: Shell, tmp_p
     for command in ("plan", "push"):
         ended = sandbox_shell("leads", command, tmp_path / "leads.xlsx", "--campaign", 3)
         assert 2 == ended.code
-        assert "it has no rows: nothing to send; only the sheet 'Sheet' is read, not 'Dec'" in ended.complaint
+        assert "it has no rows: nothing to send; only the sheet 'Sheet' is read, not 'Dec'" in ended.message
 
 
 def test_a_plan_needs_no_key(shell: Shell, tmp_path: Path) -> None:
@@ -219,16 +219,16 @@ def test_a_campaign_that_does_not_exist_is_an_error_of_plan_and_push(
     path = write(tmp_path / "leads.csv", [*phones(2), "letters"])
     ended = sandbox_shell("leads", *command, path, "--campaign", 99)
     assert 1 == ended.code
-    assert "voiso: campaign 99 does not exist, or this key cannot see it: voiso campaigns list" in ended.complaint
+    assert "voiso: campaign 99 does not exist, or this key cannot see it: voiso campaigns list" in ended.message
     assert ("3 rows, 2 sendable (1 invalid)" in ended.out) == (command != ["push"])
     as_json = sandbox_shell("leads", *command, path, "--campaign", 99, "--json")
-    assert (1, ended.complaint[7:]) == (as_json.code, as_json.lines[-1]["error"])
+    assert (1, ended.message[7:]) == (as_json.code, as_json.lines[-1]["error"])
     assert 0 == posts(voiso_sandbox)
 
 
 def test_a_campaign_is_looked_at_though_no_row_can_be_sent_to_it(sandbox_shell: Shell, tmp_path: Path) -> None:
     ended = sandbox_shell("leads", "plan", write(tmp_path / "leads.csv", ["letters"]), "--campaign", 99)
-    assert (1, True) == (ended.code, "campaign 99 does not exist" in ended.complaint)
+    assert (1, True) == (ended.code, "campaign 99 does not exist" in ended.message)
 
 
 @pytest.mark.parametrize("known", [3, 30], ids=["one by one", "by a listing"])
@@ -242,7 +242,7 @@ def test_the_campaigns_of_a_column_that_do_not_exist_are_named_with_their_rows(
     path = write(tmp_path / "leads.csv", lines, "tel,list")
     ended = sandbox_shell("leads", "plan", path, "--campaign-column", "list")
     assert 1 == ended.code
-    assert "2 campaigns do not exist, or this key cannot see them: 4000 (2 rows), 5000 (1 row);" in ended.complaint
+    assert "2 campaigns do not exist, or this key cannot see them: 4000 (2 rows), 5000 (1 row);" in ended.message
     found = sandbox_shell("leads", "plan", path, "--campaign-column", "list", "--json").lines[-1]["campaigns"]
     assert [4000, 5000] == [campaign["id"] for campaign in found if campaign["found"] is False]
 
@@ -254,12 +254,12 @@ def test_a_plan_that_cannot_look_at_its_campaign_is_told_all_the_same(
     sandbox_shell.env.setenv("VOISO_API_KEY", CANARY_KEY)
     refused = sandbox_shell("leads", "plan", path, "--campaign", 3)
     assert (1, True) == (refused.code, "2 rows, 2 sendable, 1 batch" in refused.out)
-    assert "campaign 3 cannot be looked at: GET /campaigns/" in refused.complaint
+    assert "campaign 3 cannot be looked at: GET /campaigns/" in refused.message
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     alone = sandbox_shell("leads", "plan", path, "--campaign", 3, "--base-url", f"http://127.0.0.1:{port}")
     assert (1, True) == (alone.code, "2 rows, 2 sendable, 1 batch" in alone.out)
-    assert "campaign 3 cannot be looked at: " in alone.complaint
+    assert "campaign 3 cannot be looked at: " in alone.message
 
 
 @pytest.mark.parametrize(
@@ -275,7 +275,7 @@ def test_a_plan_needs_no_settings_but_takes_none_that_are_wrong(
 ) -> None:
     shell.env.setenv("VOISO_API_KEY" if "--cluster" in options else "VOISO_CLUSTER", "a")
     ended = shell("leads", "plan", write(tmp_path / "leads.csv", phones(2)), "--campaign", 3, *options)
-    assert (2, True) == (ended.code, says in ended.complaint)
+    assert (2, True) == (ended.code, says in ended.message)
 
 
 CP1252 = "phone,name\n441632960123,José\n".encode("cp1252")
@@ -306,11 +306,11 @@ def test_damage_below_the_first_row_is_told_alike_by_plan_dry_run_and_push(
         ended = sandbox_shell("leads", *command, path, "--campaign", 3)
         assert (2, "") == (ended.code, ended.out)
         assert "4416329601" not in ended.err
-        told.add(ended.complaint)
+        told.add(ended.message)
     assert 1 == len(told)
     assert told.pop().startswith(f"voiso: leads.csv: {says}")
     as_json = sandbox_shell("leads", "plan", path, "--campaign", 3, "--json")
-    assert [{"event": "error", "error": as_json.complaint[7:], "exit": 2}] == as_json.lines
+    assert [{"event": "error", "error": as_json.message[7:], "exit": 2}] == as_json.lines
     assert 0 == posts(voiso_sandbox)
 
 
@@ -318,7 +318,7 @@ def test_what_was_advised_for_an_encoding_works(sandbox_shell: Shell, tmp_path: 
     path = tmp_path / "leads.csv"
     for encoding in ("cp1252", "utf-16-le", "utf-16-be"):
         path.write_bytes("phone,name\n441632960123,José\n".encode(encoding))
-        advice = sandbox_shell("leads", "plan", path, "--campaign", 3).complaint
+        advice = sandbox_shell("leads", "plan", path, "--campaign", 3).message
         options = re.findall(r"(--encoding) ([\w-]+)", advice)
         assert [("--encoding", encoding)] == options
         assert 0 == sandbox_shell("leads", "plan", path, "--campaign", 3, *options[0]).code
@@ -335,7 +335,7 @@ def test_a_file_that_changes_while_it_is_planned_is_told_as_such(sandbox_shell: 
     sandbox_shell.env.setattr(SqliteOutbox, "begin", changed)
     ended = sandbox_shell("leads", "plan", path, "--campaign", 3)
     assert (2, "") == (ended.code, ended.out)
-    assert "leads.csv: row 2: the file was changed while it was read" in ended.complaint
+    assert "leads.csv: row 2: the file was changed while it was read" in ended.message
 
 
 def test_a_dry_run_names_each_row_that_cannot_be_sent(
@@ -372,18 +372,18 @@ def test_too_many_invalid_rows_stop_a_push_before_anything_is_sent(
     assert 4 == ended.code
     assert (
         "75% of the rows are invalid or rejected, more than the 25% of --max-rejected (6 of 8 invalid"
-        in ended.complaint
+        in ended.message
     )
     assert cause in ended.err
-    books = report_of(ended)
-    assert (6, 1, f"voiso leads withdraw {books['job']}") == (
-        books["counts"]["invalid"],
-        books["waiting"],
-        books["next"],
+    report = report_of(ended)
+    assert (6, 1, f"voiso leads withdraw {report['job']}") == (
+        report["counts"]["invalid"],
+        report["waiting"],
+        report["next"],
     )
-    assert f"(voiso leads resume {books['job']})" in books["advice"]
+    assert f"(voiso leads resume {report['job']})" in report["advice"]
     assert 0 == posts(voiso_sandbox)
-    assert 3 == sandbox_shell("leads", "resume", books["job"]).code
+    assert 3 == sandbox_shell("leads", "resume", report["job"]).code
     assert 1 == len(voiso_sandbox.campaigns[3].leads)
 
 
@@ -396,11 +396,11 @@ def test_too_many_rejected_rows_stop_a_push_before_the_next_call(
     rows = [*phones(2000), *(f"1{area}55501{place:02}" for area in range(202, 212) for place in range(100))]
     path = write(tmp_path / "leads.csv", rows)
     ended = sandbox_shell("leads", "push", path, "--campaign", 3, "--max-rejected", "20%", "--json")
-    books = report_of(ended)
+    report = report_of(ended)
     assert 4 == ended.code
-    assert "of --max-rejected (0 of 3 000 invalid, 800 of " in ended.complaint
+    assert "of --max-rejected (0 of 3 000 invalid, 800 of " in ended.message
     assert "the campaign refused them" in ended.err
-    assert books["waiting"] > 0
+    assert report["waiting"] > 0
     assert posts(voiso_sandbox) < 3
 
 
@@ -418,8 +418,8 @@ def test_a_campaign_that_does_not_come_alive_stops_a_push(
     path = write(tmp_path / "leads.csv", phones(2))
     ended = sandbox_shell("leads", "push", path, "--campaign", 3, "--wait-live", "0.2", "--json")
     assert 4 == ended.code
-    assert 'campaign 3 "Summer" is still not live, active: nothing was sent' in ended.complaint
-    assert [{"event": "report", "job": None, "error": ended.complaint[7:], "next": None}] == ended.lines
+    assert 'campaign 3 "Summer" is still not live, active: nothing was sent' in ended.message
+    assert [{"event": "report", "job": None, "error": ended.message[7:], "next": None}] == ended.lines
     assert 0 == posts(voiso_sandbox)
 
 

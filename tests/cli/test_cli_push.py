@@ -47,7 +47,7 @@ def test_a_file_that_cannot_be_pushed_is_usage_and_nothing_is_sent(
     path.write_bytes(content)
     ended = sandbox_shell("leads", "push", path, "--campaign", 3)
     assert (2, "") == (ended.code, ended.out)
-    assert says in ended.complaint
+    assert says in ended.message
     assert "4416329601" not in ended.err
     assert 0 == posts(voiso_sandbox)
     assert "0 jobs\n" in sandbox_shell("leads", "status").err
@@ -60,7 +60,7 @@ def test_a_file_that_cannot_be_pushed_is_usage_and_nothing_is_sent(
 def test_what_is_no_file_is_usage(sandbox_shell: Shell, voiso_sandbox: Sandbox, path: str, says: str) -> None:
     ended = sandbox_shell("leads", "push", path, "--campaign", 3)
     assert (2, "") == (ended.code, ended.out)
-    assert says in ended.complaint
+    assert says in ended.message
     assert [] == voiso_sandbox.history
 
 
@@ -96,7 +96,7 @@ def test_an_option_that_cannot_be_is_usage_and_nothing_is_sent(
     sandbox_shell.env.chdir(tmp_path)
     ended = sandbox_shell("leads", "push", "leads.csv", *options)
     assert (2, "") == (ended.code, ended.out)
-    assert says in ended.complaint
+    assert says in ended.message
     assert 0 == posts(voiso_sandbox)
 
 
@@ -107,25 +107,25 @@ def test_a_campaign_that_cannot_be(
     path = write_leads(tmp_path / "leads.csv", phones(2))
     ended = sandbox_shell("leads", "push", path, "--campaign", campaign)
     assert (code, "") == (ended.code, ended.out)
-    assert ended.complaint
+    assert ended.message
     assert 0 == posts(voiso_sandbox)
 
 
 def test_without_a_key_nothing_is_begun(sandbox_shell: Shell, tmp_path: Path) -> None:
     sandbox_shell.env.delenv("VOISO_API_KEY")
     path = write_leads(tmp_path / "leads.csv", phones(2))
-    assert "there is no API key" in sandbox_shell("leads", "push", path, "--campaign", 3).complaint
+    assert "there is no API key" in sandbox_shell("leads", "push", path, "--campaign", 3).message
     assert not (tmp_path / "state").exists()
 
 
-def test_a_refusal_of_everything_prints_the_books_and_what_to_do(
+def test_a_refusal_of_everything_prints_the_report_and_what_to_do(
     sandbox_shell: Shell, voiso_sandbox: Sandbox, tmp_path: Path
 ) -> None:
     voiso_sandbox.faults.add(Status(403, {"error": "Forbidden"}), method="POST")
     path = write_leads(tmp_path / "leads.csv", phones(2))
     ended = sandbox_shell("leads", "push", path, "--campaign", 3)
     assert 1 == ended.code
-    assert "POST /campaigns/3/leads -> 403: the key needs the scope campaigns.manage" in ended.complaint
+    assert "POST /campaigns/3/leads -> 403: the key needs the scope campaigns.manage" in ended.message
     assert "  waiting  2  are still to be sent\n" in ended.out
     assert "Once the API key may write to the campaign, go on: voiso leads resume " in ended.out
 
@@ -321,13 +321,13 @@ def test_standard_input(voiso_sandbox: Sandbox, tmp_path: Path) -> None:
     assert ("standard input", 1000) == (report["file"], report["counts"]["created"])
 
 
-def test_a_fault_in_the_middle_of_a_pipe_ends_with_the_books(voiso_sandbox: Sandbox, tmp_path: Path) -> None:
+def test_a_fault_in_the_middle_of_a_pipe_ends_with_the_report(voiso_sandbox: Sandbox, tmp_path: Path) -> None:
     voiso_sandbox.add_campaign(id=3)
     given = "\n".join(["phone,name", *(f"{phone},a" for phone in phones(1001)), f'{PHONE},"open'])
     arguments = ("leads", "push", "-", "--campaign", "3", "--json")
     ended = end(begin(*arguments, env=settings_for(voiso_sandbox, tmp_path), quick=True), given)
     assert 1 == ended.code
-    assert "standard input: row 1003: it begins a quote that is never closed; what was read" in ended.complaint
+    assert "standard input: row 1003: it begins a quote that is never closed; what was read" in ended.message
     report = report_of(ended)
     assert ("stopped", False, 0) == (report["state"], report["loaded"], report["waiting"])
     assert f"voiso leads resume {report['job']} --loaded" == report["next"]
@@ -405,9 +405,9 @@ def test_a_list_that_is_not_understood_in_full_stops_every_command(
     arguments = ("leads", command[0], path, "--campaign", 3, "--suppress", dnc, *command[1:])
     ended = sandbox_shell(*arguments)
     assert (2, "") == (ended.code, ended.out)
-    assert "dnc.csv: 1 of its 2 rows is not understood" in ended.complaint
-    assert "row 3 (trunk zero)" in ended.complaint
-    assert "--suppress-lenient" in ended.complaint
+    assert "dnc.csv: 1 of its 2 rows is not understood" in ended.message
+    assert "row 3 (trunk zero)" in ended.message
+    assert "--suppress-lenient" in ended.message
     assert not any(phone[2:] in ended.err for phone in phones(3))
     assert 0 == posts(voiso_sandbox)
     ended = sandbox_shell(*arguments, "--suppress-lenient")

@@ -59,11 +59,11 @@ class Held:
     def __init__(self) -> None:
         self.go_on = threading.Event()
 
-    async def play(self, visit: Visit) -> web.StreamResponse:
-        await visit.read()
+    async def play(self, handler: Visit) -> web.StreamResponse:
+        await handler.read()
         while not self.go_on.is_set():  # noqa: ASYNC110 - another thread sets it
             await asyncio.sleep(0.01)
-        return await visit.play()
+        return await handler.play()
 
 
 def open_the_gate(folder: Path) -> None:
@@ -196,7 +196,7 @@ def test_the_timeout_stops_and_can_go_on(
     options = ("--campaign", 3, "--timeout", "1s", "--json")
     ended = end(begin("leads", "push", path, *options, env=settings, pace=LONG))
     assert 4 == ended.code
-    assert "the 1 s of --timeout were over before every lead was sent" in ended.complaint
+    assert "the 1 s of --timeout were over before every lead was sent" in ended.message
     report = report_of(ended)
     sent = len(voiso_sandbox.campaigns[3].leads)
     assert sent <= 1000
@@ -233,7 +233,7 @@ def test_a_signal_before_anything_is_sent(
     process.send_signal(number)
     ended = end(process)
     assert 128 + number == ended.code
-    assert "stopped before it was done" in ended.complaint
+    assert "stopped before it was done" in ended.message
     assert 0 == posts(voiso_sandbox)
 
 

@@ -37,7 +37,7 @@ def test_an_outbox_that_is_none_is_an_error(sandbox_shell: Shell, voiso_sandbox:
     path.write_bytes(b"no outbox" * 1000)
     ended = sandbox_shell("worker", "--outbox", path)
     assert (1, "") == (ended.code, ended.out)
-    assert ended.complaint
+    assert ended.message
     assert [] == voiso_sandbox.history
 
 

@@ -77,18 +77,18 @@ def test_users_are_ids_or_names(td: Shell, campaign: str, voiso_sandbox: Sandbox
 
 
 @pytest.mark.parametrize(
-    ("name", "complaint"),
+    ("name", "message"),
     [
         ("TALKDESK_CLIENT_ID", "set TALKDESK_CLIENT_ID"),
         ("TALKDESK_CLIENT_SECRET", "set TALKDESK_CLIENT_SECRET or TALKDESK_PRIVATE_KEY"),
         ("TALKDESK_TOKEN_URL", "set TALKDESK_ACCOUNT"),
     ],
 )
-def test_a_missing_setting_is_named(td: Shell, name: str, complaint: str) -> None:
+def test_a_missing_setting_is_named(td: Shell, name: str, message: str) -> None:
     td.env.delenv(name)
     ended = td("talkdesk", "campaigns")
     assert 2 == ended.code
-    assert complaint in ended.complaint
+    assert message in ended.message
 
 
 def test_a_secret_is_read_from_a_file_and_never_shown(td: Shell, tmp_path: Path, voiso_sandbox: Sandbox) -> None:
@@ -104,7 +104,7 @@ def test_a_secret_is_read_from_a_file_and_never_shown(td: Shell, tmp_path: Path,
     voiso_sandbox.talkdesk.secrets["client"] = "another"
     refused = td("talkdesk", "campaigns")
     assert 1 == refused.code
-    assert "client authentication failed" in refused.complaint
+    assert "client authentication failed" in refused.message
     assert SECRET not in refused.err + refused.out
 
 
@@ -190,7 +190,7 @@ def test_a_push_that_breaks_off_says_how_far_it_came(
     file = people(tmp_path / "people.csv", 150)
     ended = td("talkdesk", "push", file, "--list", "Leads", "--campaign", campaign)
     assert 1 == ended.code
-    assert "the list is full" in ended.complaint
+    assert "the list is full" in ended.message
     assert "not sent   50" in ended.out
     assert [] == voiso_sandbox.talkdesk.campaigns[campaign].list_ids
 
@@ -201,12 +201,12 @@ def test_a_push_of_a_damaged_file_sends_nothing_and_says_where_it_is_damaged(
     broken = people(tmp_path / "broken.csv", 3, more='"+12015550009,Eva\n')
     ended = td("talkdesk", "push", broken, "--list", "More", "--campaign", campaign, "--json")
     assert 2 == ended.code
-    assert "voiso: broken.csv: row 5: it begins a quote that is never closed" == ended.complaint
-    assert [{"event": "error", "error": ended.complaint[7:], "exit": 2}] == ended.lines
+    assert "voiso: broken.csv: row 5: it begins a quote that is never closed" == ended.message
+    assert [{"event": "error", "error": ended.message[7:], "exit": 2}] == ended.lines
     assert 0 == posts(voiso_sandbox)
     process = begin("talkdesk", "push", "-", "--list", "More", "--json", env=settings(voiso_sandbox))
     piped = end(process, broken.read_text())
-    assert (1, True) == (piped.code, "standard input: row 5: it begins a quote" in piped.complaint)
+    assert (1, True) == (piped.code, "standard input: row 5: it begins a quote" in piped.message)
     assert "what was sent before that is in the report" in piped.lines[-1]["error"]
 
 
@@ -244,7 +244,7 @@ def test_an_error_of_the_server_is_one_line(td: Shell, voiso_sandbox: Sandbox) -
     voiso_sandbox.faults.add(Status(403), path="/talkdesk/campaigns")
     ended = td("talkdesk", "campaigns")
     assert 1 == ended.code
-    assert "scope campaigns:read" in ended.complaint
+    assert "scope campaigns:read" in ended.message
 
 
 def test_who_must_not_be_called_comes_into_no_record_list(
@@ -255,7 +255,7 @@ def test_who_must_not_be_called_comes_into_no_record_list(
     dnc.write_text("+12015550001\n2015550002\n")
     ended = td("talkdesk", "push", file, "--list", "Leads", "--suppress", dnc)
     assert (2, {}) == (ended.code, voiso_sandbox.talkdesk.lists)
-    assert "dnc.txt: 1 of its 2 rows is not understood" in ended.complaint
+    assert "dnc.txt: 1 of its 2 rows is not understood" in ended.message
     dnc.write_text("+12015550001\n")
     ended = td("talkdesk", "push", file, "--list", "Leads", "--suppress", dnc)
     assert 0 == ended.code

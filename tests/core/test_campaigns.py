@@ -302,10 +302,10 @@ async def test_a_campaign_that_paused_itself_after_a_start_was_started(sandbox: 
     campaign = campaign_in(sandbox, "paused")
 
     class StartThenClose:
-        async def play(self, visit: Any) -> Any:
-            await visit.process()
+        async def play(self, handler: Any) -> Any:
+            await handler.process()
             campaign.status = "auto_paused"
-            return visit.hang_up()
+            return handler.hang_up()
 
     sandbox.faults.add(StartThenClose())
     async with client_of(sandbox) as voiso:

@@ -878,7 +878,7 @@ def test_the_import_loads_no_part_that_is_not_needed() -> None:
     assert "[]\n" == done.stdout
 
 
-def test_the_names_of_the_front_door_suffice_to_set_everything_up() -> None:
+def test_the_names_of_the_package_suffice_to_set_everything_up() -> None:
     voiso = VoisoClient(
         "key", cluster="a", timeout=Timeout(total=5), retry=RetryPolicy(max_attempts=2), lane=LanePolicy()
     )

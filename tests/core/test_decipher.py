@@ -104,10 +104,10 @@ json_values = st.recursive(
 @given(json_values, json_values)
 @example("two\nlines", {"phone": ["x" * 999]})
 def test_no_envelope_breaks_the_reader(error: Any, more: Any) -> None:
-    complaint = explain_voiso(json.dumps({"error": error, "errors": more}).encode())
+    found = explain_voiso(json.dumps({"error": error, "errors": more}).encode())
     texts = []
-    if complaint is not None:  # lone surrogates make it invalid JSON
-        texts = [complaint.message, *complaint.fields, *(t for texts in complaint.fields.values() for t in texts)]
+    if found is not None:  # lone surrogates make it invalid JSON
+        texts = [found.message, *found.fields, *(t for texts in found.fields.values() for t in texts)]
     assert all(text.isprintable() and len(text) <= 200 for text in texts)
 
 

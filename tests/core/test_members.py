@@ -63,9 +63,9 @@ class LetPass:
         self._passing = passing
         self._fault = fault
 
-    async def play(self, visit: Any) -> Any:
+    async def play(self, handler: Any) -> Any:
         self._passing -= 1
-        return await (visit.play() if self._passing >= 0 else self._fault.play(visit))
+        return await (handler.play() if self._passing >= 0 else self._fault.play(handler))
 
 
 # Listed

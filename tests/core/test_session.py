@@ -96,7 +96,7 @@ async def test_a_post_is_not_repeated_after_doubt(trouble: VoisoError | Response
 @pytest.mark.row(1, 43)
 @pytest.mark.virtual
 @pytest.mark.parametrize("trouble", [UNSENT, status(429), status(429, retry_after="1")])
-async def test_a_post_that_was_certainly_not_carried_out_is_repeated(trouble: VoisoError | Response) -> None:
+async def test_a_post_that_was_certainly_not_executed_is_repeated(trouble: VoisoError | Response) -> None:
     it = bench(trouble)
     assert (await it.session.send(PAUSE)).status == 200
     assert len(it.reads.sent) == 2
@@ -227,7 +227,7 @@ async def test_a_day_of_quiet_is_raised_at_once_and_held_up_to_the_cap() -> None
 
 
 @pytest.mark.virtual
-async def test_a_shorter_wish_does_not_shorten_the_quiet() -> None:
+async def test_a_shorter_wait_does_not_shorten_the_quiet() -> None:
     it = bench(status(429, retry_after="50"))
     await it.session.attempt(LEADS)
     it.session._hold(status(429, retry_after="3"))

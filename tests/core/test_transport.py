@@ -462,8 +462,8 @@ async def test_cancellation_propagates_and_leaves_nothing(
         with pytest.raises(asyncio.CancelledError):
             await task
         await asyncio.sleep(0.02)
-        strangers = {t for t in asyncio.all_tasks() if "RawServer" not in repr(t.get_coro())}
-        assert {asyncio.current_task()} == strangers
+        others = {t for t in asyncio.all_tasks() if "RawServer" not in repr(t.get_coro())}
+        assert {asyncio.current_task()} == others
         assert transport._own is None or not transport._own.connector._conns  # type: ignore[union-attr]
 
 

@@ -138,7 +138,7 @@ def test_a_header_that_cannot_be_understood(header: str, reason: str, says: str)
     assert str(caught.value).isprintable()
 
 
-def test_an_invalid_lead_takes_its_place_in_the_books() -> None:
+def test_an_invalid_lead_is_in_the_report() -> None:
     call = LeadSubmission(Operation.ADD, LanePolicy(), lambda: 0.0, dedupe=True, streamed=False)
     call.add([InvalidLead(field="active", reason="not_a_flag", detail="write yes or no", key="row 2")])
     call.close()

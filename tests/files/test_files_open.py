@@ -50,7 +50,7 @@ async def test_a_workbook_is_one_whatever_its_name(tmp_path: Path) -> None:
         assert "xlsx" == leads.format
 
 
-STRANGERS = [
+OTHER_TEXTS = [
     ("<html><head><meta charset='utf-8'></head><body><table><tr><th>Phone</th></tr></table></html>", "web page"),
     ("<!DOCTYPE html>\n<html>", "web page"),
     ("\n <!-- made by a <CRM> -->\n\n<TABLE border=1><tr><td>Phone</td></tr></TABLE>", "web page"),
@@ -72,7 +72,7 @@ STRANGERS = [
 @pytest.mark.parametrize("name", ["leads.xls", "leads.csv", "leads.xlsx", "leads.jsonl"])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le"])
 async def test_a_text_that_is_no_list_is_named_whatever_its_name(tmp_path: Path, name: str, encoding: str) -> None:
-    for text, what in STRANGERS:
+    for text, what in OTHER_TEXTS:
         (tmp_path / name).write_text(text, encoding=encoding, newline="")
         for wanted in (None, "csv", "jsonl", "xlsx"):
             with pytest.raises(InputFileError, match=what) as caught:
@@ -156,7 +156,7 @@ async def test_options_that_are_no_text_are_refused(tmp_path: Path, option: str,
 @pytest.mark.parametrize(
     "header", ["<phone>,name", "ID;Phone;PWXL", "Phone: mobile,name", "BZhang phone,phone", "users ftyp", "PAR1"]
 )
-def test_an_odd_header_makes_no_stranger(header: str) -> None:
+def test_an_odd_header_is_still_a_list(header: str) -> None:
     assert stranger(f"{header}\n1,2\n".encode()) is None
 
 

@@ -124,8 +124,8 @@ def test_what_is_on_a_list() -> None:
     assert (2, 2) == (len(listed), listed.refused)
     assert LISTED in listed
     assert int(OTHER) in listed
-    for stranger in ("441632960003", 441632960003, "", "x", -1, None, 1.5, f"+{LISTED}"):
-        assert stranger not in listed
+    for other in ("441632960003", 441632960003, "", "x", -1, None, 1.5, f"+{LISTED}"):
+        assert other not in listed
 
 
 NUMBERS = st.integers(10**6, 10**15 - 1).filter(lambda number: isinstance(canonical(number), str))

@@ -127,7 +127,7 @@ async def test_rule_19_slow_transitions_pass_through_a_state_of_their_own(
         assert target == (await call("GET", "/campaigns/3")).payload["campaign"]["status"]
 
 
-async def test_rule_26_surprises_add_fields_replace_enums_and_null_the_optional() -> None:
+async def test_rule_26_later_versions_add_fields_replace_enums_and_null_the_optional() -> None:
     async with visiting(surprises=True) as (_, call):
         payload = (await call("GET", "/campaigns/3")).payload
         campaign = payload["campaign"]

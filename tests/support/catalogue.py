@@ -12,7 +12,7 @@ PARTS = {
     "B": "after it left, and no answer came",
     "C": "complete answers with a status",
     "D": "answers that cannot be trusted",
-    "E": "the books",
+    "E": "reports and counts",
     "F": "gate, pace and many callers",
     "G": "cancellation and lifecycle",
     "H": "the outbox on SQLite",

@@ -52,7 +52,7 @@ class Ended:
         assert CANARY_KEY not in self.out + err
 
     @property
-    def complaint(self) -> str:
+    def message(self) -> str:
         """The one line that says what went wrong."""
         lines = [line for line in self.err.splitlines() if line.startswith("voiso: ")]
         assert 1 == len(lines), self.err
@@ -120,7 +120,7 @@ def posts(sandbox: Sandbox) -> int:
 
 
 def report_of(ended: Ended) -> dict[str, Any]:
-    """The last line of a command with --json: its books balance."""
+    """The last line of a command with --json: its counts balance."""
     report: dict[str, Any] = ended.lines[-1]
     assert ("report", True) == (report["event"], report["balanced"])
     assert report["rows"] == sum(report["counts"].values()) + report["waiting"]

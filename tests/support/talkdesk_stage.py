@@ -1,4 +1,4 @@
-"""A Talkdesk account in the sandbox, clients of it, and what the books of a push must agree with."""
+"""A Talkdesk account in the sandbox, clients of it, and what the report of a push must agree with."""
 
 from typing import Any
 
@@ -62,7 +62,7 @@ def counts(report: IngestReport) -> dict[str, int]:
     return {outcome.value: count for outcome, count in report.counts.items() if count}
 
 
-def check_books(report: IngestReport, target: TalkdeskList) -> None:
+def check_report(report: IngestReport, target: TalkdeskList) -> None:
     """Compare what the report says of each record with what is in the list."""
     assert report.balanced
     assert report.rows == len(report.outcomes)

@@ -66,9 +66,9 @@ LISTING = Request.to("GET", "/users")
     ],
 )
 def test_the_envelope(body: Any, message: str, code: str, wait: float | None) -> None:
-    complaint = explain_talkdesk(encode(body))
-    assert complaint is not None
-    assert (message, code, wait) == (complaint.message, complaint.code, complaint.retry_after)
+    found = explain_talkdesk(encode(body))
+    assert found is not None
+    assert (message, code, wait) == (found.message, found.code, found.retry_after)
 
 
 @pytest.mark.parametrize(
@@ -80,8 +80,8 @@ def test_anything_else_is_no_envelope(body: bytes) -> None:
 
 @given(st.binary() | ANYTHING.map(encode))
 def test_any_error_body_is_read_or_not(body: bytes) -> None:
-    complaint = explain_talkdesk(body)
-    assert complaint is None or complaint.message.isprintable()
+    found = explain_talkdesk(body)
+    assert found is None or found.message.isprintable()
 
 
 @given(st.binary() | ANYTHING.map(encode))

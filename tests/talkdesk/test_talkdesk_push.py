@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from attrs import evolve
-from talkdesk_stage import BULKS, LANE, check_books, client_of, counts, odd, people, posts
+from talkdesk_stage import BULKS, LANE, check_report, client_of, counts, odd, people, posts
 
 from voiso_async import (
     BadRequestError,
@@ -95,7 +95,7 @@ async def test_after_a_lost_answer_the_same_records_go_again(
     voiso_sandbox.faults.add(fault, path=BULKS)
     async with client_of(voiso_sandbox) as talkdesk:
         report = await talkdesk.record_lists.add(target.id, people(150))
-    check_books(report, target)
+    check_report(report, target)
     assert report.ok
     assert report.counts[Outcome.CREATED] + report.counts[Outcome.CONFIRMED] == 150 == len(target.records)
     assert 0 == report.counts[Outcome.DUPLICATE]
@@ -149,7 +149,7 @@ async def test_a_record_with_several_numbers_is_not_taken_for_present(
         assert ({"rejected": 1}, {"not_unique": 1}) == (counts(report), report.reasons)
         voiso_sandbox.faults.add(Status(503), path=BULKS)
         assert {"unknown": 1} == counts(await talkdesk.record_lists.add(target.id, [both]))
-    check_books(report, target)
+    check_report(report, target)
 
 
 async def test_doubt_is_remembered_for_later_calls(voiso_sandbox: Sandbox, target: TalkdeskList) -> None:
@@ -189,7 +189,7 @@ async def test_a_busy_answer_proves_that_nothing_was_done(
         with pytest.raises(RateLimitError, match="was not sent can be added again later") as caught:
             await talkdesk.record_lists.add(target.id, people(5, start=10))
     assert {"not_sent": 5} == counts(caught.value.report)
-    check_books(caught.value.report, target)
+    check_report(caught.value.report, target)
 
 
 @pytest.mark.parametrize(("most", "fewest"), [(99, 5), (30, 10), (1, 250)])
@@ -231,7 +231,7 @@ async def test_a_full_list_ends_the_call_and_what_went_before_stays(
         with pytest.raises(BadRequestError, match="list is full") as caught:
             await talkdesk.record_lists.add(target.id, people(300))
     assert ("0530911", {"created": 200, "not_sent": 100}) == (caught.value.code, counts(caught.value.report))
-    check_books(caught.value.report, target)
+    check_report(caught.value.report, target)
 
 
 async def test_the_records_that_spoil_a_request_are_found(voiso_sandbox: Sandbox, target: TalkdeskList) -> None:
@@ -245,7 +245,7 @@ async def test_the_records_that_spoil_a_request_are_found(voiso_sandbox: Sandbox
     assert {"created": 148, "rejected": 2} == counts(report)
     assert {"12015550007", "12015550042"} == {problem.phone for problem in report.problems}
     assert all("no zone" in str(problem.detail) for problem in report.problems)
-    check_books(report, target)
+    check_report(report, target)
 
 
 async def test_a_refusal_that_is_not_the_records_fault_ends_the_call(
@@ -259,7 +259,7 @@ async def test_a_refusal_that_is_not_the_records_fault_ends_the_call(
     assert "unknown" not in str(caught.value)
     assert {"not_sent": 100} == counts(caught.value.report)
     assert posts(voiso_sandbox) <= 4
-    check_books(caught.value.report, target)
+    check_report(caught.value.report, target)
 
 
 @pytest.mark.parametrize(("forget", "calls"), [(3, 2), (100, 2)])
@@ -272,7 +272,7 @@ async def test_records_that_an_answer_leaves_out_ride_once_more(
     left = min(forget, 10)
     assert left == report.counts[Outcome.UNREPORTED] == report.doubted
     assert (calls, {"unaccounted": left}) == (posts(voiso_sandbox), report.reasons)
-    check_books(report, target)
+    check_report(report, target)
 
 
 async def test_answers_in_another_order_are_matched(voiso_sandbox: Sandbox, target: TalkdeskList) -> None:

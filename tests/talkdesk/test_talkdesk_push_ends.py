@@ -1,4 +1,4 @@
-"""How additions of records end early, and beside each other: the books are full in every case."""
+"""How additions of records end early, and beside each other: the report is full in every case."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from raw_server import closed_port
-from talkdesk_stage import BULKS, check_books, client_of, counts, odd, people, posts, tokens
+from talkdesk_stage import BULKS, check_report, client_of, counts, odd, people, posts, tokens
 
 from voiso_async import (
     ConnectError,
@@ -76,7 +76,7 @@ async def test_what_cannot_leave_this_machine_was_not_sent(voiso_sandbox: Sandbo
     assert {"not_sent": 3} == counts(caught.value.report)
 
 
-async def test_a_source_that_raises_leaves_full_books(voiso_sandbox: Sandbox, target: TalkdeskList) -> None:
+async def test_a_source_that_raises_leaves_a_full_report(voiso_sandbox: Sandbox, target: TalkdeskList) -> None:
     def source() -> Iterator[Record]:
         yield from people(130)
         raise KeyError("a key of the caller")
@@ -86,7 +86,7 @@ async def test_a_source_that_raises_leaves_full_books(voiso_sandbox: Sandbox, ta
             await talkdesk.record_lists.add(target.id, source())
     assert {"created": 100, "not_sent": 30} == counts(caught.value.report)
     assert isinstance(caught.value.__cause__, KeyError)
-    check_books(caught.value.report, target)
+    check_report(caught.value.report, target)
 
 
 async def test_an_async_source_that_pauses_does_not_keep_what_has_come(
@@ -170,7 +170,7 @@ async def test_leaving_early_reads_and_sends_nothing_more(voiso_sandbox: Sandbox
     assert 1 == posts(voiso_sandbox)
 
 
-async def test_a_loop_that_was_left_sends_nothing_more_and_its_books_balance(
+async def test_a_loop_that_was_left_sends_nothing_more_and_its_report_balances(
     voiso_sandbox: Sandbox, target: TalkdeskList
 ) -> None:
     async with client_of(voiso_sandbox) as talkdesk:
@@ -232,13 +232,13 @@ async def test_cancelled_in_flight_the_records_are_unknown_and_the_rest_not_sent
         with pytest.raises(asyncio.CancelledError):
             await task
         assert {"unknown": 100} == counts(addition.report)
-        check_books(addition.report, target)
+        check_report(addition.report, target)
         report = await talkdesk.record_lists.add(known, people(150))
     assert report.ok
     assert 150 == len(target.records)
 
 
-async def test_at_the_deadline_the_books_are_full(voiso_sandbox: Sandbox, target: TalkdeskList) -> None:
+async def test_at_the_deadline_the_report_is_full(voiso_sandbox: Sandbox, target: TalkdeskList) -> None:
     voiso_sandbox.faults.add(Stall(), path=BULKS)
     async with client_of(voiso_sandbox) as talkdesk:
         with pytest.raises(DeadlineExceededError, match=r"the deadline of 0\.3 s") as caught:

@@ -30,12 +30,12 @@ from voiso_async.talkdesk.records import RecordRow, prepare_record
 from voiso_async.wire import Response
 
 PHONE, EXTERNAL, NOTHING = IdentifierType
-LEDGER = Ledger(PHONE, LanePolicy(), lambda: 0.0, dedupe=True, streamed=False)
+SUBMISSION = Ledger(PHONE, LanePolicy(), lambda: 0.0, dedupe=True, streamed=False)
 RUI: dict[str, Any] = {"phone_number": "441632960011", "first_name": "Rui", "last_name": "Mota"}
 
 
 def prepared(record: Any, kind: IdentifierType | None = PHONE) -> RecordRow | LeadOutcome:
-    return prepare_record(record, 0, kind, LEDGER)
+    return prepare_record(record, 0, kind, SUBMISSION)
 
 
 def rows(*numbers: int, kind: IdentifierType = PHONE) -> list[RecordRow]:
@@ -250,7 +250,7 @@ def about(number: int, **more: Any) -> dict[str, Any]:
 
 
 MARKED = [
-    # rows, the answer, what belongs to each row, strangers
+    # rows, the answer, what belongs to each row, unexpected records
     ((1, 2), [about(1), about(2)], [[1], [2]], 0),
     ((1, 2), [about(2), about(1)], [[1], [2]], 0),
     ((1, 2), [about(2)], [[], [2]], 0),
@@ -269,15 +269,15 @@ MARKED = [
 ]
 
 
-@pytest.mark.parametrize(("sent", "answered", "expected", "strangers"), MARKED)
+@pytest.mark.parametrize(("sent", "answered", "expected", "unexpected"), MARKED)
 def test_an_answer_is_matched_with_its_rows(
-    sent: tuple[int, ...], answered: list[Any], expected: list[list[int]], strangers: int
+    sent: tuple[int, ...], answered: list[Any], expected: list[list[int]], unexpected: int
 ) -> None:
     found, others = matched(rows(*sent), answered, PHONE)
-    assert (expected, strangers) == ([[record["mark"] for record in records] for records in found], others)
+    assert (expected, unexpected) == ([[record["mark"] for record in records] for records in found], others)
 
 
 def test_a_list_of_external_ids_matches_by_them() -> None:
     answered = [about(9, external_provider="crm", external_id=number) for number in ("2", "1")]
-    found, strangers = matched(rows(1, 2, kind=EXTERNAL), answered, EXTERNAL)
-    assert ([["1"], ["2"]], 0) == ([[record["external_id"] for record in records] for records in found], strangers)
+    found, others = matched(rows(1, 2, kind=EXTERNAL), answered, EXTERNAL)
+    assert ([["1"], ["2"]], 0) == ([[record["external_id"] for record in records] for records in found], others)
