@@ -17,6 +17,7 @@ from benchmarks.result import Line, Result, Target
 from voiso_async import APIError, LanePolicy
 from voiso_async.ingest.batcher import LeadBatcher
 from voiso_async.ingest.gate import LocalGate
+from voiso_async.ingest.ingestion import Ingestion
 from voiso_async.ingest.rows import Operation
 from voiso_async.wire import Response
 
@@ -93,7 +94,7 @@ def _never(_: int, __: Operation, ___: Response) -> APIError:
 async def _each(mappings: list[dict[str, Any]]) -> None:
     batcher = _batcher(mappings)
     created = 0
-    async for outcome in batcher.ingest(Operation.ADD, 1, mappings):
+    async for outcome in Ingestion(batcher, Operation.ADD, 1, mappings):
         created += outcome.outcome.ok
     _check(created, mappings)
     await batcher.aclose(0)
@@ -101,7 +102,7 @@ async def _each(mappings: list[dict[str, Any]]) -> None:
 
 async def _report(mappings: list[dict[str, Any]]) -> None:
     batcher = _batcher(mappings)
-    report = await batcher.ingest(Operation.ADD, 1, mappings)
+    report = await Ingestion(batcher, Operation.ADD, 1, mappings)
     report.raise_unless_ok()
     await batcher.aclose(0)
 

@@ -6,7 +6,6 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
-from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -63,10 +62,12 @@ async def _ours(path: Path, rows: int, count: int) -> tuple[float, list[float]]:
         door = outbox.gate("http://127.0.0.1:80", policy)
         turns = []
         owner = _Owner()
-        wish = ClaimRequest(operation=Operation.ADD, submission=owner, max_rows=BATCH, max_bytes=policy.max_bytes)
+        claims = _Claims(
+            ClaimRequest(operation=Operation.ADD, submission=owner, max_rows=BATCH, max_bytes=policy.max_bytes)
+        )
         for _ in range(min(count, rows // BATCH)):
             began = time.perf_counter()
-            turn = await door.acquire(3, repeat(wish).__next__)
+            turn = await door.acquire(3, claims)
             turn.attempt_ended()
             results = [RowResult(row, Outcome.CREATED) for row in turn.rows]
             await turn.release(results, 0.0, Attempt(first=True, seconds=0.0))
@@ -74,6 +75,16 @@ async def _ours(path: Path, rows: int, count: int) -> tuple[float, list[float]]:
             if len(results) != BATCH:
                 raise RuntimeError(f"{len(results)} rows were claimed")
     return putting, turns
+
+
+class _Claims:
+    """A claim source that always asks for the same."""
+
+    def __init__(self, request: ClaimRequest) -> None:
+        self._request = request
+
+    def claim_request(self) -> ClaimRequest:
+        return self._request
 
 
 class _Owner:

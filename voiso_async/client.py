@@ -19,7 +19,7 @@ from voiso_async.ingest.batcher import LeadBatcher
 from voiso_async.ingest.gate import Gate, LocalGate
 from voiso_async.ingest.policy import LanePolicy
 from voiso_async.ingest.report import LaneStatus
-from voiso_async.ingest.store import JobStore
+from voiso_async.outbox.protocol import Outbox
 from voiso_async.resources import Campaigns, Leads, Users
 from voiso_async.resources.leads import LeadWrites
 from voiso_async.resources.params import pairs_of
@@ -43,7 +43,7 @@ class _Options(TypedDict, total=False):
     cluster: str | None
     base_url: str | None
     session: HttpSession | None
-    outbox: JobStore | None
+    outbox: Outbox | None
     timeout: float | Timeout | None
     retry: RetryPolicy | None
     lane: LanePolicy | None
@@ -79,7 +79,7 @@ class VoisoClient(Uncopied):
         cluster: str | None = None,
         base_url: str | None = None,
         session: HttpSession | None = None,
-        outbox: JobStore | None = None,
+        outbox: Outbox | None = None,
         timeout: float | Timeout | None = None,
         retry: RetryPolicy | None = None,
         lane: LanePolicy | None = None,
@@ -108,7 +108,7 @@ class VoisoClient(Uncopied):
             policy=policy,
             hook=hook,
             guard=self._session.ensure_usable,
-            quiet=self._session.quiet,
+            backoff=self._session.quiet,
         )
         self._outbox = outbox
         self._attach()
@@ -162,7 +162,7 @@ class VoisoClient(Uncopied):
 
     def lanes(self) -> list[LaneStatus]:
         """Tell how each campaign's lane stands: state and reason, rows waiting, when its gate opens."""
-        return self._batcher.lanes()
+        return self._batcher.statuses()
 
     async def aclose(self, grace: float = 30.0) -> None:
         """Let leads that wait go on for ``grace`` seconds, then close; at once if none waits, and twice is fine.
@@ -187,7 +187,7 @@ class VoisoClient(Uncopied):
         await self.aclose()
 
 
-def _door(outbox: JobStore | None, origin: str, policy: LanePolicy) -> Gate:
+def _door(outbox: Outbox | None, origin: str, policy: LanePolicy) -> Gate:
     """The door of all lead writes: that of the outbox, which other processes share, or this process's own."""
     if outbox is not None:
         return outbox.gate(origin, policy)

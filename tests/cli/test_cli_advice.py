@@ -28,10 +28,10 @@ from cli_runner import (
 from outbox_cases import leads as some_leads
 
 from voiso_async.cli.advice import Left, advice_on
-from voiso_async.ingest.jobs import JobState
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.ingest.rows import Operation
 from voiso_async.outbox import Job, SqliteOutbox
+from voiso_async.outbox.jobs import JobState
 from voiso_async.sandbox import Sandbox, Status
 
 __all__ = ["sandbox_shell", "shell"]  # fixtures

@@ -15,10 +15,10 @@ from voiso_async.cli import standing
 from voiso_async.cli.limit import Limit, bad_share
 from voiso_async.cli.meter import seconds_for
 from voiso_async.cli.units import seconds_of, share_of
-from voiso_async.ingest.jobs import Job
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.ingest.report import IngestReport
 from voiso_async.outbox import SqliteOutbox
+from voiso_async.outbox.jobs import Job
 from voiso_async.sandbox import Sandbox, Status
 
 __all__ = ["sandbox_shell", "shell"]  # fixtures

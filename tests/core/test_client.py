@@ -867,7 +867,7 @@ def test_the_import_loads_no_part_that_is_not_needed() -> None:
     program = (
         "import sys, voiso_async\n"
         "parts = ('sqlite3', '_sqlite3', 'asyncpg', 'cyclopts', 'rich', 'pytest')\n"
-        "ours = ('sandbox', 'cli', 'files', 'testing', 'outbox', 'talkdesk')\n"
+        "ours = ('sandbox', 'cli', 'files', 'testing', 'outbox.sqlite', 'talkdesk')\n"
         "parts += tuple('voiso_async.' + name for name in ours)\n"
         "print([name for name in parts if name in sys.modules])"
     )

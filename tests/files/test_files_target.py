@@ -15,8 +15,8 @@ import pytest
 from voiso_async import ConfigurationError
 from voiso_async.files import write_results
 from voiso_async.files.target import TargetFile
-from voiso_async.ingest.jobs import JobOutcome
 from voiso_async.ingest.outcome import Outcome
+from voiso_async.outbox.jobs import JobOutcome
 
 
 def names_in(folder: Path) -> list[str]:

@@ -88,6 +88,7 @@ import asyncio, json
 sys.setswitchinterval(1)
 from voiso_async.ingest.batcher import LeadBatcher
 from voiso_async.ingest.gate import LocalGate
+from voiso_async.ingest.ingestion import Ingestion
 from voiso_async.ingest.policy import LanePolicy
 from voiso_async.ingest.rows import Operation
 from voiso_async.wire import Response
@@ -112,7 +113,7 @@ async def main():
     policy = LanePolicy(cooldown=0, stall=0)
     batcher = LeadBatcher(post, LocalGate("https://a.example:443", 0), None, policy=policy)
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
-    call = batcher.ingest(Operation.ADD, 3, leads(), dedupe=sys.argv[2] == "dedupe")
+    call = Ingestion(batcher, Operation.ADD, 3, leads(), dedupe=sys.argv[2] == "dedupe")
     report = await call
     print(report.counts["created"], most_ahead, len(report.outcomes), len(report.problems))
 

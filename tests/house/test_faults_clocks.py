@@ -11,14 +11,16 @@ from fake_campaign import FakeCampaigns, busy, check, engine, lost, phones, stat
 from virtual_time import VirtualLoop
 
 from voiso_async.ingest import gate
+from voiso_async.ingest.ingestion import Ingestion
 from voiso_async.ingest.report import IngestReport
 from voiso_async.ingest.rows import Operation
+from voiso_async.values import replace
 
 HOUR = 3600.0
 
 
 async def run(server: FakeCampaigns, leads: int = 3000, **policy: Any) -> IngestReport:
-    return await engine(server, **policy).ingest(Operation.ADD, 3, phones(leads))
+    return await Ingestion(engine(server, **policy), Operation.ADD, 3, phones(leads))
 
 
 def script() -> list[Any]:
@@ -72,9 +74,10 @@ async def test_a_monotonic_clock_that_rests_makes_a_wait_longer_and_never_shorte
 
     server = FakeCampaigns()
     batcher = engine(server)
-    batcher._clock = resting
-    monkeypatch.setattr(batcher._gate, "_clock", resting)
-    report = await batcher.ingest(Operation.ADD, 3, phones(3000))
+    batcher.clock = resting
+    monkeypatch.setattr(batcher._parts.gate, "_clock", resting)
+    batcher._parts = replace(batcher._parts, clock=resting)
+    report = await Ingestion(batcher, Operation.ADD, 3, phones(3000))
     assert report.ok
     assert [5.0, 2.0] == pytest.approx(waits(server))
 

@@ -36,17 +36,17 @@ async def coming() -> AsyncIterator[str]:
 
 
 def awaited(batcher: LeadBatcher) -> tuple[Ingestion, Coroutine[Any, Any, Any]]:
-    call = batcher.ingest(Operation.ADD, 3, phones(LEADS))
+    call = Ingestion(batcher, Operation.ADD, 3, phones(LEADS))
     return call, call._whole()
 
 
 def fed(batcher: LeadBatcher) -> tuple[Ingestion, Coroutine[Any, Any, Any]]:
-    call = batcher.ingest(Operation.ADD, 3, coming())
+    call = Ingestion(batcher, Operation.ADD, 3, coming())
     return call, call._whole()
 
 
 def iterated(batcher: LeadBatcher) -> tuple[Ingestion, Coroutine[Any, Any, Any]]:
-    call = batcher.ingest(Operation.ADD, 3, coming())
+    call = Ingestion(batcher, Operation.ADD, 3, coming())
 
     async def read() -> None:
         async with call:
@@ -74,7 +74,7 @@ async def cut(begin: Begin, way: Way, at: int) -> None:
     batcher = engine(played, max_rows=MAX_ROWS)
     call, running = begin(batcher)
     assert await way(running, at)
-    second = await batcher.ingest(Operation.ADD, 3, phones(3, 500))
+    second = await Ingestion(batcher, Operation.ADD, 3, phones(3, 500))
     assert second.balanced
     assert not second.counts[Outcome.NOT_SENT]
     await batcher.aclose()
@@ -112,7 +112,7 @@ async def lane_cut(at: int) -> int:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Lane, "_run", running)
-        calls = [batcher.ingest(Operation.ADD, 3, phones(LEADS, 100 * number)) for number in range(2)]
+        calls = [Ingestion(batcher, Operation.ADD, 3, phones(LEADS, 100 * number)) for number in range(2)]
         ended = await asyncio.gather(*(call._whole() for call in calls), return_exceptions=True)
     if counts[0].points >= at:
         assert all(isinstance(end, ClientClosedError) for end in ended)
@@ -120,7 +120,7 @@ async def lane_cut(at: int) -> int:
         assert call.report.balanced
         for outcome in call.report.outcomes:
             check_truth(played, outcome, [post for post in played.history if outcome.phone in post.phones])
-    again = await engine(played).ingest(Operation.ADD, 3, phones(3, 900))
+    again = await Ingestion(engine(played), Operation.ADD, 3, phones(3, 900))
     check(played, [again])
     assert again.ok
     return counts[0].points

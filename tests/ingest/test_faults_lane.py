@@ -12,9 +12,11 @@ from voiso_async.errors import IngestError, SourceError
 from voiso_async.events import BatchSent, Event, EventHook
 from voiso_async.ingest.batch import Batch
 from voiso_async.ingest.batcher import LeadBatcher
+from voiso_async.ingest.ingestion import Ingestion
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.ingest.report import IngestReport
 from voiso_async.ingest.rows import Operation
+from voiso_async.values import replace
 
 pytestmark = pytest.mark.virtual
 
@@ -26,7 +28,7 @@ def counts(report: IngestReport) -> dict[str, int]:
 
 
 async def add(batcher: LeadBatcher, leads: Any, campaign: int = 3, **options: Any) -> IngestReport:
-    return await batcher.ingest(Operation.ADD, campaign, leads, **options)
+    return await Ingestion(batcher, Operation.ADD, campaign, leads, **options)
 
 
 def gaps(server: FakeCampaigns) -> list[float]:
@@ -59,7 +61,7 @@ async def test_a_number_that_comes_again_batches_later_shares_the_fate_of_the_fi
     leads = phones(7500)
     leads[6200] = f"+{leads[3]}"
     server = FakeCampaigns()
-    outcomes = [o async for o in engine(server).ingest(Operation.ADD, 3, leads) if o.index in {3, 6200}]
+    outcomes = [o async for o in Ingestion(engine(server), Operation.ADD, 3, leads) if o.index in {3, 6200}]
     first, again = sorted(outcomes, key=lambda outcome: outcome.index)
     assert (Outcome.CREATED, Outcome.REPEATED, 3) == (first.outcome, again.outcome, again.first)
     assert 1 == sum(leads[3] in post.phones for post in server.history)
@@ -109,7 +111,7 @@ async def test_a_hook_that_blocks_for_seconds_changes_nothing_in_the_pace(
 
     server = FakeCampaigns()
     batcher = engine(server)
-    batcher._hook = EventHook(blocking)
+    batcher._parts = replace(batcher._parts, hook=EventHook(blocking))
     report = await add(batcher, phones(3000))
     check(server, [report])
     assert [COOLDOWN + 3.0] * 2 == gaps(server)

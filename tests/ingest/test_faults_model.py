@@ -16,6 +16,7 @@ from virtual_time import VirtualLoop
 
 from voiso_async.errors import VoisoError
 from voiso_async.ingest import gate
+from voiso_async.ingest.ingestion import Ingestion
 from voiso_async.ingest.outcome import LeadOutcome, Outcome
 from voiso_async.ingest.report import IngestReport
 from voiso_async.ingest.rows import Operation
@@ -77,7 +78,7 @@ async def run(steps: tuple[Step, ...], rival_at: int | None, policy: dict[str, A
     server = FakeCampaigns(script=faults, members={3: {MEMBER}}, refuses={UNWANTED})
     batcher = engine(server, **policy)
     try:
-        return await batcher.ingest(Operation.ADD, 3, LEADS), server
+        return await Ingestion(batcher, Operation.ADD, 3, LEADS), server
     except VoisoError as error:
         return error.report, server
 

@@ -47,6 +47,7 @@ from voiso_async.ingest.outcome import Outcome
 from voiso_async.ingest.report import IngestReport
 from voiso_async.ingest.rows import Operation
 from voiso_async.models.leads import Lead, LeadUpdate
+from voiso_async.values import replace
 from voiso_async.wire import Response
 
 pytestmark = pytest.mark.virtual
@@ -59,7 +60,7 @@ def counts(report: IngestReport) -> dict[str, int]:
 
 
 async def add(batcher: LeadBatcher, leads: Any, campaign: int = 3, **options: Any) -> IngestReport:
-    return await batcher.ingest(ADD, campaign, leads, **options)
+    return await Ingestion(batcher, ADD, campaign, leads, **options)
 
 
 # Sizes, pace, order
@@ -92,7 +93,7 @@ async def test_a_share_of_the_ceiling_is_told_from_three_full_batches_on(leads: 
     """Of rows that the server has answered: those refused here had no part in the pace."""
     batcher = engine(FakeCampaigns(seconds=0.5))
     report = await add(batcher, [*phones(leads), *["none"] * 1000])
-    assert told is (report.ceiling_share is not None) is (batcher.lanes()[0].ceiling_share is not None)
+    assert told is (report.ceiling_share is not None) is (batcher.statuses()[0].ceiling_share is not None)
 
 
 async def test_calls_that_share_a_campaign_each_have_less_of_the_ceiling() -> None:
@@ -100,7 +101,7 @@ async def test_calls_that_share_a_campaign_each_have_less_of_the_ceiling() -> No
     batcher = engine(FakeCampaigns(seconds=0.5))
     reports = await asyncio.gather(add(batcher, phones(5000)), add(batcher, phones(5000, 10_000)))
     assert [pytest.approx(0.5, abs=0.05)] * 2 == [report.ceiling_share for report in reports]
-    assert 1.0 == pytest.approx(batcher.lanes()[0].ceiling_share or 0, abs=0.01)
+    assert 1.0 == pytest.approx(batcher.statuses()[0].ceiling_share or 0, abs=0.01)
 
 
 @pytest.mark.row(97)
@@ -158,7 +159,7 @@ async def test_campaigns_go_side_by_side() -> None:
 async def test_campaign_as_number_and_text_share_a_gate() -> None:
     server = FakeCampaigns()
     batcher = engine(server)
-    reports = await asyncio.gather(add(batcher, phones(1)), batcher.ingest(ADD, "3", phones(1, 5)))
+    reports = await asyncio.gather(add(batcher, phones(1)), Ingestion(batcher, ADD, "3", phones(1, 5)))
     check(server, reports)
 
 
@@ -189,7 +190,7 @@ async def test_adds_and_updates_take_turns() -> None:
     server = FakeCampaigns()
     batcher = engine(server, max_rows=10)
     changes = [LeadUpdate(phone, active=False) for phone in phones(30)]
-    reports = await asyncio.gather(add(batcher, phones(30, 100)), batcher.ingest(UPDATE, 3, changes))
+    reports = await asyncio.gather(add(batcher, phones(30, 100)), Ingestion(batcher, UPDATE, 3, changes))
     check(server, reports)
     assert ["add", "update"] * 3 == [post.operation for post in server.history]
 
@@ -198,7 +199,7 @@ async def test_updates_of_one_phone_go_one_after_the_other() -> None:
     server = FakeCampaigns(members={3: set(phones(1))})
     batcher = engine(server)
     changes = [LeadUpdate(phones(1)[0], priority=p) for p in (1, 2, 3)]
-    report = await batcher.ingest(UPDATE, 3, changes)
+    report = await Ingestion(batcher, UPDATE, 3, changes)
     check(server, [report])
     assert [1, 2, 3] == [post.leads[0]["priority"] for post in server.history]
     assert {"updated": 3} == counts(report)
@@ -331,7 +332,7 @@ async def test_created_clears_the_doubt() -> None:
     server = FakeCampaigns(script=[lost(0)])
     batcher = engine(server)
     await add(batcher, phones(1))
-    assert 0 == batcher.lanes()[0].rows_in_doubt
+    assert 0 == batcher.statuses()[0].rows_in_doubt
     assert {"duplicate": 1} == counts(await add(batcher, phones(1)))
 
 
@@ -410,7 +411,7 @@ async def test_numbers_that_were_never_sent_are_anomalies() -> None:
 
 async def test_an_update_answered_without_lists_is_unreported_and_not_sent_twice() -> None:
     server = FakeCampaigns(script=[status(204)])
-    report = await engine(server).ingest(UPDATE, 3, [LeadUpdate(phones(1)[0], active=False)])
+    report = await Ingestion(engine(server), UPDATE, 3, [LeadUpdate(phones(1)[0], active=False)])
     assert {"unreported": 1} == counts(report)
     assert 1 == len(server.history)
 
@@ -629,7 +630,7 @@ async def test_a_refusal_belongs_to_the_phone_until_an_answer_clears_it() -> Non
     server.poison, server.members = None, {3: set(phones(2))}
     again = await add(batcher, phones(4))
     assert {"created": 2, "confirmed": 2} == counts(again)
-    assert 0 == batcher.lanes()[0].rows_in_doubt
+    assert 0 == batcher.statuses()[0].rows_in_doubt
     third = await add(batcher, phones(4))
     check(server, [again, third])
     assert ["confirmed", "confirmed", "duplicate", "duplicate"] == [o.outcome for o in third.outcomes]
@@ -639,7 +640,7 @@ async def test_a_refused_update_makes_no_duplicate_uncertain() -> None:
     """An update creates nothing."""
     server = FakeCampaigns(script=[status(422, {"errors": {"priority": ["no"]}})], members={3: set(phones(1))})
     batcher = engine(server)
-    await batcher.ingest(UPDATE, 3, [LeadUpdate(phones(1)[0], priority=1)])
+    await Ingestion(batcher, UPDATE, 3, [LeadUpdate(phones(1)[0], priority=1)])
     assert {"duplicate": 1} == counts(await add(batcher, phones(1)))
 
 
@@ -692,7 +693,7 @@ async def test_an_update_refused_with_404_names_the_verb_and_spares_the_adds() -
     batcher = engine(server)
     results = await asyncio.gather(
         add(batcher, phones(2500)),
-        batcher.ingest(UPDATE, 3, [LeadUpdate(phones(1, 9000)[0], active=False)])._whole(),
+        Ingestion(batcher, UPDATE, 3, [LeadUpdate(phones(1, 9000)[0], active=False)])._whole(),
         return_exceptions=True,
     )
     assert isinstance(results[0], IngestReport)
@@ -706,10 +707,10 @@ async def test_the_next_call_starts_afresh_after_a_stop() -> None:
     batcher = engine(server)
     with pytest.raises(APIError):
         await add(batcher, phones(1))
-    assert "stopped" == batcher.lanes()[0].state
-    assert "403" in (batcher.lanes()[0].reason or "")
+    assert "stopped" == batcher.statuses()[0].state
+    assert "403" in (batcher.statuses()[0].reason or "")
     assert {"created": 1} == counts(await add(batcher, phones(1)))
-    assert "idle" == batcher.lanes()[0].state
+    assert "idle" == batcher.statuses()[0].state
 
 
 async def test_a_defect_in_the_engine_still_resolves_every_call() -> None:
@@ -726,7 +727,7 @@ async def test_a_defect_in_the_engine_still_resolves_every_call() -> None:
 async def test_a_cancelled_caller_leaves_the_others_alone() -> None:
     server = FakeCampaigns()
     batcher = engine(server)
-    gone = batcher.ingest(ADD, 3, phones(3000))
+    gone = Ingestion(batcher, ADD, 3, phones(3000))
     task = asyncio.create_task(gone._whole())
     other = asyncio.create_task(add(batcher, phones(10, 5000)))
     await asyncio.sleep(0.1)
@@ -756,7 +757,7 @@ async def test_a_cancelled_post_in_flight_goes_on_and_keeps_the_gate() -> None:
 async def test_rows_of_a_cancelled_call_are_left_out_of_the_repeat() -> None:
     server = FakeCampaigns(script=[lost(0)])
     batcher = engine(server)
-    gone = batcher.ingest(ADD, 3, phones(5))
+    gone = Ingestion(batcher, ADD, 3, phones(5))
     task = asyncio.create_task(gone._whole())
     stays = asyncio.create_task(add(batcher, phones(5, 10)))
     await asyncio.sleep(0.1)
@@ -772,7 +773,7 @@ async def test_rows_of_a_cancelled_call_are_left_out_of_the_repeat() -> None:
 async def test_cancelled_at_any_moment_the_report_balances(moment: float) -> None:
     server = FakeCampaigns()
     batcher = engine(server)
-    gone = batcher.ingest(ADD, 3, phones(2500))
+    gone = Ingestion(batcher, ADD, 3, phones(2500))
     task = asyncio.create_task(gone._whole())
     await asyncio.sleep(moment)
     task.cancel()
@@ -797,7 +798,7 @@ async def leave_after(server: FakeCampaigns, way: str, moment: float, count: int
     """Leave a call at some moment, while another keeps the lane at work; then wait until all is over."""
     batcher = engine(server)
     late = moment - asyncio.get_running_loop().time()
-    gone = batcher.ingest(ADD, 3, phones(count), timeout=late if way == "deadline" else None)
+    gone = Ingestion(batcher, ADD, 3, phones(count), timeout=late if way == "deadline" else None)
     leaving = asyncio.create_task(gone._whole())
     staying = asyncio.create_task(add(batcher, phones(count, 5000)))
     await asyncio.sleep(late)
@@ -828,8 +829,8 @@ async def test_rows_that_wait_to_go_again_are_not_sent_once_their_caller_has_lef
     moment = 0.55 if refusing is unsent else moment  # it goes again at once
     told, gone = await leave_after(server, way, moment)
     assert {"not_sent": 5} == counts(told.report) == counts(gone.report)
-    assert gone._joined is not None
-    assert gone._joined[0].done, "nothing more can become of it"
+    assert gone._submission is not None
+    assert gone._submission.done, "nothing more can become of it"
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -851,7 +852,7 @@ async def test_a_post_in_flight_that_is_refused_settles_the_rows_of_who_left(ref
     """Not when the lane comes to them again, which may be a minute later."""
     server = FakeCampaigns(script=[refusing])
     batcher = engine(server)
-    gone = batcher.ingest(ADD, 3, phones(5))
+    gone = Ingestion(batcher, ADD, 3, phones(5))
     task = asyncio.create_task(gone._whole())
     await asyncio.sleep(0.2)
     task.cancel()
@@ -871,7 +872,7 @@ async def test_of_a_search_only_the_part_in_flight_is_unknown(way: str) -> None:
     server = FakeCampaigns(script=[None, lost(None)], poison=bad_names)
     batcher = engine(server)
     leads = [Lead(phone, name="bad" if at == 3 else None) for at, phone in enumerate(phones(8))]
-    gone = batcher.ingest(ADD, 3, leads, timeout=2.7 if way == "deadline" else None)
+    gone = Ingestion(batcher, ADD, 3, leads, timeout=2.7 if way == "deadline" else None)
     task = asyncio.create_task(gone._whole())
     await asyncio.sleep(2.7)
     if way == "cancelled":
@@ -910,7 +911,7 @@ async def test_a_deadline_in_the_past_opens_nothing() -> None:
 async def test_leaving_the_context_withdraws_what_was_not_sent() -> None:
     server = FakeCampaigns()
     batcher = engine(server)
-    async with batcher.ingest(ADD, 3, phones(3000)) as ingestion:
+    async with Ingestion(batcher, ADD, 3, phones(3000)) as ingestion:
         async for outcome in ingestion:
             assert Outcome.CREATED is outcome.outcome
             break
@@ -926,7 +927,7 @@ async def test_leaving_the_context_withdraws_what_was_not_sent() -> None:
 async def test_outcomes_come_as_they_are_known() -> None:
     server = FakeCampaigns()
     loop = asyncio.get_running_loop()
-    seen = [(outcome.index, loop.time()) async for outcome in engine(server).ingest(ADD, 3, phones(2500))]
+    seen = [(outcome.index, loop.time()) async for outcome in Ingestion(engine(server), ADD, 3, phones(2500))]
     assert list(range(2500)) == [index for index, _ in seen]
     assert [0.5, 3.0, 5.5] == sorted({round(at, 3) for _, at in seen})
 
@@ -934,7 +935,7 @@ async def test_outcomes_come_as_they_are_known() -> None:
 async def test_a_consumer_that_does_not_read_holds_only_itself() -> None:
     server = FakeCampaigns()
     batcher = engine(server)
-    slow = batcher.ingest(ADD, 3, phones(10_000))
+    slow = Ingestion(batcher, ADD, 3, phones(10_000))
     await anext(slow)
     await asyncio.sleep(60)
     assert len(server.history) <= 4
@@ -1152,7 +1153,7 @@ RETRY_AFTER = busy(429, {"retry-after": "59"})
 
 async def gone(batcher: LeadBatcher, *, by: str) -> Ingestion:
     """A call that ends a second after its beginning."""
-    call = batcher.ingest(ADD, 3, phones(5), timeout=1 if by == "deadline" else None)
+    call = Ingestion(batcher, ADD, 3, phones(5), timeout=1 if by == "deadline" else None)
     task = asyncio.ensure_future(call._whole())
     await asyncio.sleep(1)
     if by == "cancellation":
@@ -1221,7 +1222,7 @@ async def test_close_waits_for_the_post_in_flight_whoever_has_gone() -> None:
 async def test_close_does_not_sit_out_a_quiet_that_nobody_waits_for() -> None:
     server = FakeCampaigns()
     batcher = engine(server)
-    batcher._backoff = lambda: asyncio.sleep(59)
+    batcher._parts = replace(batcher._parts, backoff=lambda: asyncio.sleep(59))
     call = await gone(batcher, by="cancellation")
     await batcher.aclose(grace=30)
     assert 1 == asyncio.get_running_loop().time()
@@ -1238,7 +1239,7 @@ async def test_a_call_that_comes_as_the_last_one_goes_is_sent() -> None:
     task.cancel()
     for number in range(4):
         await asyncio.sleep(0)
-        report = batcher.ingest(ADD, 3, phones(1, 10 * number + 10))
+        report = Ingestion(batcher, ADD, 3, phones(1, 10 * number + 10))
         assert (await report).ok
     assert [1, 1, 1, 1] == [len(post.leads) for post in server.history[1:]]
 
@@ -1274,7 +1275,7 @@ async def test_after_close_nothing_begins() -> None:
 async def test_close_settles_calls_whose_outcomes_nobody_reads() -> None:
     server = FakeCampaigns()
     batcher = engine(server)
-    slow = batcher.ingest(ADD, 3, phones(10_000))
+    slow = Ingestion(batcher, ADD, 3, phones(10_000))
     await anext(slow)
     await asyncio.sleep(60)
     await batcher.aclose()
@@ -1287,11 +1288,11 @@ async def test_close_settles_calls_whose_outcomes_nobody_reads() -> None:
 async def test_an_iteration_left_without_its_context_withdraws_too() -> None:
     server = FakeCampaigns()
     batcher = engine(server)
-    async for _ in batcher.ingest(ADD, 3, phones(10_000)):
+    async for _ in Ingestion(batcher, ADD, 3, phones(10_000)):
         break
     await asyncio.sleep(60)
     assert len(server.history) <= 2
-    assert 0 == batcher.lanes()[0].rows_waiting
+    assert 0 == batcher.statuses()[0].rows_waiting
 
 
 async def test_unsent_then_busy_is_two_waits_and_not_one() -> None:
@@ -1312,7 +1313,7 @@ def test_a_single_lead_must_stand_in_a_list(leads: Any) -> None:
         return reply(500)
 
     with pytest.raises(ConfigurationError, match="put a single lead into a list"):
-        LeadBatcher(post, None, None).ingest(ADD, 3, leads)  # type: ignore[arg-type]
+        Ingestion(LeadBatcher(post, None, None), ADD, 3, leads)  # type: ignore[arg-type]
 
 
 class Shut:
@@ -1335,7 +1336,7 @@ class Unending:
 @pytest.mark.parametrize("leads", [Shut(), ShutAsync(), Unending()])
 def test_a_source_that_cannot_be_opened_is_named_at_once(leads: Any) -> None:
     with pytest.raises(SourceError, match="when it was opened; nothing was sent") as caught:
-        LeadBatcher(None, None, None).ingest(ADD, 3, leads)  # type: ignore[arg-type]
+        Ingestion(LeadBatcher(None, None, None), ADD, 3, leads)  # type: ignore[arg-type]
     assert isinstance(caught.value.__cause__, LookupError | TypeError)
     assert "441632960123" not in str(caught.value)
 
@@ -1345,11 +1346,11 @@ def test_a_source_that_cannot_be_opened_is_named_at_once(leads: Any) -> None:
 )
 def test_hostile_campaign_ids_are_refused(campaign: Any) -> None:
     with pytest.raises(ConfigurationError, match="campaign_id"):
-        LeadBatcher(None, None, None).ingest(ADD, campaign, [])  # type: ignore[arg-type]
+        Ingestion(LeadBatcher(None, None, None), ADD, campaign, [])  # type: ignore[arg-type]
 
 
 async def test_an_ingestion_is_used_once() -> None:
-    ingestion = engine(FakeCampaigns()).ingest(ADD, 3, phones(1))
+    ingestion = Ingestion(engine(FakeCampaigns()), ADD, 3, phones(1))
     await ingestion
     with pytest.raises(UsageError):
         await ingestion
@@ -1360,9 +1361,9 @@ async def test_lanes_tell_how_they_stand() -> None:
     batcher = engine(server)
     task = asyncio.create_task(add(batcher, phones(2500)))
     await asyncio.sleep(0.1)
-    assert "sending" == batcher.lanes()[0].state
+    assert "sending" == batcher.statuses()[0].state
     await asyncio.sleep(1.4)
-    status_now = batcher.lanes()[0]
+    status_now = batcher.statuses()[0]
     assert ("waiting", 1500) == (status_now.state, status_now.rows_waiting)
     assert 1.0 == pytest.approx(status_now.opens_in)
     await task

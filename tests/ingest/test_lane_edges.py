@@ -28,6 +28,7 @@ from voiso_async.events import Event, EventHook, LaneStopped
 from voiso_async.ingest.accumulator import Accumulator
 from voiso_async.ingest.batcher import LeadBatcher
 from voiso_async.ingest.gate import LocalGate
+from voiso_async.ingest.ingestion import Ingestion
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.ingest.policy import LanePolicy
 from voiso_async.ingest.report import IngestReport
@@ -48,7 +49,7 @@ def counts(report: IngestReport) -> dict[str, int]:
 
 
 async def add(batcher: LeadBatcher, leads: Any, campaign: int = 3, **options: Any) -> IngestReport:
-    return await batcher.ingest(ADD, campaign, leads, **options)
+    return await Ingestion(batcher, ADD, campaign, leads, **options)
 
 
 async def report_of(call: asyncio.Task[IngestReport]) -> IngestReport:
@@ -133,7 +134,7 @@ async def test_streamed_outcomes_do_not_wait_for_the_next_lead() -> None:
 
     async with asyncio.timeout(HOUR):
         seen = 0
-        async for _ in engine(FakeCampaigns()).ingest(ADD, 3, source()):
+        async for _ in Ingestion(engine(FakeCampaigns()), ADD, 3, source()):
             seen += 1
             leads.put_nowait(phones(1, seen)[0] if seen < 3 else None)
     assert 3 == seen
@@ -156,7 +157,7 @@ async def test_a_stream_of_invalid_leads_lets_other_tasks_run(*, asynchronous: b
 
     ticking = asyncio.create_task(tick())
     at_tick: dict[int, int] = {}
-    async for _ in engine(FakeCampaigns()).ingest(ADD, 3, give() if asynchronous else leads):
+    async for _ in Ingestion(engine(FakeCampaigns()), ADD, 3, give() if asynchronous else leads):
         at_tick[ticks] = at_tick.get(ticks, 0) + 1
     ticking.cancel()
     assert len(leads) == sum(at_tick.values())
@@ -167,7 +168,7 @@ async def test_a_stream_of_invalid_leads_lets_other_tasks_run(*, asynchronous: b
 
 
 async def test_tasks_that_share_an_iteration_miss_no_outcome() -> None:
-    ingestion = engine(FakeCampaigns()).ingest(ADD, 3, phones(2500))
+    ingestion = Ingestion(engine(FakeCampaigns()), ADD, 3, phones(2500))
     seen: list[int] = []
 
     async def reads() -> None:
@@ -181,7 +182,7 @@ async def test_tasks_that_share_an_iteration_miss_no_outcome() -> None:
 
 def rests(batcher: LeadBatcher) -> bool:
     """Whether the lane has rows that it may not send, because their caller does not read on."""
-    lane = batcher.lanes()[0]
+    lane = batcher.statuses()[0]
     return "idle" == lane.state and lane.rows_waiting > 0
 
 
@@ -189,7 +190,7 @@ async def test_a_row_whose_post_is_in_flight_at_the_close_is_never_not_sent() ->
     """A lane that rests behind a slow consumer begins anew while another is given its grace."""
     server = FakeCampaigns(seconds=5)
     batcher = engine(server, max_rows=10)
-    slow = batcher.ingest(ADD, 3, phones(200))
+    slow = Ingestion(batcher, ADD, 3, phones(200))
     await anext(slow)
     while not rests(batcher):
         await anext(slow)
@@ -292,7 +293,7 @@ async def test_a_refused_update_does_not_clear_the_doubt_of_an_add() -> None:
 
     batcher = engine(FakeCampaigns(script=[lost(None), not_found]), on_doubt="report")
     await add(batcher, [phone])
-    await batcher.ingest(UPDATE, 3, [LeadUpdate(phone, priority=5)])
+    await Ingestion(batcher, UPDATE, 3, [LeadUpdate(phone, priority=5)])
     assert {"confirmed": 1} == counts(await add(batcher, [phone]))
 
 
@@ -379,7 +380,7 @@ async def test_the_oldest_age_is_that_of_the_oldest_row_that_waits() -> None:
     batcher = engine(FakeCampaigns())
     call = asyncio.create_task(add(batcher, phones(60_000)))
     await asyncio.sleep(60)
-    assert 0 < batcher.lanes()[0].oldest_age < 10
+    assert 0 < batcher.statuses()[0].oldest_age < 10
     call.cancel()
 
 

@@ -48,7 +48,7 @@ class Played:
         await asyncio.sleep(caller.comes)
         source = caller.leads(self.number)
         slow = source if caller.source_pause is None else slowly(source, caller.source_pause)
-        self.ingestion = batcher.ingest(caller.operation, 3, slow, timeout=caller.timeout)
+        self.ingestion = Ingestion(batcher, caller.operation, 3, slow, timeout=caller.timeout)
         if not caller.streamed:
             await self.ingestion
             return

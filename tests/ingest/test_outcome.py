@@ -8,11 +8,11 @@ import pytest
 from rich.pretty import pretty_repr
 
 from voiso_async.ingest.intake import FileRow
-from voiso_async.ingest.jobs import JobOutcome
 from voiso_async.ingest.outcome import LeadOutcome, Outcome
 from voiso_async.ingest.report import IngestReport
 from voiso_async.ingest.rows import Row, RowResult
 from voiso_async.ingest.verdict import LeadReply
+from voiso_async.outbox.jobs import JobOutcome
 from voiso_async.outbox.loading import Entry
 from voiso_async.talkdesk.records import RecordRow
 

@@ -109,7 +109,7 @@ async def test_after_its_consumer_has_left_nothing_of_a_call_begins(
 async def left_after(consumer: Consumer) -> None:
     server = FakeCampaigns(seconds=0.7)
     batcher = engine(server)
-    keeps = await consumed(consumer, lambda: batcher.ingest(ADD, 3, phones(5000)))
+    keeps = await consumed(consumer, lambda: Ingestion(batcher, ADD, 3, phones(5000)))
     gc.collect()
     await asyncio.sleep(60)
     assert all(post.began <= consumer.left[0] for post in server.history)
@@ -126,7 +126,7 @@ async def left_after(consumer: Consumer) -> None:
 async def test_a_call_left_while_its_client_closes_sends_nothing_more() -> None:
     server = FakeCampaigns()
     batcher = engine(server)
-    call = batcher.ingest(ADD, 3, phones(5000))
+    call = Ingestion(batcher, ADD, 3, phones(5000))
     async for outcome in call:
         if outcome.index == 700:
             break
@@ -153,7 +153,7 @@ async def test_a_consumer_that_keeps_up_loses_nothing(pause: float, every: int, 
     server = FakeCampaigns()
     batcher = engine(server)
     consumer = Consumer(way="break", pause=pause, every=every)
-    await consumed(consumer, lambda: batcher.ingest(ADD, 3, source() if asynchronous else phones(8000)))
+    await consumed(consumer, lambda: Ingestion(batcher, ADD, 3, source() if asynchronous else phones(8000)))
     assert [1000] * 8 == [len(post.leads) for post in server.history]
     pace = [after.began - before.began for before, after in zip(server.history, server.history[1:], strict=False)]
     assert [pytest.approx(2.5, abs=0.05)] * 7 == pace
@@ -164,12 +164,12 @@ async def test_a_busy_consumer_holds_no_other_call() -> None:
     server = FakeCampaigns()
     batcher = engine(server)
     slow = Consumer(way="break", pause=7.0, reads=20)
-    consuming = asyncio.create_task(consumed(slow, lambda: batcher.ingest(ADD, 3, phones(5000))))
+    consuming = asyncio.create_task(consumed(slow, lambda: Ingestion(batcher, ADD, 3, phones(5000))))
     await asyncio.sleep(0.1)
     waited = []
     for number in range(5):
         began = now()
-        await batcher.ingest(ADD, 3, phones(1, 9000 + number))
+        await Ingestion(batcher, ADD, 3, phones(1, 9000 + number))
         waited.append(now() - began)
     assert [pytest.approx(2.5)] * 4 == waited[1:]
     await consuming
@@ -181,10 +181,10 @@ async def test_a_stream_rides_along_with_other_calls_at_every_turn() -> None:
     server = FakeCampaigns()
     batcher = engine(server)
     consumer = Consumer(way="break", pause=0.001)
-    consuming = asyncio.create_task(consumed(consumer, lambda: batcher.ingest(ADD, 3, phones(5000))))
+    consuming = asyncio.create_task(consumed(consumer, lambda: Ingestion(batcher, ADD, 3, phones(5000))))
     await asyncio.sleep(0)
     while not consuming.done():
-        await batcher.ingest(ADD, 3, phones(1, 9000 + len(server.history)))
+        await Ingestion(batcher, ADD, 3, phones(1, 9000 + len(server.history)))
     assert {1000} == {len(post.leads) for post in server.history[1:5]}
 
 
@@ -194,7 +194,7 @@ async def test_a_stream_rides_along_with_other_calls_at_every_turn() -> None:
 async def test_outcomes_without_a_post_come_all_the_same(leads: list[str], pause: float) -> None:
     server = FakeCampaigns()
     consumer = Consumer(way="break", pause=pause)
-    (call,) = await consumed(consumer, lambda: engine(server).ingest(ADD, 3, leads))
+    (call,) = await consumed(consumer, lambda: Ingestion(engine(server), ADD, 3, leads))
     assert list(range(len(leads))) == sorted(outcome.index for outcome in consumer.seen)
     check(server, [call.report])
 
@@ -203,7 +203,7 @@ async def test_outcomes_without_a_post_come_all_the_same(leads: list[str], pause
 async def test_the_report_of_a_call_balances_while_it_runs() -> None:
     server = FakeCampaigns()
     batcher = engine(server)
-    call = batcher.ingest(ADD, 3, [*phones(2500), "bad"])
+    call = Ingestion(batcher, ADD, 3, [*phones(2500), "bad"])
     task = asyncio.ensure_future(call._whole())
     seen = set()
     await asyncio.sleep(0)
@@ -224,7 +224,7 @@ async def test_the_report_of_a_call_balances_while_it_runs() -> None:
 @pytest.mark.virtual
 async def test_a_call_is_awaited_or_iterated_and_never_both() -> None:
     batcher = engine(FakeCampaigns())
-    awaited = batcher.ingest(ADD, 3, phones(5))
+    awaited = Ingestion(batcher, ADD, 3, phones(5))
     task = asyncio.ensure_future(awaited._whole())
     await asyncio.sleep(0.1)
     for _ in range(2):
@@ -232,7 +232,7 @@ async def test_a_call_is_awaited_or_iterated_and_never_both() -> None:
             await anext(awaited)
         await task
     assert (await task).ok
-    iterated = batcher.ingest(ADD, 3, phones(5, 100))
+    iterated = Ingestion(batcher, ADD, 3, phones(5, 100))
     await anext(iterated)
     with pytest.raises(UsageError, match="awaited or iterated"):
         await iterated
@@ -269,7 +269,7 @@ async def slowly(leads: Iterator[str], pause: float) -> AsyncIterator[str]:
 async def others(batcher: LeadBatcher, count: int) -> None:
     """Calls that share the lane, one after the other."""
     for number in range(count):
-        assert (await batcher.ingest(ADD, 3, phones(1, 500 + number))).rows == 1
+        assert (await Ingestion(batcher, ADD, 3, phones(1, 500 + number))).rows == 1
 
 
 @settings(max_examples=300, deadline=None, derandomize=True)
@@ -298,7 +298,7 @@ def test_leaving_costs_at_most_the_batch_on_its_way(
 
         def make() -> Ingestion:
             leads = leads_of(kinds)
-            return batcher.ingest(ADD, 3, leads if comes is None else slowly(leads, comes))
+            return Ingestion(batcher, ADD, 3, leads if comes is None else slowly(leads, comes))
 
         riding = asyncio.create_task(others(batcher, riders))
         keeps = await consumed(consumer, make)

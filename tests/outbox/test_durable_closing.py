@@ -7,9 +7,10 @@ from fake_campaign import FakeCampaigns, Fault, Post, busy, lost, phones, unsent
 from fake_store import MemoryStore, durable_engine
 
 from voiso_async.errors import ClientClosedError
-from voiso_async.ingest.drain import POLL
+from voiso_async.ingest.ingestion import Ingestion
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.ingest.rows import Operation
+from voiso_async.outbox.dispatcher import POLL, drain, run
 from voiso_async.wire import Response
 
 pytestmark = pytest.mark.virtual
@@ -19,7 +20,7 @@ pytestmark = pytest.mark.virtual
 async def test_a_drain_that_looks_while_its_client_is_closed_sends_nothing_any_more() -> None:
     server, store = FakeCampaigns(), MemoryStore()
     batcher = durable_engine(server, store)
-    draining = asyncio.create_task(batcher.run(store))
+    draining = asyncio.create_task(run(batcher, store))
     await asyncio.sleep(0.1)
     store.put(3, phones(5))
     await asyncio.sleep(0.0005)
@@ -47,8 +48,8 @@ async def test_what_is_being_written_down_is_told_although_the_client_is_closed(
     server, store = FakeCampaigns(script=[answer]), MemoryStore()
     store.put(3, phones(5))
     batcher = durable_engine(server, store)
-    draining = asyncio.create_task(batcher.drain(store))
-    call = batcher.ingest(Operation.ADD, 3, phones(2, start=100))
+    draining = asyncio.create_task(drain(batcher, store))
+    call = Ingestion(batcher, Operation.ADD, 3, phones(2, start=100))
     calling = asyncio.ensure_future(call._whole())
     await answered.wait()
     await batcher.aclose(0)
@@ -63,7 +64,7 @@ async def test_close_waits_for_no_turn_of_rows_that_stay_in_the_outbox(fault: Fa
     server, store = FakeCampaigns(seconds=0, script=[fault] * 20), MemoryStore()
     store.put(3, phones(1500))
     batcher = durable_engine(server, store)
-    draining = asyncio.create_task(batcher.run(store))
+    draining = asyncio.create_task(run(batcher, store))
     await asyncio.sleep(1)
     began, posts = asyncio.get_running_loop().time(), len(server.history)
     await batcher.aclose(grace=30)
@@ -80,7 +81,7 @@ async def test_close_waits_until_the_post_in_flight_is_written_down() -> None:
     server, store = FakeCampaigns(seconds=5), MemoryStore()
     store.put(3, phones(1500))
     batcher = durable_engine(server, store)
-    draining = asyncio.create_task(batcher.drain(store))
+    draining = asyncio.create_task(drain(batcher, store))
     await asyncio.sleep(1)
     await batcher.aclose(grace=30)
     assert [Outcome.CREATED] * 1000 == store.outcomes()[:1000]

@@ -129,7 +129,7 @@ async def test_rows_released_while_their_turn_is_about_to_open_come_back(
     async with SqliteOutbox(path, lease=3600) as outbox:
         await outbox.put(3, numbers(5))
         door = outbox.gate(ORIGIN, LanePolicy(cooldown=240), lambda: clock[0])
-        turn = await door.acquire(3, wish)
+        turn = await door.acquire(3, wish())
         await lose(turn, turn.rows, 0.0)
         clock[0] = 200.0
         opening = asyncio.create_task(door.acquire(3, lane_wish(room=0, again=turn.rows)))

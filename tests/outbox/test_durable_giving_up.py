@@ -11,6 +11,7 @@ from fake_store import MemoryStore, durable_engine
 
 from voiso_async.errors import AuthenticationError
 from voiso_async.ingest.rows import Row
+from voiso_async.outbox.dispatcher import drain
 
 pytestmark = pytest.mark.virtual
 
@@ -44,7 +45,7 @@ async def test_a_drain_that_gives_up_says_whether_rows_in_line_are_in_doubt(scri
     server, store = FakeCampaigns(script=script), MemoryStore()
     store.put(3, phones(5))
     with pytest.raises(AuthenticationError) as caught:
-        await durable_engine(server, store).drain(store)
+        await drain(durable_engine(server, store), store)
     assert (0, proof) == (caught.value.report.rows, caught.value.proof)
 
 
@@ -54,11 +55,11 @@ async def test_rows_of_a_campaign_that_is_being_given_up_go_back_in_line(slow: s
     store.put(3, phones(5))
     server.script = [lost(0), REVOKED]
     batcher = durable_engine(server, store)
-    drain = asyncio.create_task(batcher.drain(store))
+    draining = asyncio.create_task(drain(batcher, store))
     await store.reached.wait()
-    drain.cancel()
-    await asyncio.gather(drain, return_exceptions=True)
+    draining.cancel()
+    await asyncio.gather(draining, return_exceptions=True)
     await batcher.aclose(0)
     assert [(False, None)] * 5 == [(row.claimed, row.flying) for row in store.rows]
-    report = await durable_engine(server, store).drain(store)
+    report = await drain(durable_engine(server, store), store)
     assert 5 == report.rows

@@ -40,7 +40,7 @@ async def test_a_claim_whose_caller_has_gone_is_given_back(path: Path) -> None:
         door = outbox.gate(ORIGIN, POLICY)
         gone = 0
         for moment in MOMENTS:
-            task = asyncio.create_task(door.acquire(3, wish))
+            task = asyncio.create_task(door.acquire(3, wish()))
             if await cancelled(task, moment, times=2):
                 gone += 1
             else:
@@ -61,9 +61,9 @@ async def test_a_claim_cancelled_just_before_its_gate_opens_is_given_back(
         await outbox.put(3, leads(50))
         door = outbox.gate(ORIGIN, LanePolicy(cooldown=240), lambda: clock[0])
         clock = [0.0]
-        await (await door.acquire(3, lambda: wish(1))).release([], 0.0)
+        await (await door.acquire(3, wish(1))).release([], 0.0)
         clock[0] = 200.0
-        task = asyncio.create_task(door.acquire(3, wish))
+        task = asyncio.create_task(door.acquire(3, wish()))
         while sum(item.claimed for item in await outbox.backlog()) < 50:
             pass
         assert await cancelled(task, 0)
@@ -75,7 +75,7 @@ async def test_a_closing_is_written_down_whoever_waits_for_it(path: Path) -> Non
         job = await outbox.put(3, leads(len(MOMENTS)))
         door = outbox.gate(ORIGIN, POLICY)
         for moment in MOMENTS:
-            turn = await door.acquire(3, lambda: wish(1))
+            turn = await door.acquire(3, wish(1))
             await cancelled(asyncio.create_task(turn.release(results(turn.rows), 0.0)), moment / 3, times=2)
         assert [("created", None)] * len(MOMENTS) == await said(outbox, job.id)
         await balanced(outbox)
@@ -86,7 +86,7 @@ async def test_a_closing_outlives_its_loop(path: Path) -> None:
         async def leave() -> str:
             outbox = SqliteOutbox(path)
             job = await outbox.put(3, leads(1))
-            turn = await outbox.gate(ORIGIN, POLICY).acquire(3, wish)
+            turn = await outbox.gate(ORIGIN, POLICY).acquire(3, wish())
             closing = asyncio.ensure_future(turn.release(results(turn.rows), 0.0))
             await asyncio.sleep(0)
             closing.cancel()

@@ -83,11 +83,11 @@ async def test_a_full_disk_at_a_claim_sends_nothing(path: Path) -> None:
     async with SqliteOutbox(path) as outbox:
         await outbox.put(3, leads(10))
         door = outbox.gate(ORIGIN, POLICY)
-        turn = await door.acquire(3, wish)
+        turn = await door.acquire(3, wish())
         await turn.release([], None)
         await outbox.release(turn.rows)
         with no_more_room():
-            assert await reason_of(door.acquire(3, wish)) in {"full", "io"}
+            assert await reason_of(door.acquire(3, wish())) in {"full", "io"}
         assert [(10, 0)] == [(item.rows, item.claimed) for item in await outbox.backlog()]
         assert 10 == len((await send(door)).rows)
         await balanced(outbox)
@@ -99,12 +99,12 @@ async def test_a_full_disk_at_a_closing_leaves_the_rows_doubted(path: Path) -> N
     async with SqliteOutbox(path) as outbox:
         job = await outbox.put(3, leads(3))
         door = outbox.gate(ORIGIN, POLICY)
-        turn = await door.acquire(3, wish)
+        turn = await door.acquire(3, wish())
         with no_more_room():
             assert await reason_of(turn.release(results(turn.rows), 0.0)) in {"full", "io"}
         await outbox.release(turn.rows)
         assert [("unknown*", None)] * 3 == await said(outbox, job.id)
-        again = await door.acquire(3, wish)
+        again = await door.acquire(3, wish())
         assert (True, [1, 1, 1], 3) == (again.is_retry, [row.doubts for row in again.rows], len(again.doubts))
         await again.release(results(again.rows, Outcome.CONFIRMED), 0.0)
         await balanced(outbox)
@@ -114,10 +114,10 @@ async def test_a_closing_that_failed_is_noticed_by_the_next_claim(path: Path) ->
     async with SqliteOutbox(path) as outbox:
         await outbox.put(3, leads(3))
         door = outbox.gate(ORIGIN, POLICY)
-        turn = await door.acquire(3, wish)
+        turn = await door.acquire(3, wish())
         with no_more_room():
             await reason_of(turn.release(results(turn.rows), 0.0))
-        again = await asyncio.wait_for(door.acquire(3, lambda: wish(2)), 60)
+        again = await asyncio.wait_for(door.acquire(3, wish(2)), 60)
         assert (True, 2) == (again.is_retry, len(again.rows))
 
 
@@ -166,7 +166,7 @@ async def damaged(path: Path, before: dict[str, bytes]) -> str:
     try:
         jobs = await outbox.jobs()
         assert jobs, "a silent fresh start"
-        turn = await outbox.gate(ORIGIN, POLICY).acquire(3, lambda: wish(1000))
+        turn = await outbox.gate(ORIGIN, POLICY).acquire(3, wish(1000))
         assert turn.rows or (await outbox.campaigns())
         await turn.release([], None)
         for row in turn.rows:
@@ -184,7 +184,7 @@ async def damaged(path: Path, before: dict[str, bytes]) -> str:
 async def stored(path: Path) -> dict[str, bytes]:
     async with SqliteOutbox(path) as outbox:
         await outbox.put(3, [*leads(250), "x", Lead(phone(3), key="k")])
-        turn = await outbox.gate(ORIGIN, POLICY).acquire(3, lambda: wish(1000))
+        turn = await outbox.gate(ORIGIN, POLICY).acquire(3, wish(1000))
         await turn.release([], None)
         return {row.phone: row.body for row in turn.rows}
 

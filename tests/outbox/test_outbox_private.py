@@ -64,7 +64,7 @@ async def test_a_purge_leaves_no_phone_and_no_name_behind(path: Path) -> None:
     canaries = (PHONE.encode(), NAME.encode(), KEY.encode(), int(PHONE).to_bytes(6, "big"))
     async with SqliteOutbox(path) as outbox:
         job = await outbox.put(3, [*leads(2000), *given])
-        turn = await outbox.gate(ORIGIN, POLICY).acquire(3, wish)
+        turn = await outbox.gate(ORIGIN, POLICY).acquire(3, wish())
         await turn.release(results(turn.rows), 0.0)
         full = len(content(path))
         assert [True] * 4 == [canary in content(path) for canary in canaries]
@@ -91,7 +91,7 @@ async def test_no_error_holds_a_lead(path: Path, caplog: pytest.LogCaptureFixtur
 
     outbox = SqliteOutbox(path)
     job = await outbox.put(3, given)
-    turn = await outbox.gate(ORIGIN, POLICY).acquire(3, wish)
+    turn = await outbox.gate(ORIGIN, POLICY).acquire(3, wish())
     ledger = outbox._worker._ledger
     assert ledger is not None
     ledger.run("UPDATE gates SET fence = fence + 1")
@@ -125,13 +125,13 @@ async def test_after_the_close_nothing_works_and_a_second_close_is_silent(path: 
     outbox = SqliteOutbox(path)
     door = outbox.gate(ORIGIN, POLICY)
     await outbox.put(3, leads(3))
-    turn = await door.acquire(3, wish)
+    turn = await door.acquire(3, wish())
     await outbox.aclose()
     await outbox.aclose()
     for step in (
         outbox.jobs(),
         outbox.put(3, []),
-        door.acquire(3, wish),
+        door.acquire(3, wish()),
         turn.release([], None),
         outbox.changed(1),
     ):

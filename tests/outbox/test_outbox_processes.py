@@ -69,7 +69,7 @@ async def test_rows_in_flight_of_a_killed_process_come_back_doubted_at_once(path
         async with child(path, "hold") as process:
             assert "held" == await heard(process)
             assert [(50, 100)] == [(item.rows, item.claimed) for item in await outbox.backlog()]
-            waiting = asyncio.create_task(door.acquire(3, wish))
+            waiting = asyncio.create_task(door.acquire(3, wish()))
             await asyncio.sleep(0.3)
             assert not waiting.done(), "it is alive"
             process.kill()
@@ -117,7 +117,7 @@ async def test_a_frozen_process_loses_its_turn_after_the_lease(path: Path) -> No
         async with child(path, "hold") as process:
             await heard(process)
             process.send_signal(signal.SIGSTOP)
-            turn = await outbox.gate(ORIGIN, POLICY).acquire(3, wish)
+            turn = await outbox.gate(ORIGIN, POLICY).acquire(3, wish())
             assert (True, [1, 1, 1]) == (turn.is_retry, [row.doubts for row in turn.rows])
             process.send_signal(signal.SIGCONT)
             tell(process)
@@ -321,7 +321,7 @@ async def test_a_forked_child_refuses_and_the_parent_is_unharmed(path: Path) -> 
     """Row 139."""
     async with SqliteOutbox(path) as outbox, SqliteOutbox(path) as other:
         await outbox.put(3, leads(3))
-        turn = await outbox.gate(ORIGIN, POLICY).acquire(3, wish)
+        turn = await outbox.gate(ORIGIN, POLICY).acquire(3, wish())
         putting = [asyncio.create_task(outbox.put(4, leads(1000))) for _ in range(3)]
         await asyncio.sleep(0.01)
         pid = os.fork()

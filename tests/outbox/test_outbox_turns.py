@@ -24,8 +24,9 @@ from voiso_async.errors import OutboxError
 from voiso_async.ingest.batcher import LeadBatcher
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.ingest.rows import Attempt, Operation, RowResult
-from voiso_async.ingest.store import StoredRow
 from voiso_async.outbox import Outbox
+from voiso_async.outbox.dispatcher import drain
+from voiso_async.outbox.protocol import StoredRow
 from voiso_async.wire import Response
 
 make = outbox_cases.make
@@ -305,7 +306,7 @@ async def test_who_goes_on_with_a_search_after_a_crash_knows_of_the_refusal(
     server = FakeCampaigns(poison=lambda lead: "no" if lead["phone_number"] == phone(3) else None)
     if refused:
         first = lanes_of(outbox, server)
-        draining = asyncio.create_task(first.drain(outbox))
+        draining = asyncio.create_task(drain(first, outbox))
 
         def interrupted(server: FakeCampaigns, post: Post) -> Response:
             draining.cancel()
@@ -318,7 +319,7 @@ async def test_who_goes_on_with_a_search_after_a_crash_knows_of_the_refusal(
     await outbox.aclose()
     outbox = make()
     server.members, server.poison = {3: {phone(0), phone(1)}}, None
-    await lanes_of(outbox, server).drain(outbox)
+    await drain(lanes_of(outbox, server), outbox)
     assert [(outcome, None)] * 2 + [("created", None)] * 2 == await said(outbox, job.id)
 
 

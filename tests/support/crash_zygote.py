@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from voiso_async import LanePolicy, VoisoClient
-from voiso_async.ingest.jobs import JobState
 from voiso_async.outbox import SqliteOutbox
+from voiso_async.outbox.jobs import JobState
 
 REFUSED_EVERY, INVALID_EVERY, REPEATED_EVERY = 97, 101, 103
 

@@ -10,12 +10,12 @@ from fake_campaign import ORIGIN, FakeCampaigns, explain
 
 from voiso_async.errors import OutboxError
 from voiso_async.ingest.batcher import LeadBatcher
-from voiso_async.ingest.gate import ClaimRequest, LocalGate, LocalSlot
-from voiso_async.ingest.jobs import Backlog
+from voiso_async.ingest.gate import ClaimRequest, ClaimSource, LocalGate, LocalSlot
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.ingest.policy import LanePolicy
 from voiso_async.ingest.rows import Attempt, Operation, Row, RowResult, Submission
-from voiso_async.ingest.store import StoredRow
+from voiso_async.outbox.jobs import Backlog
+from voiso_async.outbox.protocol import StoredRow
 from voiso_async.wire import Response
 
 
@@ -73,20 +73,20 @@ class MemoryStore:
         self._local = LocalGate(origin, policy.cooldown, asyncio.get_running_loop().time)
         return self
 
-    async def acquire(self, campaign: int, wish: Callable[[], ClaimRequest]) -> "MemorySlot":
+    async def acquire(self, campaign: int, source: ClaimSource) -> "MemorySlot":
         assert self._local is not None
         local = await self._local.acquire(campaign)
         turn = MemorySlot(self, local)
         try:
-            await self._fill(turn, campaign, wish)
+            await self._fill(turn, campaign, source)
         except asyncio.CancelledError:
             turn.give_back()
             raise
         return turn
 
-    async def _fill(self, turn: "MemorySlot", campaign: int, wish: Callable[[], ClaimRequest]) -> None:
+    async def _fill(self, turn: "MemorySlot", campaign: int, source: ClaimSource) -> None:
         await asyncio.sleep(0.001)
-        asked = wish()
+        asked = source.claim_request()
         for row in asked.retry_rows:
             if isinstance(row, StoredRow):
                 assert self.rows[row.id].claimed
@@ -205,7 +205,7 @@ class MemorySlot:
         self._local.attempt_ended()
 
     async def release(
-        self, results: Iterable[RowResult], hold: float | None, carried: Attempt | None = None
+        self, results: Iterable[RowResult], hold: float | None, attempt: Attempt | None = None
     ) -> None:
         store = self._store
         in_flight = [row for row in store.rows if row.flying is self]
@@ -218,7 +218,7 @@ class MemorySlot:
                 raise OutboxError("the disk is full", reason="full")
             for row in in_flight:
                 row.flying = None
-                row.refused = row.refused or (carried is not None and carried.refused)
+                row.refused = row.refused or (attempt is not None and attempt.refused)
                 result = given.get(row.id)
                 if result is None:
                     continue

@@ -151,13 +151,13 @@ class Handed:
 
     @property
     def error(self) -> VoisoError | None:
-        return self.ingestion._joined[0].error if self.ingestion._joined else None
+        return self.ingestion._submission.error if self.ingestion._submission else None
 
     @property
     def went_through(self) -> bool:
         """Whether nothing ended it early."""
-        joined = self.ingestion._joined
-        return joined is not None and joined[0].done and not joined[0].cancelled and self.error is None
+        submission = self.ingestion._submission
+        return submission is not None and submission.done and not submission.cancelled and self.error is None
 
     @cached_property
     def phones(self) -> list[str]:

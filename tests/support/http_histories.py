@@ -76,20 +76,21 @@ class Histories:
         patch.setattr(Transport, "send", recorded)
 
     def _listen_at_batchers(self, patch: pytest.MonkeyPatch) -> None:
-        ingest = LeadBatcher.ingest
+        make = Ingestion.__init__
 
-        def handing(batcher: LeadBatcher, operation: Any, campaign: Any, leads: Any, **rest: Any) -> Ingestion:
-            ingestion = ingest(batcher, operation, campaign, leads, **rest)
-            session = getattr(getattr(batcher._post, "__self__", None), "_session", None)
-            durable = not isinstance(batcher._gate, LocalGate)
+        def handing(
+            ingestion: Ingestion, batcher: LeadBatcher, operation: Any, campaign: Any, leads: Any, **rest: Any
+        ) -> None:
+            make(ingestion, batcher, operation, campaign, leads, **rest)
+            session = getattr(getattr(batcher._parts.post, "__self__", None), "_session", None)
+            durable = not isinstance(batcher._parts.gate, LocalGate)
             if session is None or durable or not self.concerns(session._base_url):
-                return ingestion  # what an outbox knows of earlier attempts is not in these histories
+                return  # what an outbox knows of earlier attempts is not in these histories
             client = session._shared.leads
             listed = list(leads) if isinstance(leads, list | tuple) else None
             self.handed.append(Handed(client, int(campaign), listed, ingestion))
-            return ingestion
 
-        patch.setattr(LeadBatcher, "ingest", handing)
+        patch.setattr(Ingestion, "__init__", handing)
 
     def _listen_at_callers(self, patch: pytest.MonkeyPatch) -> None:
         """Keep the report as it is when a call ends early, by an error or by its caller's leaving."""

@@ -16,8 +16,10 @@ from virtual_time import VirtualLoop
 
 from voiso_async.errors import VoisoError
 from voiso_async.ingest import gate as door
+from voiso_async.ingest.ingestion import Ingestion
 from voiso_async.ingest.policy import LanePolicy
 from voiso_async.ingest.rows import Operation
+from voiso_async.outbox.dispatcher import drain, run
 
 __all__ = ["SETTLE", "World"]
 
@@ -76,7 +78,7 @@ class World:
     def add(self, *, who: int, start: int, count: int, operation: str, poison: bool, streamed: bool) -> None:
         """Hand leads over directly; the call goes on by itself."""
         process, leads = self._process(who), self._leads("call", start, count, poison=poison)
-        ingestion = process.batcher.ingest(Operation(operation), CAMPAIGN, leads)
+        ingestion = Ingestion(process.batcher, Operation(operation), CAMPAIGN, leads)
         self.handed.append((start, count))
         called = Called(self.names, ingestion)
         self.checks.calls.append(called)
@@ -96,12 +98,12 @@ class World:
         """Send what waits, of one job or of all."""
         process = self._process(who)
         job = self.jobs[which % len(self.jobs)] if self.jobs and which is not None else None
-        process.drains.append(self.loop.create_task(process.batcher.drain(process.outbox, job)))
+        process.drains.append(self.loop.create_task(drain(process.batcher, process.outbox, job)))
 
     def run(self, who: int) -> None:
         """Send whatever comes."""
         process = self._process(who)
-        process.drains.append(self.loop.create_task(process.batcher.run(process.outbox)))
+        process.drains.append(self.loop.create_task(run(process.batcher, process.outbox)))
 
     def stop(self, who: int, which: int, times: int) -> None:
         self._cancel(list(self._process(who).drains), which, times)
@@ -195,7 +197,7 @@ class World:
     async def _everything_is_sent(self, process: Process) -> None:
         for _ in range(LOOKS):
             try:
-                await process.batcher.drain(process.outbox)
+                await drain(process.batcher, process.outbox)
             except VoisoError:
                 continue
             if not sum([await process.outbox.settle(job.id) for job in await process.outbox.jobs(limit=1000)]):

@@ -68,6 +68,16 @@ def door_of(outbox: Outbox, policy: LanePolicy = POLICY) -> Gate:
     return outbox.gate(ORIGIN, policy, asyncio.get_running_loop().time)
 
 
+class Claims:
+    """A claim source that always asks for the same."""
+
+    def __init__(self, request: ClaimRequest) -> None:
+        self.request = request
+
+    def claim_request(self) -> ClaimRequest:
+        return self.request
+
+
 def wish(
     room: int = 1000,
     *,
@@ -75,7 +85,7 @@ def wish(
     operation: Operation = Operation.ADD,
     job: str | None = None,
     max_bytes: int = 1_000_000,
-) -> Callable[[], ClaimRequest]:
+) -> Claims:
     wished = ClaimRequest(
         operation=operation,
         retry_rows=again,
@@ -84,7 +94,7 @@ def wish(
         max_bytes=max_bytes,
         job_id=job,
     )
-    return lambda: wished
+    return Claims(wished)
 
 
 def results(rows: Iterable[Row], outcome: Outcome = Outcome.CREATED, reason: str | None = None) -> list[RowResult]:

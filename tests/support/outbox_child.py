@@ -8,12 +8,11 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import outbox_cases
-from outbox_cases import Owner, leads, results
+from outbox_cases import leads, results
 
 from voiso_async.errors import OutboxError
-from voiso_async.ingest.gate import ClaimRequest
 from voiso_async.ingest.policy import LanePolicy
-from voiso_async.ingest.rows import Attempt, Operation
+from voiso_async.ingest.rows import Attempt
 from voiso_async.outbox import SqliteOutbox
 
 POLICY = LanePolicy(cooldown=0.1, doubt_backoff=0.2, post_timeout=0.1)
@@ -28,13 +27,13 @@ def told() -> "asyncio.Future[str]":
     return asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
 
 
-def wish(room: int = 100) -> ClaimRequest:
-    return ClaimRequest(operation=Operation.ADD, submission=Owner(), max_rows=room, max_bytes=1_000_000)
+def wish(room: int = 100) -> outbox_cases.Claims:
+    return outbox_cases.wish(room)
 
 
 async def hold(outbox: SqliteOutbox) -> None:
     """Be in the middle of a POST."""
-    turn = await outbox.gate(outbox_cases.ORIGIN, POLICY).acquire(3, wish)
+    turn = await outbox.gate(outbox_cases.ORIGIN, POLICY).acquire(3, wish())
     say("held")
     await told()
     try:
@@ -47,7 +46,7 @@ async def hold(outbox: SqliteOutbox) -> None:
 
 async def keep(outbox: SqliteOutbox) -> None:
     """Have rows between two turns."""
-    turn = await outbox.gate(outbox_cases.ORIGIN, POLICY).acquire(3, wish)
+    turn = await outbox.gate(outbox_cases.ORIGIN, POLICY).acquire(3, wish())
     await turn.release([], 0.0)
     say("kept")
     await told()
@@ -88,7 +87,7 @@ async def drain(outbox: SqliteOutbox) -> None:
     """Send until nothing is left; tell the time and the rows of each POST."""
     door = outbox.gate(outbox_cases.ORIGIN, POLICY)
     while any(item.rows or item.claimed for item in await outbox.backlog()):
-        turn = await door.acquire(3, lambda: wish(20))
+        turn = await door.acquire(3, wish(20))
         began = time.monotonic()
         await asyncio.sleep(0.005)
         turn.attempt_ended()

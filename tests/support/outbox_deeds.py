@@ -8,8 +8,8 @@ from outbox_cases import balanced, door_of, leads, now, send
 
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.ingest.policy import LanePolicy
-from voiso_async.ingest.store import StoredRow
 from voiso_async.outbox import SqliteOutbox
+from voiso_async.outbox.protocol import StoredRow
 
 __all__ = ["PART", "POLICY", "ROWS", "Deed"]
 

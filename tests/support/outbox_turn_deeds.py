@@ -14,6 +14,7 @@ from voiso_async.ingest.gate import Slot
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.ingest.policy import LanePolicy
 from voiso_async.ingest.rows import Attempt
+from voiso_async.outbox.dispatcher import drain
 
 __all__ = ["OF_TURNS"]
 
@@ -149,7 +150,7 @@ class Draining(Deed):
 
     async def do(self) -> Any:
         try:
-            return await self.batcher.drain(self.outbox)
+            return await drain(self.batcher, self.outbox)
         finally:
             self.posts = len(self.server.history)
 

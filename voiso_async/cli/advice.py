@@ -13,10 +13,10 @@ from voiso_async.cli.outputs import form_of_rejects
 from voiso_async.cli.results import header_of
 from voiso_async.cli.show import counted
 from voiso_async.errors import OutboxError
-from voiso_async.ingest.jobs import Job, JobState
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.ingest.rows import Operation
 from voiso_async.outbox import Outbox
+from voiso_async.outbox.jobs import Job, JobState
 
 __all__ = ["Advice", "Left", "advice_on", "go_on", "results_command"]
 

@@ -16,10 +16,10 @@ from voiso_async.cli.words import not_there
 from voiso_async.client import VoisoClient
 from voiso_async.errors import ConfigurationError, NotFoundError, OutboxError, VoisoError
 from voiso_async.files import LeadFile
-from voiso_async.ingest.jobs import Job, JobSource, JobState
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.ingest.rows import Operation
 from voiso_async.outbox import Outbox
+from voiso_async.outbox.jobs import Job, JobSource, JobState
 
 __all__ = ["Errand"]
 

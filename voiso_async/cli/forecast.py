@@ -13,9 +13,9 @@ from voiso_async.cli.problems import Problems, as_json, row_of, show_problems
 from voiso_async.cli.show import counted, duration, grid, printable, show, show_json
 from voiso_async.cli.standing import Standing
 from voiso_async.files.shape import Shape
-from voiso_async.ingest.jobs import Job
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.outbox import Outbox
+from voiso_async.outbox.jobs import Job
 
 __all__ = ["Forecast", "show_each_row", "show_forecast"]
 

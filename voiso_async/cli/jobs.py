@@ -19,8 +19,8 @@ from voiso_async.cli.show import counted, note, show_json, show_table
 from voiso_async.cli.units import Seconds
 from voiso_async.cli.workers import at_work, busy_with
 from voiso_async.errors import ConfigurationError, OutboxError
-from voiso_async.ingest.jobs import Job, JobActivity, JobState
 from voiso_async.outbox import Outbox
+from voiso_async.outbox.jobs import Job, JobActivity, JobState
 
 __all__ = ["JobId", "last_open", "purge", "results", "status", "withdraw"]
 

@@ -5,9 +5,9 @@ from attrs import frozen
 from voiso_async.cli.meter import answered
 from voiso_async.cli.problems import Problems
 from voiso_async.cli.show import counted, percent
-from voiso_async.ingest.jobs import Job, JobState
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.ingest.report import IngestReport
+from voiso_async.outbox.jobs import Job, JobState
 
 __all__ = ["Limit", "bad_share", "likely_cause"]
 

@@ -7,10 +7,10 @@ from attrs import define, frozen
 
 from voiso_async.cli.words import in_words
 from voiso_async.events import BatchAnswered, Event, LaneStopped
-from voiso_async.ingest.jobs import Backlog, Job, JobState
 from voiso_async.ingest.outcome import ANSWERED, Outcome
 from voiso_async.ingest.policy import LanePolicy
 from voiso_async.ingest.report import IngestReport, LaneStatus
+from voiso_async.outbox.jobs import Backlog, Job, JobState
 
 __all__ = ["Meter", "Moment", "answered", "seconds_for"]
 

@@ -17,9 +17,9 @@ from voiso_async.cli.reading import AS_IT_IS, File, Reading, check_target, leads
 from voiso_async.cli.show import complain, show_json
 from voiso_async.cli.units import CampaignId
 from voiso_async.files import LeadFile
-from voiso_async.ingest.jobs import Job
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.outbox import Outbox, SqliteOutbox
+from voiso_async.outbox.jobs import Job
 
 __all__ = ["Plan", "plan", "planned"]
 

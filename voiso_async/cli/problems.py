@@ -9,9 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from voiso_async.cli.show import counted, grid, printable
-from voiso_async.ingest.jobs import JobOutcome
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.outbox import Outbox
+from voiso_async.outbox.jobs import JobOutcome
 
 __all__ = ["PROBLEMS", "Group", "Problems", "as_json", "problems_of", "row_of", "show_problems"]
 

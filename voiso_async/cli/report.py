@@ -12,9 +12,9 @@ from voiso_async.cli.common import Exit
 from voiso_async.cli.problems import PROBLEMS, Problems, as_json, problems_of, show_problems
 from voiso_async.cli.show import counted, duration, grid, of_the_fastest, printable, show, show_json
 from voiso_async.cli.tally import counts_of
-from voiso_async.ingest.jobs import Job, JobState
 from voiso_async.ingest.report import IngestReport
 from voiso_async.outbox import Outbox
+from voiso_async.outbox.jobs import Job, JobState
 
 __all__ = ["Ending", "job_as_json", "print_report", "show_report"]
 

@@ -6,9 +6,9 @@ from pathlib import Path
 from voiso_async.cli.outputs import Form, form_of
 from voiso_async.errors import ConfigurationError
 from voiso_async.files import write_rejects, write_results
-from voiso_async.ingest.jobs import Job
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.outbox import Outbox
+from voiso_async.outbox.jobs import Job
 
 __all__ = ["NOT_THERE", "header_of", "outcomes_of", "save_rejects", "save_results"]
 

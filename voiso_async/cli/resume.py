@@ -14,8 +14,8 @@ from voiso_async.cli.sending import PLAIN, Sending, Trip
 from voiso_async.cli.show import counted, note
 from voiso_async.cli.signals import Signals
 from voiso_async.errors import ConfigurationError
-from voiso_async.ingest.jobs import Job, JobState
 from voiso_async.ingest.outcome import Outcome
+from voiso_async.outbox.jobs import Job, JobState
 
 __all__ = ["resume", "retry", "settle"]
 

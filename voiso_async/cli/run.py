@@ -24,8 +24,8 @@ from voiso_async.errors import (
     SourceError,
     VoisoError,
 )
-from voiso_async.ingest.jobs import Job
 from voiso_async.outbox import Outbox
+from voiso_async.outbox.jobs import Job
 
 __all__ = ["Load", "Run", "Watch"]
 

@@ -23,9 +23,9 @@ from voiso_async.cli.units import Seconds, Threshold
 from voiso_async.cli.workers import at_work, busy_with
 from voiso_async.client import VoisoClient
 from voiso_async.errors import ConfigurationError
-from voiso_async.ingest.jobs import Job, JobState
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.outbox import Outbox
+from voiso_async.outbox.jobs import Job, JobState
 
 __all__ = ["PLAIN", "Sending", "Trip"]
 

@@ -23,9 +23,9 @@ from voiso_async.errors import ConfigurationError, DeadlineExceededError, InputF
 from voiso_async.files import LeadFile
 from voiso_async.files.names import NAMES, squeezed
 from voiso_async.ingest.intake import FileRow, InvalidLead
-from voiso_async.ingest.jobs import JobOutcome
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.ingest.report import IngestReport
+from voiso_async.outbox.jobs import JobOutcome
 from voiso_async.talkdesk import RecordAddition, RecordList, TalkdeskClient
 
 __all__ = ["push"]

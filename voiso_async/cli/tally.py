@@ -3,8 +3,8 @@
 from attrs import frozen
 
 from voiso_async.cli.show import agreed, counted
-from voiso_async.ingest.jobs import Job
 from voiso_async.ingest.outcome import Outcome
+from voiso_async.outbox.jobs import Job
 
 __all__ = ["Count", "counts_of"]
 

@@ -16,8 +16,8 @@ from voiso_async.cli.workers import as_json
 from voiso_async.convert import unstructure
 from voiso_async.errors import OutboxError
 from voiso_async.events import BatchAnswered, Event, LaneStopped
-from voiso_async.ingest.jobs import CampaignBacklog
 from voiso_async.outbox import Outbox
+from voiso_async.outbox.jobs import CampaignBacklog
 
 __all__ = ["lanes", "worker"]
 

@@ -3,7 +3,7 @@
 import platform
 from typing import Any
 
-from voiso_async.ingest.jobs import Job, JobActivity, JobWorker
+from voiso_async.outbox.jobs import Job, JobActivity, JobWorker
 
 __all__ = ["as_json", "at_work", "busy_with", "named"]
 

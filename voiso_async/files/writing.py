@@ -11,8 +11,8 @@ from voiso_async.files.cells import guarded
 from voiso_async.files.names import RESULT_COLUMNS, squeezed
 from voiso_async.files.tables import JSON_HEADER
 from voiso_async.files.target import Target, TargetFile
-from voiso_async.ingest.jobs import JobOutcome
 from voiso_async.ingest.outcome import Outcome
+from voiso_async.outbox.jobs import JobOutcome
 
 __all__ = ["write_rejects", "write_results"]
 

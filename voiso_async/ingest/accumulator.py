@@ -1,4 +1,4 @@
-"""A batch while it is being filled from the calls that wait."""
+"""What goes in the next batch: a batch to retry, what is left of others, parts of a bisection, or new rows."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -6,15 +6,15 @@ from itertools import islice
 
 from voiso_async.ingest.batch import Batch
 from voiso_async.ingest.bisection import BatchBisection
-from voiso_async.ingest.durable import OutboxSubmission
 from voiso_async.ingest.gate import ClaimRequest, Slot
 from voiso_async.ingest.outcome import Outcome
-from voiso_async.ingest.rows import Operation, QueuedSubmission, Row, RowResult
+from voiso_async.ingest.rows import Operation, Row, RowResult
+from voiso_async.ingest.submission import QueuedSubmission
 from voiso_async.values import Struct, replace
 
 
 class _Fill:
-    """Rows with distinct ``phones``, up to a number of rows and of bytes; those given are taken already."""
+    """A batch while it is filled: rows with distinct ``phones``, up to a number of rows and of bytes."""
 
     def __init__(self, max_rows: int, max_bytes: int, phones: set[str]) -> None:
         self.rows: list[Row] = []
@@ -25,18 +25,18 @@ class _Fill:
         self._phones = phones
         self._deferred: dict[QueuedSubmission, dict[int, Row]] = {}
 
-    def add_from(self, call: QueuedSubmission, looks: int) -> bool:
-        """Look at so many rows of a call and take them, in order; say whether there was room for the last.
+    def add_from(self, submission: QueuedSubmission, looks: int) -> bool:
+        """Look at so many rows of a submission and take them, in order; say whether the last one fitted.
 
-        A row whose phone is there already is put aside.
+        A row whose phone is in the batch already is deferred.
         """
-        rows, phones, waiting = self.rows, self._phones, call.waiting
+        rows, phones, waiting = self.rows, self._phones, submission.waiting
         before, bytes_left, looked = len(rows), self._bytes_left, list[int]()
         for name, row in islice(waiting.items(), min(looks, self._looks_left)):
             if len(rows) == self._max_rows:
                 break
             if row.phone in phones:
-                self._deferred.setdefault(call, {})[name] = row
+                self._deferred.setdefault(submission, {})[name] = row
             else:
                 bytes_left -= len(row.body) + 1
                 if bytes_left < 0 and rows:
@@ -48,27 +48,34 @@ class _Fill:
             del waiting[name]
         self._bytes_left, self._looks_left = bytes_left, self._looks_left - len(looked)
         self.open = bytes_left >= 0 and len(rows) < self._max_rows and self._looks_left > 0
-        call.mark_taken(rows[before:])
+        submission.mark_taken(rows[before:])
         return bytes_left >= 0
 
     def put_back(self) -> Iterator[QueuedSubmission]:
-        """Put the rows that are to wait back in their places; give the calls they belong to."""
-        for call, rows in self._deferred.items():
-            call.waiting = rows | call.waiting
-            yield call
+        """Put deferred rows back in their places; give their submissions."""
+        for submission, rows in self._deferred.items():
+            submission.waiting = rows | submission.waiting
+            yield submission
 
 
 class NextBatch(Struct, frozen=True):
-    """What goes next: a batch as it is, or one to be filled from the calls of an operation."""
+    """What goes next: a batch that exists, or one to be filled from the rows of ``operation``."""
 
     operation: Operation
     batch: Batch | None = None
 
 
 class Accumulator:
-    """Batches and calls in the order in which they go."""
+    """Batches and submissions of one lane, in the order in which they go.
 
-    def __init__(self) -> None:
+    1. A batch to retry: the same bytes, before anything else, so that no later row overtakes a doubted one.
+    2. What is left of earlier batches: the parts of one that was too large, rows that an answer left out.
+    3. Every second time a part of a batch that is being bisected, so that a poison row does not stop the others.
+    4. New rows: adds and updates in turn, one row of each submission per round.
+    """
+
+    def __init__(self, max_bytes: int = 0) -> None:
+        self.max_bytes: int = max_bytes
         self._waiting: dict[Operation, deque[QueuedSubmission]] = {operation: deque() for operation in Operation}
         self._next: NextBatch | None = None
         self._retry: Batch | None = None
@@ -77,11 +84,11 @@ class Accumulator:
         self._bisect_next = False
         self._last = Operation.UPDATE
 
-    def add(self, call: QueuedSubmission) -> None:
-        """Queue a call that has rows to offer, once."""
-        if call.sendable and not call.enqueued:
-            call.enqueued = True
-            self._waiting[call.operation].append(call)
+    def add(self, submission: QueuedSubmission) -> None:
+        """Queue a submission that has rows to send, once."""
+        if submission.sendable and not submission.enqueued:
+            submission.enqueued = True
+            self._waiting[submission.operation].append(submission)
 
     def retry(self, batch: Batch) -> None:
         """Send this batch again, before anything else."""
@@ -99,16 +106,21 @@ class Accumulator:
         """Send the parts of a batch in its place, so that leads keep their order."""
         self._leftover.extendleft(reversed(batches))
 
-    def bisect(self, operation: Operation, suspects: BatchBisection) -> None:
-        """Look for the cause of a refusal: its parts get every second turn."""
-        self._bisections.append((operation, suspects))
+    def bisect(self, operation: Operation, bisection: BatchBisection) -> None:
+        """Send the parts of a refused batch, one in every second batch."""
+        self._bisections.append((operation, bisection))
         self._bisect_next = True
 
+    def resume_bisection(self, operation: Operation, bisection: BatchBisection) -> None:
+        """Queue a bisection again whose part was split further."""
+        if bisection.parts and (operation, bisection) not in self._bisections:
+            self._bisections.append((operation, bisection))
+
     def clear(self) -> None:
-        """Drop every batch and every call: their rows are settled elsewhere."""
+        """Drop every batch and every submission: their rows are resolved elsewhere."""
         for waiting in self._waiting.values():
-            for call in waiting:
-                call.enqueued = False
+            for submission in waiting:
+                submission.enqueued = False
             waiting.clear()
         self._retry = self._next = None
         self._leftover.clear()
@@ -116,9 +128,9 @@ class Accumulator:
 
     @property
     def has_batch(self) -> bool:
-        """Whether something is to be sent that no source can make fuller."""
-        planned = self._next is not None and self._next.batch is not None
-        return bool(planned or self._retry or self._leftover or self._bisections)
+        """Whether there is something to send that no source can make fuller."""
+        decided = self._next is not None and self._next.batch is not None
+        return bool(decided or self._retry or self._leftover or self._bisections)
 
     @property
     def empty(self) -> bool:
@@ -128,61 +140,62 @@ class Accumulator:
     @property
     def ready(self) -> bool:
         """Whether waiting longer would not make the next batch fuller."""
-        return self.has_batch or any(call.ready for call in self.submissions())
+        return self.has_batch or any(submission.ready for submission in self.submissions())
 
     @property
     def last_entered(self) -> float:
         """When the last row came in."""
-        last = (row for call in self.submissions() for row in islice(reversed(call.waiting.values()), 1))
+        last = (row for one in self.submissions() for row in islice(reversed(one.waiting.values()), 1))
         return max((row.entered for row in last), default=0.0)
 
     @property
     def reading(self) -> bool:
         """Whether a caller is filling its buffer at this moment."""
-        return any(call.reading for call in self.submissions())
+        return any(submission.reading for submission in self.submissions())
 
     def sendable(self, operation: Operation) -> list[QueuedSubmission]:
-        """The calls of one operation, in the order in which they come."""
-        return [call for call in self._waiting[operation] if call.sendable]
+        """The submissions of one operation that have rows to send, in order."""
+        return [submission for submission in self._waiting[operation] if submission.sendable]
 
     def submissions(self) -> Iterator[QueuedSubmission]:
-        """The calls that have rows to offer."""
+        """Every submission that is queued."""
         for waiting in self._waiting.values():
             yield from waiting
 
     def next(self) -> NextBatch | None:
-        """Decide what goes next, or ``None`` if nothing is left; asked again, it stands until it is taken."""
+        """Decide what goes next, or ``None`` if nothing is left. Idempotent until ``take()``."""
         if self._next is None or not self._still_wanted(self._next):
             self._next = self._decide()
         return self._next
 
     def discard_next(self) -> None:
-        """Forget what was planned: another batch goes in its place, and may have to go again."""
+        """Forget the decision: a claimed batch goes in its place, and may have to go again."""
         self._next = None
 
     def take(self, max_rows: int, max_bytes: int) -> Batch | None:
-        """Give the batch that was planned, or ``None`` if nobody waits for it any more: then plan anew."""
-        plan, self._next = self._next, None
-        if plan is None or not self._still_wanted(plan):
+        """Give the batch that ``next()`` decided on, or ``None`` if nobody waits for it any more."""
+        chosen, self._next = self._next, None
+        if chosen is None or not self._still_wanted(chosen):
             return None
-        return plan.batch or self._fill(plan.operation, max_rows, max_bytes)
+        return chosen.batch or self._fill(chosen.operation, max_rows, max_bytes)
 
-    def _still_wanted(self, plan: NextBatch) -> bool:
-        """Whether somebody still waits for what was planned."""
-        if plan.batch is None:
-            return any(call.sendable for call in self._waiting[plan.operation])
-        if _drop_cancelled(plan.batch):
+    def _still_wanted(self, chosen: NextBatch) -> bool:
+        if chosen.batch is None:
+            return any(submission.sendable for submission in self._waiting[chosen.operation])
+        if _drop_cancelled(chosen.batch):
             return True
-        if plan.batch.bisection and not plan.batch.attempts:
-            plan.batch.bisection.posts_left += 1
+        if chosen.batch.bisection and not chosen.batch.attempts:
+            # The part cost a POST when it was picked. It is never sent, so the search gets that POST back:
+            # callers who cancel must not use up the budget of those who wait.
+            chosen.batch.bisection.posts_left += 1
         return False
 
     def _decide(self) -> NextBatch | None:
         self._next = None
         while not self.empty:
-            plan = self._pick()
-            if plan is not None and self._still_wanted(plan):
-                return plan
+            chosen = self._pick()
+            if chosen is not None and self._still_wanted(chosen):
+                return chosen
             if not self.has_batch:
                 self._drop_idle()
         return None
@@ -201,55 +214,52 @@ class Accumulator:
         return NextBatch(self._next_operation())
 
     def _drop_idle(self) -> None:
-        """Take calls that have nothing to offer out of the line."""
+        """Take submissions that have nothing to send out of the queue; they come back with their next rows."""
         for operation, waiting in self._waiting.items():
-            for call in waiting:
-                call.enqueued = call.sendable
-            self._waiting[operation] = deque(call for call in waiting if call.sendable)
+            for submission in waiting:
+                submission.enqueued = submission.sendable
+            self._waiting[operation] = deque(submission for submission in waiting if submission.sendable)
 
     def _next_part(self) -> Batch | None:
-        operation, suspects = self._bisections[0]
-        part = suspects.next_part()
-        if part is None or not suspects.parts:
+        operation, bisection = self._bisections[0]
+        part = bisection.next_part()
+        if part is None or not bisection.parts:
             self._bisections.popleft()
-        return Batch(operation, part, bisection=suspects) if part else None
-
-    def resume_bisection(self, operation: Operation, suspects: BatchBisection) -> None:
-        """Put a search back in line whose part has been divided further."""
-        if suspects.parts and (operation, suspects) not in self._bisections:
-            self._bisections.append((operation, suspects))
+        return Batch(operation, part, bisection=bisection) if part else None
 
     def _fill(self, operation: Operation, max_rows: int, max_bytes: int) -> Batch | None:
-        """Fill a batch from all waiting calls of one operation, one row per call and round."""
+        """Fill a batch from all submissions of one operation, one row per submission and round."""
         waiting = self._waiting[operation]
-        filling = _Fill(max_rows, max_bytes, self._pending_phones() if operation is Operation.UPDATE else set())
-        while waiting and filling.open:
-            call = waiting.popleft()
-            fits = not call.sendable or filling.add_from(call, 1 if waiting else 2 * max_rows)
-            call.enqueued = bool(call.waiting) and call.sendable
-            if call.enqueued:
-                (waiting.append if fits else waiting.appendleft)(call)
-        for call in filling.put_back():
-            if not call.enqueued:
-                call.enqueued = True
-                waiting.appendleft(call)
-        return Batch(operation, filling.rows) if filling.rows else None
+        # A later update of a phone must not overtake an earlier one that still waits in a part or a leftover.
+        # An add may: the campaign keeps the first lead of a phone, whichever that is.
+        taken = self._pending_phones() if operation is Operation.UPDATE else set()
+        fill = _Fill(max_rows, max_bytes, taken)
+        while waiting and fill.open:
+            submission = waiting.popleft()
+            fits = not submission.sendable or fill.add_from(submission, 1 if waiting else 2 * max_rows)
+            submission.enqueued = bool(submission.waiting) and submission.sendable
+            if submission.enqueued:
+                (waiting.append if fits else waiting.appendleft)(submission)
+        for submission in fill.put_back():
+            if not submission.enqueued:
+                submission.enqueued = True
+                waiting.appendleft(submission)
+        return Batch(operation, fill.rows) if fill.rows else None
 
     def _next_operation(self) -> Operation:
-        """Adds and updates take turns when both wait."""
+        """Adds and updates alternate when both wait."""
         other = Operation.ADD if self._last is Operation.UPDATE else Operation.UPDATE
         self._last = other if self._waiting[other] else self._last
         return self._last
 
     def _pending_phones(self) -> set[str]:
-        """Phones whose earlier update still waits: a later one must not overtake it."""
         batches = [batch.rows for batch in self._leftover]
-        parts = [part for _, suspects in self._bisections for part in suspects.parts]
+        parts = [part for _, bisection in self._bisections for part in bisection.parts]
         return {row.phone for rows in [*batches, *parts] for row in rows}
 
 
 def _drop_cancelled(batch: Batch) -> bool:
-    """Leave out the rows nobody waits for or whose time has passed; say whether any is left."""
+    """Leave out the rows that nobody waits for or that have expired; say whether any row is left."""
     staying = []
     for row in batch.rows:
         if row.submission.cancelled or row.expired:
@@ -261,48 +271,46 @@ def _drop_cancelled(batch: Batch) -> bool:
 
 
 class BatchBuilder:
-    """Fill the turns of one lane from its agenda and from the rows that an outbox lends.
+    """Fill the slots of one lane from its accumulator and from the rows that an outbox claims for them.
 
-    What leaves is what the wish said before: an outbox writes it down before the first byte goes.
+    The claim request is decided first, and the batch keeps to it: an outbox commits what leaves before the first
+    byte goes.
     """
 
-    def __init__(self, agenda: Accumulator, max_rows: int) -> None:
-        self._accumulator = agenda
+    def __init__(self, accumulator: Accumulator, max_rows: int) -> None:
+        self._accumulator = accumulator
         self._max_rows = max_rows
         self._request = ClaimRequest(operation=Operation.ADD)
+        self._durable: QueuedSubmission | None = None
 
-    def claim_request(self, max_bytes: int) -> ClaimRequest:
-        """Say what would go now; durable rows get their fair share of the room beside other calls."""
-        plan = self._accumulator.next()
-        self._request = ClaimRequest(
-            operation=Operation.ADD if plan is None else plan.operation, max_bytes=max_bytes
-        )
-        if plan is not None and plan.batch is not None:
-            self._request = replace(self._request, retry_rows=plan.batch.rows)
-        elif plan is not None:
-            calls = self._accumulator.sendable(plan.operation)
-            durable = next((call for call in calls if isinstance(call, OutboxSubmission)), None)
-            if durable is not None:
-                room = self._fair_share([len(call.waiting) for call in calls if call.waiting])
-                self._request = replace(self._request, submission=durable, max_rows=room, job_id=durable.job_id)
+    def claim_request(self) -> ClaimRequest:
+        """Say what would go now; rows of an outbox get their fair share of the batch beside other submissions."""
+        chosen, max_bytes = self._accumulator.next(), self._accumulator.max_bytes
+        operation = Operation.ADD if chosen is None else chosen.operation
+        self._request, self._durable = ClaimRequest(operation=operation, max_bytes=max_bytes), None
+        if chosen is not None and chosen.batch is not None:
+            self._request = replace(self._request, retry_rows=chosen.batch.rows)
+        elif chosen is not None:
+            submissions = self._accumulator.sendable(operation)
+            self._durable = next((one for one in submissions if one.durable), None)
+            if self._durable is not None:
+                share = self._fair_share([len(one.waiting) for one in submissions if one.waiting])
+                self._request = replace(
+                    self._request, submission=self._durable, max_rows=share, job_id=self._durable.job_id
+                )
         return self._request
 
-    def build(self, turn: Slot) -> tuple[Batch | None, list[RowResult]]:
-        """Make the batch of a turn, and a list of the durable rows that go back in line instead."""
-        owner, lent = self._request.submission, list(turn.rows)
-        if isinstance(owner, OutboxSubmission):
-            batch = self._with_claimed(owner, lent, repeats=turn.is_retry)
-        else:
-            batch = self._take()
-        durable = [
-            row for row in (*self._request.retry_rows, *lent) if isinstance(row.submission, OutboxSubmission)
-        ]
+    def build(self, slot: Slot) -> tuple[Batch | None, list[RowResult]]:
+        """Make the batch of a slot, and results for the claimed rows that do not go: they are released."""
+        owner, claimed = self._durable, list(slot.rows)
+        batch = self._take() if owner is None else self._with_claimed(owner, claimed, is_retry=slot.is_retry)
+        durable = [row for row in (*self._request.retry_rows, *claimed) if row.durable]
         going = {id(row) for row in batch.rows} if batch is not None and durable else set()
         return batch, [RowResult(row, Outcome.NOT_SENT) for row in durable if id(row) not in going]
 
-    def _with_claimed(self, owner: OutboxSubmission, lent: list[Row], *, repeats: bool) -> Batch | None:
-        owner.add_claimed(lent)
-        batch = self._retry_batch(owner) if repeats else self._take()
+    def _with_claimed(self, owner: QueuedSubmission, claimed: list[Row], *, is_retry: bool) -> Batch | None:
+        owner.add_claimed(claimed)
+        batch = self._retry_batch(owner) if is_retry else self._take()
         owner.waiting.clear()
         self._accumulator.add(owner)
         return batch
@@ -310,8 +318,8 @@ class BatchBuilder:
     def _take(self) -> Batch | None:
         return self._accumulator.take(self._max_rows, self._request.max_bytes)
 
-    def _retry_batch(self, owner: OutboxSubmission) -> Batch | None:
-        """Put together again what was sent before and never answered."""
+    def _retry_batch(self, owner: QueuedSubmission) -> Batch | None:
+        """Put together again what was sent before and never answered: the same rows, in the same order."""
         self._accumulator.discard_next()
         if owner.cancelled:
             return None
@@ -321,5 +329,8 @@ class BatchBuilder:
         return Batch(owner.operation, rows, attempts=doubts, doubts=doubts)
 
     def _fair_share(self, others: list[int]) -> int:
-        """What is left of a batch beside other calls, and at least an equal part of it."""
+        """The rest of a batch beside other submissions, and at least an equal part of it.
+
+        A call that waits must not stand behind a backlog of a million rows, nor may many calls starve the backlog.
+        """
         return max(self._max_rows - sum(others), self._max_rows // (len(others) + 1), 1)

@@ -1,4 +1,4 @@
-"""The lane's one port: a door that gives turns, each the right to send one POST."""
+"""The gate of a campaign: it gives slots, each the right to send one POST."""
 
 import asyncio
 import os
@@ -15,10 +15,10 @@ from voiso_async.values import Struct
 
 
 class ClaimRequest(Struct, frozen=True, kw_only=True):
-    """What a lane would send in its next turn, as it stands when the turn comes.
+    """What a lane would send in its next slot, as of now.
 
-    ``again`` are rows of earlier turns that go once more. Up to ``room`` durable rows of one ``operation`` (and
-    one ``job``, if given), of at most ``max_bytes`` together, may ride along: they are lent to ``owner``.
+    ``retry_rows`` are rows of earlier slots that go again. An outbox may add up to ``max_rows`` rows of
+    ``operation`` (and of one job, if ``job_id`` is given), of at most ``max_bytes`` together, for ``submission``.
     """
 
     operation: Operation
@@ -32,24 +32,24 @@ class ClaimRequest(Struct, frozen=True, kw_only=True):
 class Slot(Protocol):
     """The right to send one POST to one campaign.
 
-    ``rows`` are durable rows that ride along. If ``repeats``, they are a batch whose answer was lost: they go
-    alone and in this order. ``doubts`` are phones among them that a lost answer may have brought to the campaign,
-    ``refused`` those that a batch carried which was refused as a whole.
+    ``rows`` are rows that an outbox has claimed for it. If ``is_retry``, they are a batch without a usable answer:
+    they go alone and in this order. ``doubts`` are phones among them that such an attempt may have brought to the
+    campaign, ``refused`` those of batches that were refused as a whole.
     """
 
     @property
     def rows(self) -> "Sequence[Row]":
-        """Durable rows lent for this turn."""
+        """Rows that an outbox has claimed for this slot."""
         ...
 
     @property
     def is_retry(self) -> bool:
-        """Whether ``rows`` are an old batch."""
+        """Whether ``rows`` are a batch that was sent before."""
         ...
 
     @property
     def doubts(self) -> frozenset[str]:
-        """Phones of ``rows`` that a lost answer once carried, in whatever job."""
+        """Phones of ``rows`` that an attempt without a usable answer once carried, in whatever job."""
         ...
 
     @property
@@ -58,7 +58,7 @@ class Slot(Protocol):
         ...
 
     def in_time(self) -> bool:
-        """Whether a POST begun now would end before anybody else may take the turn for abandoned."""
+        """Whether a POST begun now would end before the lease does."""
         ...
 
     def attempt_ended(self) -> None:
@@ -66,21 +66,29 @@ class Slot(Protocol):
         ...
 
     async def release(
-        self, results: Iterable[RowResult], hold: float | None, carried: Attempt | None = None
+        self, results: Iterable[RowResult], hold: float | None, attempt: Attempt | None = None
     ) -> None:
-        """End the turn and shut the gate for the cooldown, or ``hold`` if longer; ``None`` if nothing was sent.
+        """End the slot and close the gate for the cooldown, or for ``hold`` seconds if longer.
 
-        A durable turn writes down the results first, and of its other rows the doubts they have by now: those stay
-        with the lane. A result of NOT_SENT puts a row back in line, one of UNKNOWN parks it.
+        A ``hold`` of ``None`` says that nothing was sent. An outbox first commits the results, and the doubts of
+        the other rows of the slot, which stay with the lane. NOT_SENT requeues a row, UNKNOWN parks it.
         """
         ...
 
 
-class Gate(Protocol):
-    """Where a lane asks for its turns."""
+class ClaimSource(Protocol):
+    """Who fills the slots of a lane."""
 
-    async def acquire(self, campaign: int, wish: Callable[[], ClaimRequest]) -> Slot:
-        """Wait until this lane may write; ``wish`` is asked as often as the gate might open."""
+    def claim_request(self) -> ClaimRequest:
+        """Say what would go now."""
+        ...
+
+
+class Gate(Protocol):
+    """Where a lane gets its slots."""
+
+    async def acquire(self, campaign: int, source: ClaimSource) -> Slot:
+        """Wait until this lane may write; the source is asked each time that the gate might be open."""
         ...
 
     def opens_in(self, campaign: int) -> float:
@@ -89,7 +97,7 @@ class Gate(Protocol):
 
 
 RECHECK = 1.0
-"""How long to wait at most before asking again: nobody tells when an event loop is closed."""
+"""Seconds after which a waiter asks again at the latest: a closed event loop sends no wake-up."""
 
 
 class _Waiter:
@@ -121,31 +129,31 @@ class _Waiter:
 
 
 class GateState:
-    """One campaign's gate: the holder, the time it opens, and the queue before it."""
+    """The gate of one campaign in this process: its holder, when it opens, and who waits."""
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()  # the garbage collector may end a turn while this thread is in here
+        self._lock = threading.RLock()  # the garbage collector may release a slot while this thread is in here
         self._holder: _Waiter | None = None
         self._open_at = float("-inf")
         self._queue: list[_Waiter] = []
 
     def join(self, waiter: _Waiter) -> None:
-        """Stand in the queue."""
+        """Enter the queue."""
         with self._lock:
             self._queue.append(waiter)
 
     def leave(self, waiter: _Waiter) -> None:
-        """Leave the queue; whoever stands behind is told."""
+        """Leave the queue, and wake the next."""
         with self._lock:
             if waiter in self._queue:
                 self._queue.remove(waiter)
             self._wake_next()
 
     def admit(self, waiter: _Waiter, now: float, caution: float) -> float:
-        """Let the first in the queue through (0), or say how many seconds to wait before asking again.
+        """Let the first of the queue in (0), or say how many seconds to wait before asking again.
 
-        The first is the first whose event loop runs: nothing of those that rest is in flight. A holder keeps the
-        gate until its loop is closed; then nobody knows when its POST ends, so the gate opens after ``caution``.
+        Waiters whose event loop is paused are passed over. A holder keeps the gate until its loop is closed; then
+        nobody knows when its POST ends, so the gate opens after ``caution`` seconds.
         """
         with self._lock:
             if self._holder is not None and self._holder.closed():
@@ -181,7 +189,7 @@ class GateState:
         return max(0.0, self._open_at - now)
 
     def forget_holder(self, open_at: float) -> None:
-        """Forget what belonged to another process; its POST may just have ended."""
+        """Forget a holder and waiters of the parent process, after a fork."""
         self._lock = threading.RLock()
         self._queue.clear()
         if self._holder is not None:
@@ -189,7 +197,7 @@ class GateState:
             self._open_at = max(self._open_at, open_at)
 
     def _wake_next(self) -> None:
-        """Wake the first whose event loop runs, and those before it, which ask when theirs goes on."""
+        """Wake the first whose event loop runs, and those before it, which ask once theirs runs again."""
         for waiter in self._queue.copy():
             waiter.wake()
             if not waiter.paused():
@@ -197,7 +205,7 @@ class GateState:
 
 
 async def _pause(wakes: asyncio.Event, seconds: float) -> None:
-    """Wait until woken, at most so long; a scope of anyio's would keep the task's event loop alive for ever."""
+    """Wait until woken, at most so long; anyio's scopes would keep the task's event loop alive for ever."""
     timer = asyncio.get_running_loop().call_later(seconds, wakes.set)
     try:
         await wakes.wait()
@@ -208,7 +216,7 @@ async def _pause(wakes: asyncio.Event, seconds: float) -> None:
 
 _GATES: dict[tuple[str, int], GateState] = {}
 _GATES_LOCK = threading.Lock()
-_COOLDOWN_AFTER_FORK = 2.0  # contract 6.3
+_COOLDOWN_AFTER_FORK = 2.0
 
 
 def _state_of(origin: str, campaign: int) -> GateState:
@@ -220,6 +228,9 @@ def _state_of(origin: str, campaign: int) -> GateState:
 
 
 def _after_fork() -> None:
+    # A forked child inherits gates whose holders and waiters live in the parent, and locks that a thread of the
+    # parent may have held. It starts with new locks and empty queues. A POST of the parent may be in flight or may
+    # just have ended, so each gate that was held opens only after a cooldown.
     global _GATES_LOCK  # noqa: PLW0603 - another thread of the parent may have held it
     _GATES_LOCK = threading.Lock()
     for gate in _GATES.values():
@@ -231,9 +242,9 @@ if hasattr(os, "register_at_fork"):
 
 
 class LocalGate:
-    """The door kept in this process's memory.
+    """A gate in the memory of this process, shared by all clients of one address.
 
-    It opens ``early`` by so many seconds for one who has work to do before, and then waits for ``opens_in``.
+    It opens ``early`` by so many seconds for an outbox, which claims rows meanwhile and then waits for the rest.
     A server that may still be at work on a POST whose event loop was closed is left alone for ``doubt_backoff``.
     """
 
@@ -252,22 +263,22 @@ class LocalGate:
         self._clock = clock
         self._early = early
 
-    async def acquire(self, campaign: int, wish: Callable[[], ClaimRequest] | None = None) -> "LocalSlot":
+    async def acquire(self, campaign: int, source: ClaimSource | None = None) -> "LocalSlot":
         """Wait, in order of arrival, until this lane may write."""
         gate, wakes = _state_of(self._origin, campaign), asyncio.Event()
-        waiter, told = _Waiter(wakes), False
+        waiter, warned = _Waiter(wakes), False
         gate.join(waiter)
         try:
             while wait := gate.admit(waiter, self._clock() + self._early, self._caution):
-                if gate.blocked and not told:
+                if gate.blocked and not warned:
                     logger.warning("campaign %d waits for an event loop that rests: run or close it", campaign)
-                    told = True
+                    warned = True
                 await _pause(wakes, wait)
         except BaseException:
             gate.leave(waiter)
             raise
-        if wish is not None:
-            wish()
+        if source is not None:
+            source.claim_request()  # decide now what goes: the slot is this lane's
         return LocalSlot(gate, waiter, self._cooldown, self._clock)
 
     def opens_in(self, campaign: int) -> float:
@@ -276,7 +287,7 @@ class LocalGate:
 
 
 class LocalSlot:
-    """A turn at a gate in memory; closing it never waits, so no cancellation can keep the gate."""
+    """A slot of a gate in memory; its release never waits, so no cancellation can keep the gate."""
 
     def __init__(self, gate: GateState, waiter: _Waiter, cooldown: float, clock: Callable[[], float]) -> None:
         self._gate = gate
@@ -287,26 +298,26 @@ class LocalSlot:
 
     @property
     def rows(self) -> Sequence[Row]:
-        """No rows are kept here."""
+        """None: no outbox is behind this gate."""
         return ()
 
     @property
     def is_retry(self) -> bool:
-        """No batch is kept here."""
+        """Never."""
         return False
 
     @property
     def doubts(self) -> frozenset[str]:
-        """The lane itself remembers doubts."""
+        """None: the lane itself remembers them."""
         return frozenset()
 
     @property
     def refused(self) -> frozenset[str]:
-        """Refusals too."""
+        """None: the lane itself remembers them."""
         return frozenset()
 
     def in_time(self) -> bool:
-        """Nobody takes a turn away within a process."""
+        """Always: a slot has no lease within a process."""
         return True
 
     def attempt_ended(self) -> None:
@@ -315,15 +326,15 @@ class LocalSlot:
 
     async def release(
         self,
-        results: Iterable[RowResult],  # noqa: ARG002 - nothing is written down here
+        results: Iterable[RowResult],  # noqa: ARG002 - nothing is stored here
         hold: float | None,
-        carried: Attempt | None = None,  # noqa: ARG002
+        attempt: Attempt | None = None,  # noqa: ARG002
     ) -> None:
-        """Give the gate back: shut for the cooldown or longer, or as it was if nothing was sent."""
+        """Close the gate for the cooldown or longer; leave it as it was if nothing was sent."""
         self.release_now(hold)
 
     def release_now(self, hold: float | None) -> None:
-        """Give the gate back at once, from whatever thread."""
+        """Release it at once, from any thread."""
         if hold is None:
             self._gate.release(self._waiter, None)
             return

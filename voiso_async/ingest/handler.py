@@ -1,4 +1,4 @@
-"""What one attempt led to: for its rows, for the gate, and for the lane."""
+"""What the response to a batch means: for its rows, for the gate, and for the lane."""
 
 import asyncio
 import random
@@ -19,19 +19,21 @@ from voiso_async.wire import Response
 
 
 class Stop(Struct, frozen=True):
-    """The lane gives up on calls: those of some operations, or only the owners of some rows."""
+    """The lane gives up: on all submissions of some operations, or only on those of some rows."""
 
     error: VoisoError
     operations: frozenset[Operation]
     submissions: frozenset[int] | None = None
 
-    def applies_to(self, call: Submission) -> bool:
-        """Whether this call is given up."""
-        return call.operation in self.operations and (self.submissions is None or id(call) in self.submissions)
+    def applies_to(self, submission: Submission) -> bool:
+        """Whether the lane gives up on this submission."""
+        return submission.operation in self.operations and (
+            self.submissions is None or id(submission) in self.submissions
+        )
 
 
 def stop_for(task: "asyncio.Task[None]") -> Stop | None:
-    """Why a lane's task ended, if it did not end by itself."""
+    """Say why a lane's task ended, or ``None`` if it had nothing left to send."""
     if task.cancelled():
         error: VoisoError = ClientClosedError(
             "the client was closed before every lead was sent; see .report for each"
@@ -51,7 +53,11 @@ def stop_for(task: "asyncio.Task[None]") -> Stop | None:
 
 
 class Effect(Struct, kw_only=True):
-    """What one attempt led to; a ``hold`` of ``None`` means that nothing was sent, ``pause`` precedes the next."""
+    """What one attempt leads to: results, the gate's ``hold``, the lane's ``state``, a ``stop`` if it gives up.
+
+    Times are seconds. A ``hold`` of ``None`` means that nothing was sent; the lane waits for ``pause`` before its
+    next slot.
+    """
 
     verdict: str = ""
     results: list[RowResult] = field(default_factory=list)
@@ -65,25 +71,25 @@ class Effect(Struct, kw_only=True):
     reason: str | None = None
     stop: Stop | None = None
 
-    def record_attempt(self, *, fresh: bool, seconds: float) -> None:
-        """Note the attempt in the books of everybody who had rows in it."""
+    def record_attempt(self, *, first: bool, seconds: float) -> None:
+        """Count the attempt for every submission that had rows in it."""
         self.attempt = Attempt(
-            first=fresh,
+            first=first,
             seconds=seconds,
             busy=self.state == "busy",
             refused=self.verdict == Refused.__name__,
             anomalies=self.anomalies,
         )
-        for owner in self.submissions:
-            owner.on_attempt(self.attempt)
+        for submission in self.submissions:
+            submission.on_attempt(self.attempt)
 
     def resolve(
         self, rows: Iterable[Row], outcome: Outcome, reason: str | None = None, detail: str | None = None
     ) -> None:
-        """Give rows the same final word."""
+        """Give rows the same outcome; a doubted row is UNKNOWN where another would be REJECTED."""
         for row in rows:
-            open_ = row.doubted and outcome is Outcome.REJECTED  # an earlier attempt may have been applied
-            self.results.append(RowResult(row, Outcome.UNKNOWN if open_ else outcome, reason, detail))
+            in_doubt = row.doubted and outcome is Outcome.REJECTED  # an earlier attempt may have been applied
+            self.results.append(RowResult(row, Outcome.UNKNOWN if in_doubt else outcome, reason, detail))
 
 
 CampaignErrorParser = Callable[[int, Operation, Response], APIError]
@@ -91,7 +97,7 @@ ErrorParser = Callable[[Operation, Response], APIError]
 AttemptResult = Response | VoisoError
 
 OUTAGE_BATCHES = 2
-"""Batches in a row without a usable answer that stop a lane: one is a bad batch, two are an outage."""
+"""Batches in a row without a usable answer that stop a lane: one may be a bad batch, two are an outage."""
 MAX_TOO_LARGE = 10
 """Single leads in a row that the server found too large: it takes nothing at all."""
 BYTES_GROWTH = 1.05
@@ -111,33 +117,32 @@ _ADVICE_VERB = "if the campaign exists, the verb may be the reason: try the clie
 
 
 class ResponseHandler:
-    """Judge attempts one after the other; what is to be sent again goes back to the agenda.
+    """Turn the result of each attempt into its effect; what goes again is put into the accumulator.
 
-    ``refused`` are phones that a batch carried which was refused as a whole. That such a call stores nothing is an
-    assumption, so a duplicate among them may be of our making; like a doubt it outlives the lane's stops.
+    ``refused`` are phones of batches that were refused as a whole. The vendor does not say that such a POST stores
+    nothing, so a duplicate among them may come from our own attempt; like a doubt this outlives the lane's stops.
     """
 
     def __init__(
         self,
-        agenda: Accumulator,
+        accumulator: Accumulator,
         policy: LanePolicy,
-        explain: ErrorParser,
+        parse_error: ErrorParser,
         doubts: set[str],
         clock: Callable[[], float],
     ) -> None:
-        self.max_bytes: int = policy.max_bytes
         self.refused: set[str] = set()
-        self._accumulator = agenda
+        self._accumulator = accumulator
         self._policy = policy
-        self._explain = explain
+        self._parse_error = parse_error
         self._doubts = doubts
         self._clock = clock
         self._accepted: set[Operation] = set()
         self._lost_in_a_row = self._too_large_in_a_row = 0
 
     def reset(self) -> None:
-        """Begin as a fresh lane does; doubts and refusals stay."""
-        self.max_bytes = self._policy.max_bytes
+        """Begin as a new lane does; doubts and refusals stay."""
+        self._accumulator.max_bytes = self._policy.max_bytes
         self._accepted.clear()
         self._lost_in_a_row = self._too_large_in_a_row = 0
 
@@ -146,59 +151,59 @@ class ResponseHandler:
         batch.doubt()
         self._doubts.update(row.phone for row in batch.rows)
 
-    def handle(self, batch: Batch, answer: AttemptResult) -> Effect:
-        """Say what one attempt led to."""
-        judged = verdict(batch.operation, answer)
-        owners = tuple(dict.fromkeys(row.submission for row in batch.rows))
-        landing = Effect(verdict=type(judged).__name__, rows=len(batch.rows), submissions=owners)
-        landing.hold = None if _unsent(answer) else self._policy.cooldown
+    def handle(self, batch: Batch, result: AttemptResult) -> Effect:
+        """Say what one attempt leads to."""
+        judged = verdict(batch.operation, result)
+        submissions = tuple(dict.fromkeys(row.submission for row in batch.rows))
+        effect = Effect(verdict=type(judged).__name__, rows=len(batch.rows), submissions=submissions)
+        effect.hold = None if _unsent(result) else self._policy.cooldown
         waited = batch.record_wait(
             self._clock(), busy=isinstance(judged, Busy), unsent=isinstance(judged, NotSent)
         )
         match judged:
             case NotSent():
-                self._not_sent(batch, answer, waited, landing)
+                self._not_sent(batch, result, waited, effect)
             case InDoubt(retry_after):
-                self._in_doubt(batch, answer, retry_after, landing)
+                self._in_doubt(batch, result, retry_after, effect)
             case Settled():
-                self._settled(batch, judged, landing)
+                self._settled(batch, judged, effect)
             case Busy(retry_after):
-                self._busy(batch, answer, retry_after, waited, landing)
+                self._busy(batch, result, retry_after, waited, effect)
             case TooLarge():
-                self._too_large(batch, answer, landing)
+                self._too_large(batch, result, effect)
             case Refused(refusal):
-                self._refused(batch, answer, refusal, landing)
+                self._refused(batch, result, refusal, effect)
             case Fatal(everything):
-                self._fatal(batch, answer, landing, everything=everything)
+                self._fatal(batch, result, effect, everything=everything)
         if batch.bisection is not None and not self._accumulator.is_retry(batch):
-            self._finish_bisection(batch, batch.bisection, answer, landing)
-        return landing
+            self._finish_bisection(batch, batch.bisection, result, effect)
+        return effect
 
-    def _not_sent(self, batch: Batch, answer: AttemptResult, waited: float, landing: Effect) -> None:
-        landing.state, landing.reason = "unsent", str(answer)
-        landing.pause = self._policy.unsent_wait(batch.unsents, random.random())  # noqa: S311 - jitter
-        if waited + landing.pause > self._policy.unsent_for:
-            landing.stop = Stop(self._error(batch, answer, _ADVICE_UNSENT), ALL)
+    def _not_sent(self, batch: Batch, result: AttemptResult, waited: float, effect: Effect) -> None:
+        effect.state, effect.reason = "unsent", str(result)
+        effect.pause = self._policy.unsent_wait(batch.unsents, random.random())  # noqa: S311 - jitter
+        if waited + effect.pause > self._policy.unsent_for:
+            effect.stop = Stop(self._error(batch, result, _ADVICE_UNSENT), ALL)
         else:
             self._accumulator.retry(batch)
 
-    def _in_doubt(self, batch: Batch, answer: AttemptResult, retry_after: float | None, landing: Effect) -> None:
+    def _in_doubt(self, batch: Batch, result: AttemptResult, retry_after: float | None, effect: Effect) -> None:
         self.doubt(batch)
-        landing.state, landing.reason = "doubt", _text(answer)
+        effect.state, effect.reason = "doubt", _text(result)
         too_long = retry_after is not None and retry_after > self._policy.busy_for
-        landing.hold = self._policy.doubt_wait(batch.doubts, None if too_long else retry_after)
+        effect.hold = self._policy.doubt_wait(batch.doubts, None if too_long else retry_after)
         if batch.doubts < self._policy.doubt_attempts and self._policy.on_doubt == "resend" and not too_long:
             self._accumulator.retry(batch)
             return
-        landing.resolve(batch.rows, Outcome.UNKNOWN, "no_usable_answer", "sent, and no usable answer came")
+        effect.resolve(batch.rows, Outcome.UNKNOWN, "no_usable_answer", "sent, and no usable answer came")
         self._lost_in_a_row += 1
         if self._lost_in_a_row >= OUTAGE_BATCHES or too_long:
-            landing.stop = Stop(self._error(batch, answer, _ADVICE_OUTAGE), ALL)
+            effect.stop = Stop(self._error(batch, result, _ADVICE_OUTAGE), ALL)
 
-    def _settled(self, batch: Batch, settled: Settled, landing: Effect) -> None:
+    def _settled(self, batch: Batch, settled: Settled, effect: Effect) -> None:
         self._lost_in_a_row = self._too_large_in_a_row = 0
         self._accepted.add(batch.operation)
-        self.max_bytes = min(int(self.max_bytes * BYTES_GROWTH), self._policy.max_bytes)
+        self._accumulator.max_bytes = min(int(self._accumulator.max_bytes * BYTES_GROWTH), self._policy.max_bytes)
         if batch.bisection is not None:
             batch.bisection.accepted()
         unclear = self._doubts | self.refused if self.refused else self._doubts
@@ -207,54 +212,53 @@ class ResponseHandler:
             cleared = {result.row.phone for result in said.results if result.outcome in _CLEARS_DOUBT}
             self._doubts -= cleared
             self.refused -= cleared
-        landing.results.extend(said.results)
-        landing.anomalies = said.anomalies
+        effect.results.extend(said.results)
+        effect.anomalies = said.anomalies
         if said.unaccounted:
-            self._unaccounted(batch, said.unaccounted, landing)
+            self._unaccounted(batch, said.unaccounted, effect)
 
-    def _unaccounted(self, batch: Batch, rows: list[Row], landing: Effect) -> None:
-        """Rows that the answer does not mention ride once more with their like, unless nothing is sent twice."""
+    def _unaccounted(self, batch: Batch, rows: list[Row], effect: Effect) -> None:
+        """Send rows that the reply does not mention once more, by themselves, unless nothing is sent twice."""
         self._doubts.update(row.phone for row in rows)
         for row in rows:
             row.doubts, row.unaccounted = max(row.doubts, 1), True
         if self._policy.on_doubt == "resend":
             self._accumulator.append(Batch(batch.operation, rows))
         else:
-            landing.resolve(rows, Outcome.UNREPORTED, "unaccounted")
+            effect.resolve(rows, Outcome.UNREPORTED, "unaccounted")
 
     def _busy(
-        self, batch: Batch, answer: AttemptResult, retry_after: float | None, waited: float, landing: Effect
+        self, batch: Batch, result: AttemptResult, retry_after: float | None, waited: float, effect: Effect
     ) -> None:
-        landing.state, landing.reason = "busy", _text(answer)
+        effect.state, effect.reason = "busy", _text(result)
         wait = self._policy.busy_wait(batch.busies, retry_after)
         if waited + wait > self._policy.busy_for:
-            landing.stop = Stop(self._error(batch, answer, _ADVICE_BUSY), ALL)
+            effect.stop = Stop(self._error(batch, result, _ADVICE_BUSY), ALL)
         else:
-            landing.hold = wait
+            effect.hold = wait
             self._accumulator.retry(batch)
 
-    def _too_large(self, batch: Batch, answer: AttemptResult, landing: Effect) -> None:
+    def _too_large(self, batch: Batch, result: AttemptResult, effect: Effect) -> None:
         if len(batch.rows) == 1:
-            landing.resolve(batch.rows, Outcome.REJECTED, "too_large", "the server refused this lead for its size")
+            effect.resolve(batch.rows, Outcome.REJECTED, "too_large", "the server refused this lead for its size")
             self._too_large_in_a_row += 1
             if self._too_large_in_a_row >= MAX_TOO_LARGE:
-                self._fatal(batch, answer, landing)
+                self._fatal(batch, result, effect)
             return
-        self.max_bytes = len(batch.body()) // 2
-        self._accumulator.prepend(
-            [Batch(batch.operation, part, bisection=batch.bisection) for part in cut(batch.rows, self.max_bytes)]
-        )
+        max_bytes = self._accumulator.max_bytes = len(batch.body()) // 2
+        parts = cut(batch.rows, max_bytes)
+        self._accumulator.prepend([Batch(batch.operation, part, bisection=batch.bisection) for part in parts])
 
-    def _refused(self, batch: Batch, answer: AttemptResult, refusal: Refusal, landing: Effect) -> None:
+    def _refused(self, batch: Batch, result: AttemptResult, refusal: Refusal, effect: Effect) -> None:
         if batch.operation is Operation.ADD:
             self.refused.update(row.phone for row in batch.rows)
         if len(batch.rows) == 1 and batch.bisection is None:
-            landing.resolve(batch.rows, Outcome.REJECTED, "server_refused", refusal.text)
+            effect.resolve(batch.rows, Outcome.REJECTED, "server_refused", refusal.text)
         elif batch.bisection is None:
             batch.bisection = BatchBisection(batch.rows, refusal, self._policy.max_extra_posts)
             self._accumulator.bisect(batch.operation, batch.bisection)
         elif batch.bisection.refused(batch.rows, refusal):
-            landing.resolve(batch.rows, Outcome.REJECTED, "server_refused", refusal.text)
+            effect.resolve(batch.rows, Outcome.REJECTED, "server_refused", refusal.text)
         else:
             self._accumulator.resume_bisection(batch.operation, batch.bisection)
         if (
@@ -262,35 +266,38 @@ class ResponseHandler:
             and batch.operation not in self._accepted
             and batch.bisection.fault_is_common()
         ):
-            self._fatal(batch, answer, landing)
+            self._fatal(batch, result, effect)
 
     def _finish_bisection(
-        self, batch: Batch, suspects: BatchBisection, answer: AttemptResult, landing: Effect
+        self, batch: Batch, bisection: BatchBisection, result: AttemptResult, effect: Effect
     ) -> None:
-        """When no POST may be spent any more: what is left is refused, and hopeless if nothing was ever taken."""
-        if suspects.posts_left > 0 or landing.stop is not None:
+        """Give up a search that has no POST left to spend."""
+        if bisection.posts_left > 0 or effect.stop is not None:
             return
-        rest = list(suspects.remaining())
-        if not suspects.all_refused:
-            landing.resolve(rest, Outcome.REJECTED, "not_isolated", suspects.refusal.text)
-        elif rest:
-            owners = frozenset(id(row.submission) for row in rest)
-            landing.stop = Stop(self._error(batch, answer, _ADVICE_FATAL), frozenset({batch.operation}), owners)
+        rest = list(bisection.remaining())
+        if not bisection.all_refused:
+            # The server took some parts, so the fault is in rows: those that were not tried alone are refused.
+            effect.resolve(rest, Outcome.REJECTED, "not_isolated", bisection.refusal.text)
+        elif rest:  # it took no part: whatever is wrong, more rows of these submissions would meet it too
+            submissions = frozenset(id(row.submission) for row in rest)
+            effect.stop = Stop(
+                self._error(batch, result, _ADVICE_FATAL), frozenset({batch.operation}), submissions
+            )
 
-    def _fatal(self, batch: Batch, answer: AttemptResult, landing: Effect, *, everything: bool = False) -> None:
-        wrong_verb = batch.operation is Operation.UPDATE and getattr(answer, "status", None) in {404, 405}
+    def _fatal(self, batch: Batch, result: AttemptResult, effect: Effect, *, everything: bool = False) -> None:
+        wrong_verb = batch.operation is Operation.UPDATE and getattr(result, "status", None) in {404, 405}
         advice = _ADVICE_VERB if wrong_verb else _ADVICE_FATAL
         operations = ALL if everything else frozenset({batch.operation})
-        landing.stop = Stop(self._error(batch, answer, advice), operations)
+        effect.stop = Stop(self._error(batch, result, advice), operations)
 
-    def _error(self, batch: Batch, answer: AttemptResult, advice: str) -> VoisoError:
-        error = answer if isinstance(answer, VoisoError) else self._explain(batch.operation, answer)
+    def _error(self, batch: Batch, result: AttemptResult, advice: str) -> VoisoError:
+        error = result if isinstance(result, VoisoError) else self._parse_error(batch.operation, result)
         return error.advised(advice)
 
 
-def _text(answer: AttemptResult) -> str:
-    return str(answer) if isinstance(answer, VoisoError) else f"status {answer.status}"
+def _text(result: AttemptResult) -> str:
+    return str(result) if isinstance(result, VoisoError) else f"status {result.status}"
 
 
-def _unsent(answer: AttemptResult) -> bool:
-    return isinstance(answer, VoisoError) and answer.proof == "not_sent"
+def _unsent(result: AttemptResult) -> bool:
+    return isinstance(result, VoisoError) and result.proof == "not_sent"

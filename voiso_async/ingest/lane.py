@@ -1,7 +1,7 @@
-"""One campaign's serial way: waiting calls -> turns -> attempts -> outcomes.
+"""The sender of one campaign: submissions -> slots -> attempts -> outcomes.
 
-A lane asks its door for a turn, sends one batch in it, judges the answer and closes the turn; what the verdict
-means for the rows is decided here and nowhere else. Its task lives only while something waits.
+A lane acquires a slot from its gate, sends one batch in it, lets the handler decide what the response means, and
+releases the slot. Its task lives only while something waits.
 """
 
 import asyncio
@@ -15,118 +15,107 @@ from voiso_async.errors import OutboxError, UnexpectedError, VoisoError
 from voiso_async.events import BatchAnswered, BatchSent, EventHook, LaneStopped
 from voiso_async.ingest.accumulator import Accumulator, BatchBuilder
 from voiso_async.ingest.batch import Batch, deliver
-from voiso_async.ingest.durable import OutboxSubmission
-from voiso_async.ingest.gate import ClaimRequest, Gate, Slot
-from voiso_async.ingest.handler import CampaignErrorParser, Effect, ResponseHandler, Stop, stop_for
+from voiso_async.ingest.gate import Gate, Slot
+from voiso_async.ingest.handler import AttemptResult, CampaignErrorParser, Effect, ResponseHandler, Stop, stop_for
 from voiso_async.ingest.outcome import ANSWERED, Outcome
 from voiso_async.ingest.policy import LanePolicy
 from voiso_async.ingest.report import LaneMeter, LaneState, LaneStatus
-from voiso_async.ingest.rows import Operation, QueuedSubmission, Row, RowResult
+from voiso_async.ingest.rows import Operation, Row, RowResult
+from voiso_async.ingest.submission import QueuedSubmission
+from voiso_async.values import Struct
 from voiso_async.wire import Response
 
 STEADY = 10
-"""A source that goes on giving leads is waited for so many times longer than one that gives none."""
+"""A source that goes on giving leads is waited for this many times longer than one that gives none."""
 
 Post = Callable[[int, Operation, bytes], Awaitable[Response]]
 Backoff = Callable[[], Awaitable[None]]
 
 
+class LaneParts(Struct, frozen=True, kw_only=True):
+    """What all lanes of one client share; ``LeadBatcher`` says what each is."""
+
+    post: Post
+    gate: Gate
+    parse_error: CampaignErrorParser
+    backoff: Backoff
+    policy: LanePolicy
+    hook: EventHook
+    clock: Callable[[], float]
+
+
 class Lane:
-    """One campaign's lane.
+    """The one sender of a campaign.
 
-    ``post`` sends a body, ``explain`` makes an error of an answer that says no, ``quiet`` waits while the server
-    wants nothing at all.
-
-    ``doubts`` holds the phones of this campaign that a lost answer ever carried; it outlives the lane's stops.
+    ``doubts`` holds the phones of this campaign that an attempt without a usable answer ever carried; it outlives
+    the lane's stops.
     """
 
-    def __init__(
-        self,
-        campaign: int,
-        *,
-        door: Gate,
-        post: Post,
-        explain: CampaignErrorParser,
-        quiet: Backoff,
-        policy: LanePolicy,
-        hook: EventHook,
-        clock: Callable[[], float],
-    ) -> None:
+    def __init__(self, campaign: int, parts: LaneParts) -> None:
         self.campaign = campaign
         self.doubts: set[str] = set()
-        self._gate = door
-        self._post = post
-        self._backoff = quiet
-        self._policy = policy
-        self._hook = hook
-        self._clock = clock
+        self._parts = parts
+        self._policy = parts.policy
+        self._clock = parts.clock
         self._submissions: dict[QueuedSubmission, None] = {}
-        self._accumulator = Accumulator()
-        self._builder = BatchBuilder(self._accumulator, policy.max_rows)
+        self._accumulator = Accumulator(parts.policy.max_bytes)
+        self._builder = BatchBuilder(self._accumulator, parts.policy.max_rows)
         self._handler = ResponseHandler(
-            self._accumulator, policy, lambda *answer: explain(campaign, *answer), self.doubts, clock
+            self._accumulator,
+            parts.policy,
+            lambda *response: parts.parse_error(campaign, *response),
+            self.doubts,
+            parts.clock,
         )
         self._wake = asyncio.Event()
-        self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
         self._in_flight: Batch | None = None
         self._idle = asyncio.Event()
         self._slot_scope = anyio.CancelScope()
         self._state: LaneState = "idle"
         self._reason: str | None = None
-        self._meter = LaneMeter(policy, clock)
+        self._meter = LaneMeter(parts.policy, parts.clock)
 
     # What callers do
 
-    def add(self, call: QueuedSubmission) -> None:
-        """Take part in this call's life until it is finished."""
-        self._loop = asyncio.get_running_loop()
-        self._submissions[call] = None
+    def add(self, submission: QueuedSubmission) -> None:
+        """Take part in the life of a submission until it is done."""
+        submission.attach(self)
+        self._submissions[submission] = None
 
-    def notify(self, call: QueuedSubmission) -> None:
-        """Look at a call anew: it has rows, it has ended, or its outcomes were read."""
-        self._accumulator.add(call)
+    def notify(self, submission: QueuedSubmission) -> None:
+        """Look at a submission again: it has rows, it has ended, or its outcomes were read."""
+        self._accumulator.add(submission)
         self._wake.set()
-        self._sweep([call])
+        self._sweep([submission])
         if self._task is None and not self._accumulator.empty:
             self._start()
 
     @property
     def is_open(self) -> bool:
-        """Whether a turn could be had at once."""
-        return self._in_flight is None and self._gate.opens_in(self.campaign) <= 0
-
-    def cancel(self, call: QueuedSubmission) -> None:
-        """The caller goes: what is not in flight is never sent again, and the POST in flight goes on."""
-        if not call.done:
-            call.cancel()
-            self.notify(call)
-
-    def cancel_threadsafe(self, call: QueuedSubmission) -> None:
-        """The same from a finalizer, which may run in any thread, and after the loop's end."""
-        if self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self.cancel, call)
+        """Whether a slot could be had at once."""
+        return self._in_flight is None and self._parts.gate.opens_in(self.campaign) <= 0
 
     def close_input(self, error: VoisoError) -> None:
         """Read no source any further; rows that wait still go."""
-        for call in list(self._submissions):
-            call.close_input(error)
-            self.notify(call)
+        for submission in list(self._submissions):
+            submission.close_input(error)
+            self.notify(submission)
 
     def abort(self, error: VoisoError) -> "asyncio.Task[None] | None":
-        """Cancel the task, whose end settles every call, or settle them now: then nothing can begin again."""
+        """Cancel the task, whose end fails every submission, or fail them now: then nothing can begin again."""
         if self._task is not None and self._task.cancel():
             return self._task
         self._doubt_in_flight()
         self._accumulator.clear()
-        for call in list(self._submissions):
-            call.fail(error)
+        for submission in list(self._submissions):
+            submission.fail(error)
         self._submissions.clear()
         return None
 
-    def has_in_flight(self, call: QueuedSubmission) -> bool:
-        """Whether a POST with rows of this call is in flight."""
-        return any(row.submission is call for row in self._in_flight_rows)
+    def has_in_flight(self, submission: QueuedSubmission) -> bool:
+        """Whether a POST with rows of this submission is in flight."""
+        return any(row.submission is submission for row in self._in_flight_rows)
 
     async def wait_idle(self) -> None:
         """Wait until no POST is in flight."""
@@ -137,17 +126,17 @@ class Lane:
         return self._task
 
     def status(self) -> LaneStatus:
-        """Tell how this lane stands."""
-        waiting = [call for call in self._submissions if call.waiting or call.backlog]
-        first = (row for call in waiting for row in islice(call.waiting.values(), 1))
+        """The state of this lane now."""
+        waiting = [one for one in self._submissions if one.waiting or one.backlog]
+        first = (row for one in waiting for row in islice(one.waiting.values(), 1))
         now = self._clock()
         return LaneStatus(
             campaign=self.campaign,
             state="idle" if self._state == "waiting" and self._accumulator.empty else self._state,
             reason=self._reason,
-            rows_waiting=sum(len(call.waiting) + call.backlog for call in waiting),
+            rows_waiting=sum(len(one.waiting) + one.backlog for one in waiting),
             oldest_age=max((now - row.entered for row in first), default=0.0),
-            opens_in=self._gate.opens_in(self.campaign),
+            opens_in=self._parts.gate.opens_in(self.campaign),
             rows_in_doubt=len(self.doubts),
             ceiling_share=self._meter.ceiling_share,
         )
@@ -165,17 +154,17 @@ class Lane:
     async def _run(self) -> None:
         pause = 0.0
         while not self._accumulator.empty:
-            turn = await self._next_slot(pause)
-            pause = 0.0 if turn is None else await self._use_slot(turn)
+            slot = await self._next_slot(pause)
+            pause = 0.0 if slot is None else await self._use_slot(slot)
 
     async def _next_slot(self, pause: float) -> Slot | None:
-        """Wait for a turn, or until nobody wants one any more."""
+        """Wait for a slot, or until nobody needs one any more."""
         with anyio.CancelScope() as self._slot_scope:
             if pause:
                 await anyio.sleep(pause)
-            await self._backoff()
+            await self._parts.backoff()
             await self._until_ready()
-            return await self._gate.acquire(self.campaign, self._claim_request)
+            return await self._parts.gate.acquire(self.campaign, self._builder)
         return None
 
     async def _until_ready(self) -> None:
@@ -189,68 +178,62 @@ class Lane:
             with anyio.move_on_after(None if self._accumulator.reading else left):
                 await self._wake.wait()
 
-    async def _use_slot(self, turn: Slot) -> float:
-        """Send one batch, write down what it led to, then tell; give the seconds to stay away."""
-        landing, spare = Effect(), list[RowResult]()
+    async def _use_slot(self, slot: Slot) -> float:
+        """Send one batch, commit what it led to, then deliver; give the seconds to pause before the next slot."""
+        effect, released = Effect(), list[RowResult]()
         try:
-            self.doubts.update(turn.doubts)
-            self._handler.refused.update(turn.refused)
-            batch, spare = self._builder.build(turn)
-            if batch is not None and turn.in_time():
-                landing.hold = self._policy.doubt_wait(batch.doubts + 1)  # holds if this attempt is cut short
-                landing = await self._attempt(batch, turn)
+            self.doubts.update(slot.doubts)
+            self._handler.refused.update(slot.refused)
+            batch, released = self._builder.build(slot)
+            if batch is not None and slot.in_time():
+                effect.hold = self._policy.doubt_wait(batch.doubts + 1)  # holds if this attempt is cut short
+                effect = await self._attempt(batch, slot)
             elif batch is not None:
                 self._accumulator.retry(batch)
         except BaseException:
             self._doubt_in_flight()
             raise
         finally:
-            landing.results.extend(spare)
-            await self._release(turn, landing)
-        deliver(landing.results)
+            effect.results.extend(released)
+            await self._release(slot, effect)
+        deliver(effect.results)
         self._clear_in_flight()
-        if landing.stop is not None:
-            self._stop(landing.stop)
+        if effect.stop is not None:
+            self._stop(effect.stop)
         self._sweep(list(self._submissions))
-        return 0.0 if landing.stop else landing.pause
+        return 0.0 if effect.stop else effect.pause
 
-    def _claim_request(self) -> ClaimRequest:
-        return self._builder.claim_request(self._handler.max_bytes)
-
-    async def _release(self, turn: Slot, landing: Effect) -> None:
-        """Close a turn; what an outbox could not write down stays doubted there, all else is told."""
+    async def _release(self, slot: Slot, effect: Effect) -> None:
+        """Release a slot; what an outbox could not commit stays doubted there, everything else is delivered."""
         try:
-            await turn.release(landing.results, landing.hold, landing.attempt)
+            await slot.release(effect.results, effect.hold, effect.attempt)
         except BaseException as error:  # also if this is cancelled: what the attempt led to is known
             self._clear_in_flight()
-            deliver(
-                result for result in landing.results if not isinstance(result.row.submission, OutboxSubmission)
-            )
+            deliver(result for result in effect.results if not result.row.durable)
             if isinstance(error, OutboxError):
                 error.outcomes = tuple(
                     result.as_outcome()
-                    for result in landing.results
-                    if isinstance(result.row.submission, OutboxSubmission)
-                    and result.outcome is not Outcome.NOT_SENT
+                    for result in effect.results
+                    if result.row.durable and result.outcome is not Outcome.NOT_SENT
                 )
             raise
 
-    async def _attempt(self, batch: Batch, turn: Slot) -> Effect:
+    async def _attempt(self, batch: Batch, slot: Slot) -> Effect:
         self._state, self._in_flight = "sending", batch
         self._idle.clear()
         batch.attempts += 1
         began = self._clock()
-        answer = await self._send(batch)
-        turn.attempt_ended()
+        result = await self._send(batch)
+        slot.attempt_ended()
         seconds = self._clock() - began
-        landing = self._handler.handle(batch, answer)
-        self._state, self._reason = landing.state, landing.reason
-        self._record(batch, landing, seconds)
-        return landing
+        effect = self._handler.handle(batch, result)
+        self._state, self._reason = effect.state, effect.reason
+        self._record(batch, effect, seconds)
+        return effect
 
-    async def _send(self, batch: Batch) -> Response | VoisoError:
+    async def _send(self, batch: Batch) -> AttemptResult:
         body = batch.body()
-        self._hook(
+        self._parts.hook(
             BatchSent(
                 campaign=self.campaign,
                 operation=batch.operation,
@@ -260,23 +243,23 @@ class Lane:
             )
         )
         try:
-            return await self._post(self.campaign, batch.operation, body)
+            return await self._parts.post(self.campaign, batch.operation, body)
         except VoisoError as error:
             if isinstance(error, UnexpectedError) and error.proof == "in_doubt":
                 raise  # no verdict on the server: the lane ends at once, and what is in flight is doubted
             return error
 
-    def _record(self, batch: Batch, landing: Effect, seconds: float) -> None:
-        self._meter.add_attempt(sum(result.outcome in ANSWERED for result in landing.results), seconds)
-        landing.record_attempt(fresh=batch.attempts == 1, seconds=seconds)
-        self._hook(
+    def _record(self, batch: Batch, effect: Effect, seconds: float) -> None:
+        self._meter.add_attempt(sum(result.outcome in ANSWERED for result in effect.results), seconds)
+        effect.record_attempt(first=batch.attempts == 1, seconds=seconds)
+        self._parts.hook(
             BatchAnswered(
                 campaign=self.campaign,
                 operation=batch.operation,
-                rows=landing.rows,
-                verdict=landing.verdict,
+                rows=effect.rows,
+                verdict=effect.verdict,
                 seconds=seconds,
-                hold=landing.hold or 0.0,
+                hold=effect.hold or 0.0,
             )
         )
 
@@ -284,14 +267,14 @@ class Lane:
     def _in_flight_rows(self) -> Sequence[Row]:
         return () if self._in_flight is None else self._in_flight.rows
 
-    def _sweep(self, calls: Iterable[QueuedSubmission]) -> None:
-        """Settle what callers have left behind, and wait for no turn that nobody wants any more."""
-        for call in calls:
-            if call.cancelled:
-                call.resolve_idle(self._in_flight_rows)
-            if call.done:
-                self._submissions.pop(call, None)
-        if not any(call.needs_slot for call in self._submissions):
+    def _sweep(self, submissions: Iterable[QueuedSubmission]) -> None:
+        """Resolve what callers have left behind, and wait for no slot that nobody needs any more."""
+        for submission in submissions:
+            if submission.cancelled:
+                submission.resolve_idle(self._in_flight_rows)
+            if submission.done:
+                self._submissions.pop(submission, None)
+        if not any(submission.needs_slot for submission in self._submissions):
             self._accumulator.clear()
             self._slot_scope.cancel()
 
@@ -299,11 +282,11 @@ class Lane:
         if stop.submissions is None:
             self._state, self._reason = "stopped", str(stop.error)
             self._handler.reset()
-        stopped = [call for call in self._submissions if stop.applies_to(call)]
-        for call in stopped:
-            call.fail(stop.error)
-        for operation in sorted({call.operation for call in stopped}):
-            self._hook(LaneStopped(campaign=self.campaign, operation=operation, reason=str(stop.error)))
+        stopped = [submission for submission in self._submissions if stop.applies_to(submission)]
+        for submission in stopped:
+            submission.fail(stop.error)
+        for operation in sorted({submission.operation for submission in stopped}):
+            self._parts.hook(LaneStopped(campaign=self.campaign, operation=operation, reason=str(stop.error)))
 
     def _doubt_in_flight(self) -> None:
         if self._in_flight is not None:
@@ -315,7 +298,7 @@ class Lane:
         self._idle.set()
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
-        """Resolve every waiting call, however the task ended; a call that only pauses starts it again."""
+        """Resolve every submission, however the task ended; one that only paused starts the lane again."""
         self._task = None
         self._doubt_in_flight()
         if stop := stop_for(task):

@@ -17,13 +17,13 @@ Leads = Iterable[Any] | AsyncIterable[Any]
 Iterated = tuple[Iterator[Any] | None, AsyncIterator[Any] | None]
 
 BURST = 200
-"""Leads read between two looks at the event loop: about two milliseconds of work."""
+"""Leads read before the event loop runs again: about two milliseconds of work."""
 FIRST_BURST = 20
-"""Leads that every source may read at once; for more it waits its turn, or many sources would hold the loop."""
+"""Leads that every source may read at once; for more it waits for the lock, or many would hold the loop."""
 
 
 def open_source(leads: Leads, *, one: str = "lead", rest: str = "nothing was sent") -> Iterated:
-    """Begin to iterate what a caller gives, in one way or the other."""
+    """Begin to iterate what a caller gives: as an iterator or as an async iterator."""
     try:
         if isinstance(leads, AsyncIterable):
             return None, aiter(leads)
@@ -43,103 +43,99 @@ def open_source(leads: Leads, *, one: str = "lead", rest: str = "nothing was sen
 
 
 class Source:
-    """Read leads into a call, as far as the call has room, and tell the lane.
+    """Read leads into a submission, as far as it has capacity, and tell its lane.
 
-    Sources that share a ``turnstile`` read their bursts one after the other, and the event loop goes on between.
+    Sources that share a ``read_lock`` read their bursts one after the other, and the event loop runs in between.
     """
 
-    def __init__(self, leads: Leads, turnstile: asyncio.Lock) -> None:
-        self._read_lock = turnstile
+    def __init__(self, leads: Leads, read_lock: asyncio.Lock) -> None:
+        self._read_lock = read_lock
         self._leads_read = 0
         self._sync, self._async = open_source(leads)
 
-    async def feed(self, call: LeadSubmission, offer: Callable[[LeadSubmission], None]) -> None:
-        """Read whenever the call has room, until it has ended."""
-        while not call.eof:
-            if call.capacity:
-                await self.read(call, offer)
+    async def feed(self, submission: LeadSubmission) -> None:
+        """Read whenever the submission has capacity, until it has ended."""
+        while not submission.eof:
+            if submission.capacity:
+                await self.read(submission)
             else:
-                await call.change()
+                await submission.change()
 
-    async def read(self, call: LeadSubmission, offer: Callable[[LeadSubmission], None]) -> None:
-        """Read until the call is full or the source ends; what it raises becomes a ``SourceError``."""
+    async def read(self, submission: LeadSubmission) -> None:
+        """Read until the submission is full or the source ends; what it raises becomes a ``SourceError``."""
         try:
             if self._sync is not None:
-                await self._read_sync(self._sync, call, offer)
+                await self._read_sync(self._sync, submission)
             elif self._async is not None:
-                await self._read_async(self._async, call, offer)
+                await self._read_async(self._async, submission)
         except Exception as error:  # noqa: BLE001 - whatever a caller's source may raise
-            call.error = call.error or source_error(error, "what had been sent is in .report")
-            call.cancel()
+            submission.error = submission.error or source_error(error, "what had been sent is in .report")
+            submission.cancel()
         finally:
-            call.reading = False
-            offer(call)
+            submission.reading = False
+            submission.notify()
 
-    async def _read_sync(
-        self, leads: Iterator[Any], call: LeadSubmission, offer: Callable[[LeadSubmission], None]
-    ) -> None:
-        call.reading = True
-        while (room := call.capacity) and not call.eof:
+    async def _read_sync(self, leads: Iterator[Any], submission: LeadSubmission) -> None:
+        submission.reading = True
+        while (capacity := submission.capacity) and not submission.eof:
             burst = self._burst
-            read = self._read_some(leads, min(room, burst), call)
-            if read < min(room, burst):
-                call.close()
+            read = self._read_some(leads, min(capacity, burst), submission)
+            if read < min(capacity, burst):
+                submission.close()
             elif read == burst:
-                offer(call)
+                submission.notify()
                 await self._yield_to_others()
 
-    def _read_some(self, leads: Iterator[Any], most: int, call: LeadSubmission) -> int:
-        """Read so many leads and part with them, so that none is held while others have their turn."""
+    def _read_some(self, leads: Iterator[Any], most: int, submission: LeadSubmission) -> int:
+        """Read up to ``most`` leads without keeping references across an await."""
         found: list[Any] = []
         try:
             found.extend(islice(leads, most))
         finally:
-            self._add(call, found)
+            self._add(submission, found)
         return len(found)
 
-    async def _read_async(
-        self, leads: AsyncIterator[Any], call: LeadSubmission, offer: Callable[[LeadSubmission], None]
-    ) -> None:
-        """Read in a scope that a stop can cancel: the next lead may be long in coming."""
+    async def _read_async(self, leads: AsyncIterator[Any], submission: LeadSubmission) -> None:
+        """Read in a scope that ``fail()`` can cancel: the next lead may be long in coming."""
 
-        def give(found: list[Any]) -> None:
-            self._add(call, found)
-            offer(call)
+        def add(found: list[Any]) -> None:
+            self._add(submission, found)
+            submission.notify()
 
         with anyio.CancelScope() as scope:
-            call.set_source_scope(scope)
+            submission.set_source_scope(scope)
             try:
-                while (room := call.capacity) and not call.eof:
-                    if await read_chunk(leads, min(room, self._burst), give):
-                        call.close()
+                while (capacity := submission.capacity) and not submission.eof:
+                    if await read_chunk(leads, min(capacity, self._burst), add):
+                        submission.close()
                     else:
                         await self._yield_to_others()
             finally:
-                call.set_source_scope(None)
+                submission.set_source_scope(None)
 
-    def _add(self, call: LeadSubmission, found: list[Any]) -> None:
+    def _add(self, submission: LeadSubmission, found: list[Any]) -> None:
         self._leads_read += len(found)
-        call.add(found)
+        submission.add(found)
 
     @property
     def _burst(self) -> int:
-        """How many leads may be read before the next look at the event loop."""
+        """How many leads may be read before the event loop runs again."""
         return (
             BURST - self._leads_read % BURST if self._leads_read >= FIRST_BURST else FIRST_BURST - self._leads_read
         )
 
     async def _yield_to_others(self) -> None:
-        """Let everything else that is ready go first, and the sources that came before."""
+        """Let everything else that is ready run first, and the sources that came before."""
         async with self._read_lock:
             await asyncio.sleep(0)
 
 
 class BufferedSource(AsyncIterator[T]):
-    """An async source that holds leads ready, which need not be asked for one by one."""
+    """An async source that has leads in memory: they need not be awaited one by one."""
 
     @abstractmethod
     def get_nowait(self, most: int) -> Sequence[T]:
-        """Give leads that can be had without waiting."""
+        """Give up to ``most`` leads that can be had without waiting."""
 
 
 def source_error(error: BaseException, certain: str, *, what: str = "leads") -> SourceError:
@@ -151,16 +147,17 @@ def source_error(error: BaseException, certain: str, *, what: str = "leads") -> 
 
 
 async def read_chunk(leads: AsyncIterator[Any], most: int, give: Callable[[list[Any]], None]) -> bool:
-    """Read so many leads, and give those together for which the event loop did not have to turn.
+    """Read up to ``most`` leads, and give those together that came without a run of the event loop in between.
 
-    Says whether the source has ended. Whatever cuts the reading short, what was read has been given.
+    A lead that has come is given before the next one is waited for, which may be long in coming. Says whether the
+    source has ended. Whatever cuts the reading short, what was read has been given.
     """
     found: list[Any] = []
-    turn: asyncio.Handle | None = None
+    handle: asyncio.Handle | None = None
 
-    def turned() -> None:
-        nonlocal turn
-        turn = None
+    def loop_runs() -> None:
+        nonlocal handle
+        handle = None
         hand_over()
 
     def hand_over() -> None:
@@ -175,13 +172,13 @@ async def read_chunk(leads: AsyncIterator[Any], most: int, give: Callable[[list[
             ready = leads.get_nowait(most - 1) if isinstance(leads, BufferedSource) else ()
             found.extend(ready)
             most -= 1 + len(ready)
-            if turn is None:  # the first one was waited for
+            if handle is None:  # the first one was waited for
                 hand_over()
-                turn = asyncio.get_running_loop().call_soon(turned)
+                handle = asyncio.get_running_loop().call_soon(loop_runs)
     except StopAsyncIteration:
         return True
     finally:
-        if turn is not None:
-            turn.cancel()
+        if handle is not None:
+            handle.cancel()
         hand_over()
     return False

@@ -1,9 +1,10 @@
-"""The exact index of the phones of one call: which row claimed a phone first."""
+"""What a caller hands to a lane: rows on the way in, outcomes on the way out."""
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections import defaultdict, deque
 from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import anyio
 
@@ -15,9 +16,129 @@ from voiso_async.ingest.report import IngestReport, ReportBuilder
 from voiso_async.ingest.rows import Attempt, Operation, Row, RowResult
 
 SHARDS = 251
-"""A prime: a shard of a two-million-row call has some 8000 phones, so that no resize holds the loop for long.
+"""A prime: a shard of a two-million-row submission has some 8000 phones, so no resize holds the loop for long.
 
-With more of them two hundred calls would hold it for longer: the garbage collector looks at each."""
+More shards would cost more: with 200 submissions the garbage collector visits each of their tables."""
+
+READ_DELAY = 0.005
+"""Seconds that a POST has the event loop to itself: reading would hold it up on its way to the wire."""
+
+
+class LaneHandle(Protocol):
+    """What a submission asks of its lane."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a slot could be had at once."""
+        ...
+
+    def notify(self, submission: "QueuedSubmission") -> None:
+        """Look at a submission again: it has rows, it has ended, or its outcomes were read."""
+        ...
+
+
+class QueuedSubmission(ABC):
+    """One caller as its lane sees it: ``waiting`` rows in order, and ``backlog`` more that a claim may bring.
+
+    ``in_lane`` are the rows that the lane has taken and not resolved, ``cancelled`` means that nobody waits any
+    more. The rows of a ``durable`` submission are in an outbox, which learns every outcome first.
+    """
+
+    # The garbage collector visits neither the rows nor a ``dict`` of them, but it would visit a ``deque``.
+
+    durable: bool = False
+    job_id: str | None = None
+
+    def __init__(self, operation: Operation, report: ReportBuilder) -> None:
+        self.operation = operation
+        self.waiting: dict[int, Row] = {}
+        self.in_lane: dict[int, Row] = {}
+        self.backlog: int = 0
+        self.enqueued: bool = False
+        self.reading: bool = False
+        self.cancelled: bool = False
+        self.error: VoisoError | None = None
+        self._report = report
+        self._lane: LaneHandle | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    # What the caller does
+
+    def attach(self, lane: LaneHandle) -> None:
+        """Remember the lane that takes the rows."""
+        self._lane, self._loop = lane, asyncio.get_running_loop()
+
+    def notify(self) -> None:
+        """Tell the lane that something has changed."""
+        if self._lane is not None:
+            self._lane.notify(self)
+
+    def cancel(self) -> None:
+        """Never send what is not in flight; the POST in flight goes on."""
+        if not self.done:
+            self._mark_cancelled()
+            self.notify()
+
+    def cancel_threadsafe(self) -> None:
+        """Cancel from a finalizer, which may run in any thread, and after the loop's end."""
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self.cancel)
+
+    # What the lane does
+
+    @property
+    @abstractmethod
+    def sendable(self) -> bool:
+        """Whether the lane may take rows now."""
+
+    @property
+    @abstractmethod
+    def ready(self) -> bool:
+        """Whether waiting longer would not make its batch fuller."""
+
+    @property
+    @abstractmethod
+    def done(self) -> bool:
+        """Whether every row that came has its outcome and no more will come."""
+
+    @property
+    def needs_slot(self) -> bool:
+        """Whether the lane has to wait for a slot because of it: it has rows to send, or some that go again."""
+        return not self.cancelled and bool(self.sendable or self.in_lane)
+
+    def on_attempt(self, attempt: Attempt) -> None:
+        """Count a POST that had rows of this submission."""
+        self._report.add_attempt(attempt)
+
+    def add_claimed(self, rows: Sequence[Row]) -> None:
+        """Take the rows that an outbox has claimed for one slot; none means that it has no more for now."""
+        self.backlog = max(0, self.backlog - len(rows)) if rows else 0
+        claimed = {id(row): row for row in rows}
+        self.waiting |= claimed
+        self.in_lane |= claimed
+
+    @abstractmethod
+    def mark_taken(self, rows: Iterable[Row]) -> None:
+        """Note that the lane has taken rows."""
+
+    @abstractmethod
+    def resolve(self, results: Sequence[RowResult]) -> None:
+        """Take the outcomes of rows."""
+
+    @abstractmethod
+    def resolve_idle(self, in_flight: Collection[Row]) -> None:
+        """Resolve the rows in the lane that are not in flight: nobody waits for them, so they never go again."""
+
+    @abstractmethod
+    def close_input(self, error: VoisoError) -> None:
+        """Take no more rows; what waits still goes, then the caller gets ``error``."""
+
+    @abstractmethod
+    def fail(self, error: VoisoError) -> None:
+        """End with ``error``: the lane gave up."""
+
+    def _mark_cancelled(self) -> None:
+        self.cancelled = True
 
 
 class PhoneIndex:
@@ -32,15 +153,11 @@ class PhoneIndex:
         return self._shards[number % SHARDS].setdefault(number, index)
 
 
-READ_DELAY = 0.005
-"""Seconds that a POST has the event loop to itself: reading would hold it up on its way to the wire."""
+class LeadSubmission(QueuedSubmission):
+    """The leads of one ``add()`` or ``update()``.
 
-
-class LeadSubmission:
-    """A source of rows and a place for their outcomes.
-
-    The caller's task reads leads into ``waiting`` and takes outcomes out; the lane takes rows and settles them.
-    ``ended`` means that no more rows come, ``departed`` that nobody waits any more.
+    The caller's task reads leads into ``waiting`` and takes outcomes out; the lane takes rows and resolves them.
+    ``eof`` means that no more rows come.
     """
 
     def __init__(
@@ -52,20 +169,12 @@ class LeadSubmission:
         dedupe: bool,
         streamed: bool,
     ) -> None:
-        self.operation = operation
-        self.waiting: dict[int, Row] = {}
-        self.backlog: int = 0
-        self.enqueued: bool = False
-        self.reading: bool = False
+        super().__init__(operation, ReportBuilder())
         self.eof: bool = False
-        self.cancelled: bool = False
-        self.error: VoisoError | None = None
-        self.began: float = clock()
+        self._began = clock()
         self._policy = policy
         self._clock = clock
-        self._report = ReportBuilder()
-        self._seen = PhoneIndex() if dedupe and operation is Operation.ADD else None
-        self._in_lane: dict[int, Row] = {}
+        self._phones = PhoneIndex() if dedupe and operation is Operation.ADD else None
         self._unread: deque[LeadOutcome] | None = deque() if streamed else None
         self._consumers_waiting = 0
         self._consumer_is_ready = False
@@ -92,28 +201,21 @@ class LeadSubmission:
 
     def add(self, leads: Sequence[Any]) -> None:
         """Take leads from the source: each waits, or has its outcome at once."""
-        seen, now = self._seen, self._clock()
+        phones, now = self._phones, self._clock()
         for row in prepare(leads, self._report.add_rows(len(leads)), self.operation, self):
             if isinstance(row, LeadOutcome):
                 self._record(row)
             elif self.eof:  # the source was one step ahead of the stop
                 self._record_results([RowResult(row, Outcome.NOT_SENT)])
-            elif seen is not None and (first := seen.claim(row.phone, row.index)) != row.index:
+            elif phones is not None and (first := phones.claim(row.phone, row.index)) != row.index:
                 self._record(row.as_repeated(first))
             else:
                 row.entered = now
                 self.waiting[row.index] = row
 
     def close(self) -> None:
-        """No more rows come."""
+        """Note that no more rows come."""
         self.eof = True
-        self._check_done()
-
-    def cancel(self) -> None:
-        """Withdraw what waits; what the lane holds it lets go of: see ``ground``."""
-        self.cancelled = True
-        self._end_reading()
-        self._drop_waiting()
         self._check_done()
 
     def outcomes(self, *, one: bool) -> list[LeadOutcome]:
@@ -124,57 +226,54 @@ class LeadSubmission:
         return [unread.popleft() for _ in range(min(few, len(unread)))]
 
     def consumer_resumed(self) -> None:
-        """The consumer goes on, although there are outcomes that it has not taken: the next batch may go."""
-        self._consumer_is_ready = self.unread < self._policy.buffer_rows
+        """Let the next batch go although outcomes are unread: their consumer is back and a slot is free."""
+        if self.waiting and not self.sendable and self._lane is not None and self._lane.is_open:
+            self._consumer_is_ready = self.unread < self._policy.buffer_rows
+            self.notify()
 
-    async def more(self, offer: Callable[["LeadSubmission"], None]) -> None:
-        """Wait, as the consumer, until the lane has done something to this call; meanwhile its rows may go."""
+    async def next_outcome(self) -> None:
+        """Wait, as the consumer, for a change; meanwhile the rows may go."""
         self._changed.clear()
         self._consumers_waiting += 1
         try:
-            offer(self)
+            self.notify()
             await self._changed.wait()
         finally:
             self._consumers_waiting -= 1
 
     async def change(self) -> None:
-        """Wait until the lane has done something to this call."""
+        """Wait until the lane has changed this submission."""
         self._changed.clear()
         await self._changed.wait()
 
     def set_source_scope(self, scope: anyio.CancelScope | None) -> None:
-        """Name the scope in which the source is being awaited, so that a stop can end the wait."""
+        """Name the scope in which the source is awaited, so that ``fail`` can end the wait."""
         self._source_scope = scope
 
     def report(self) -> IngestReport:
-        """Draw up the report as of now; a departed call's rows in flight count as UNKNOWN until their answer."""
-        held = self._in_lane.values() if self.cancelled else ()
+        """Build the report as of now; rows in flight of a cancelled submission count as UNKNOWN until answered."""
+        held = self.in_lane.values() if self.cancelled else ()
         open_rows = [RowResult(row, Outcome.UNKNOWN).as_outcome() for row in held]
         end = self._clock() if self._done_at is None else self._done_at
         return self._report.report(
-            elapsed=end - self.began,
+            elapsed=end - self._began,
             policy=self._policy,
             open_rows=open_rows,
-            pending=len(self.waiting) + len(self._in_lane) - len(open_rows),
+            pending=len(self.waiting) + len(self.in_lane) - len(open_rows),
         )
 
     # What the lane does
 
     @property
     def sendable(self) -> bool:
-        """Whether the lane may take rows: they wait, and so does whoever is to hear of them.
+        """Whether the lane may take rows: they wait, and so does whoever reads their outcomes.
 
-        A consumer that has left its loop cannot be told from one that is busy in it, so a streamed call offers
-        only while its consumer waits, or once it has come back while the gate was open.
+        A consumer that has left its loop cannot be told from one that is busy in it. So a streamed submission is
+        sendable only while its consumer waits, or once it has come back while the gate was open.
         """
         if self._unread is None or self._consumer_is_ready:
             return bool(self.waiting)
         return bool(self.waiting and self._consumers_waiting and not self._unread)
-
-    @property
-    def needs_slot(self) -> bool:
-        """Whether the lane has to wait for a turn because of it."""
-        return not self.cancelled and bool(self.sendable or self._in_lane)
 
     @property
     def ready(self) -> bool:
@@ -182,28 +281,28 @@ class LeadSubmission:
         return self.eof or len(self.waiting) >= self._policy.max_rows
 
     def mark_taken(self, rows: Iterable[Row]) -> None:
-        """Note that the lane has taken rows: there is room for others, which are read once these have left."""
-        self._in_lane.update((row.index, row) for row in rows)
+        """Note that the lane has taken rows: there is capacity for others, which are read once these have left."""
+        self.in_lane.update((row.index, row) for row in rows)
         if not self.eof:
             asyncio.get_running_loop().call_later(READ_DELAY, self._changed.set)
 
     def on_attempt(self, attempt: Attempt) -> None:
-        """Note a POST that carried rows of this call; for another one a busy consumer has to come back again."""
-        self._report.add_attempt(attempt)
+        """Count a POST; for the next one a busy consumer has to come back again."""
+        super().on_attempt(attempt)
         self._consumer_is_ready = False
 
     def resolve(self, results: Sequence[RowResult]) -> None:
-        """Write rows' final words; only the first word on a row counts."""
-        mine = [result for result in results if self._in_lane.pop(result.row.index, None) is not None]
+        """Record the outcomes of rows; only the first outcome of a row counts."""
+        mine = [result for result in results if self.in_lane.pop(result.row.index, None) is not None]
         self._report.doubted += sum([1 for result in mine if result.row.doubts])
         self._record_results(mine)
-        if not self._in_lane:
+        if not self.in_lane:
             self._check_done()
 
-    def resolve_idle(self, flying: Collection[Row]) -> None:
-        """Settle the rows that are not in a POST now: nobody waits for them, so they are never sent again."""
-        staying = {row.index for row in flying if row.submission is self}
-        rows = [row for index, row in self._in_lane.items() if index not in staying]
+    def resolve_idle(self, in_flight: Collection[Row]) -> None:
+        """Resolve the rows that are not in flight: nobody waits for them, so they are never sent again."""
+        staying = {row.index for row in in_flight if row.submission is self}
+        rows = [row for index, row in self.in_lane.items() if index not in staying]
         self.resolve([RowResult(row, Outcome.UNKNOWN if row.doubted else Outcome.NOT_SENT) for row in rows])
 
     def close_input(self, error: VoisoError) -> None:
@@ -214,28 +313,31 @@ class LeadSubmission:
         self._check_done()
 
     def fail(self, error: VoisoError) -> None:
-        """The lane gave up: settle every row by what is proved, and tell the caller why."""
+        """Resolve every row by what is proved, and end with ``error``."""
         self.error = self.error or error
         self.close_input(error)
-        self.cancel()
+        self._mark_cancelled()
         self.resolve_idle(())
+
+    def _mark_cancelled(self) -> None:
+        super()._mark_cancelled()
+        self._end_reading()
+        dropped = [RowResult(row, Outcome.NOT_SENT) for row in self.waiting.values()]
+        self.waiting.clear()
+        self._record_results(dropped)
+        self._check_done()
 
     def _end_reading(self) -> None:
         self.eof = True
         if self._source_scope is not None:
             self._source_scope.cancel()
 
-    # The books
-
-    def _drop_waiting(self) -> None:
-        dropped = [RowResult(row, Outcome.NOT_SENT) for row in self.waiting.values()]
-        self.waiting.clear()
-        self._record_results(dropped)
+    # The report
 
     def _record_results(self, results: Sequence[RowResult]) -> None:
         self._report.count(results)
-        told = results if self._unread is not None else self._report.to_keep(results)
-        self._keep([result.as_outcome() for result in told])
+        kept = results if self._unread is not None else self._report.to_keep(results)
+        self._keep([result.as_outcome() for result in kept])
 
     def _record(self, outcome: LeadOutcome) -> None:
         self._report.count([outcome])
@@ -249,6 +351,6 @@ class LeadSubmission:
             self._changed.set()
 
     def _check_done(self) -> None:
-        if self.eof and not self.waiting and not self._in_lane and self._done_at is None:
+        if self.eof and not self.waiting and not self.in_lane and self._done_at is None:
             self._done_at = self._clock()
         self._changed.set()

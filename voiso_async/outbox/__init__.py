@@ -1,8 +1,13 @@
 """Outboxes: leads kept durably until their campaign has taken them."""
 
-from voiso_async.ingest.jobs import CampaignBacklog, Job, JobActivity, JobOutcome, JobSource, JobState, JobWorker
-from voiso_async.outbox.base import Outbox
-from voiso_async.outbox.sqlite import SqliteOutbox
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from voiso_async.outbox.jobs import CampaignBacklog, Job, JobActivity, JobOutcome, JobSource, JobState, JobWorker
+from voiso_async.outbox.protocol import Outbox
+
+if TYPE_CHECKING:
+    from voiso_async.outbox.sqlite import SqliteOutbox
 
 __all__ = [
     "CampaignBacklog",
@@ -15,3 +20,10 @@ __all__ = [
     "Outbox",
     "SqliteOutbox",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # Every client loads this package for the dispatcher; sqlite3 and its worker are loaded with the first outbox.
+    if name == "SqliteOutbox":
+        return importlib.import_module("voiso_async.outbox.sqlite").SqliteOutbox
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -7,11 +7,12 @@ from typing import Literal
 from voiso_async.errors import APIError, ConfigurationError, VoisoError
 from voiso_async.ingest.batcher import LeadBatcher
 from voiso_async.ingest.ingestion import Ingestion
-from voiso_async.ingest.jobs import Job, JobSource
 from voiso_async.ingest.report import IngestReport, reporting
 from voiso_async.ingest.rows import Operation
 from voiso_async.ingest.source import Leads as AnyLeads
-from voiso_async.ingest.store import JobStore
+from voiso_async.outbox.dispatcher import Dispatcher, drain, run
+from voiso_async.outbox.jobs import Job, JobSource
+from voiso_async.outbox.protocol import Outbox
 from voiso_async.session import Session
 from voiso_async.wire import Request, Response
 
@@ -47,7 +48,7 @@ class LeadWrites:
 class Leads:
     """``voiso.leads``: hand over leads in any number, from any number of tasks."""
 
-    def __init__(self, batcher: LeadBatcher, outbox: JobStore | None = None) -> None:
+    def __init__(self, batcher: LeadBatcher, outbox: Outbox | None = None) -> None:
         self._batcher = batcher
         self._outbox = outbox
 
@@ -73,7 +74,7 @@ class Leads:
         >>> print(report)                                                                  # doctest: +SKIP
         created 1
         """
-        return self._batcher.ingest(Operation.ADD, campaign_id, leads, dedupe=dedupe, timeout=timeout)
+        return Ingestion(self._batcher, Operation.ADD, campaign_id, leads, dedupe=dedupe, timeout=timeout)
 
     def update(self, campaign_id: int | str, updates: AnyLeads, *, timeout: float | None = None) -> Ingestion:
         """Change leads of a campaign, found by phone number: as ``add``, through the same lane.
@@ -82,7 +83,7 @@ class Leads:
         updates of one phone keep their order. The verb is not published (contract 7): if every update gives 404
         or 405, make the client with ``update_verb="PUT"``. An answer without lists leaves rows UNREPORTED.
         """
-        return self._batcher.ingest(Operation.UPDATE, campaign_id, updates, dedupe=False, timeout=timeout)
+        return Ingestion(self._batcher, Operation.UPDATE, campaign_id, updates, dedupe=False, timeout=timeout)
 
     async def drain(self, job_id: str | None = None) -> IngestReport:
         """Send what waits in the client's outbox, of one job or of all, until nothing waits.
@@ -92,14 +93,14 @@ class Leads:
         on, and its error is raised at the end with ``.report``; its rows stay in the outbox. Cancelled, it gives
         back what was not sent. ``OutboxError`` if the outbox fails.
         """
-        return await self._batcher.drain(self._durable(), job_id)
+        return await drain(self._batcher, self._durable(), job_id)
 
     async def run(self) -> None:
         """Send what comes into the client's outbox until cancelled or closed.
 
         A campaign that was given up is tried again every five minutes.
         """
-        await self._batcher.run(self._durable())
+        await run(self._batcher, self._durable())
 
     async def push(
         self,
@@ -128,7 +129,8 @@ class Leads:
         )
         loading = asyncio.create_task(outbox.load(job.id, campaign_id, leads))
         try:
-            await self._batcher.drain(outbox, job.id, more=lambda: not loading.done())
+            async with Dispatcher(self._batcher, outbox, job.id) as dispatcher:
+                await dispatcher.until_empty(feeding=loading)
             await loading
         except VoisoError as error:
             left = await outbox.job(job.id)
@@ -138,7 +140,7 @@ class Leads:
             await asyncio.gather(loading, return_exceptions=True)
         return await outbox.job(job.id)
 
-    def _durable(self) -> JobStore:
+    def _durable(self) -> Outbox:
         if self._outbox is None:
             raise ConfigurationError("the client has no outbox: make it with outbox=; nothing was sent")
         return self._outbox

@@ -7,8 +7,8 @@ from attrs import Factory, define
 
 from voiso_async.errors import OutboxError
 from voiso_async.ingest.rows import Submission
-from voiso_async.ingest.store import StoredRow
 from voiso_async.outbox.loading import checksum
+from voiso_async.outbox.protocol import StoredRow
 from voiso_async.outbox.sqlite.ledger import Ledger, as_json
 from voiso_async.outbox.sqlite.picking import Claim, end_what_is_over, found_rows, has_fresh
 from voiso_async.outbox.sqlite.reading import number_of

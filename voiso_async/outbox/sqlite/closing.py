@@ -10,7 +10,7 @@ from attrs import frozen
 from voiso_async.errors import OutboxError
 from voiso_async.ingest.outcome import ANSWERED, Outcome
 from voiso_async.ingest.rows import Attempt, Operation, RowResult
-from voiso_async.ingest.store import StoredRow
+from voiso_async.outbox.protocol import StoredRow
 from voiso_async.outbox.sqlite.ledger import Ledger, as_json
 from voiso_async.outbox.sqlite.recovery import free_lost_gates, give_back, take_back
 from voiso_async.outbox.sqlite.schema import FINAL, LENT, OUTCOMES, PARKED, ROWS_PER_JOB, WAITING

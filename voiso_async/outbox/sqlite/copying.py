@@ -5,7 +5,7 @@ import contextlib
 from attrs import frozen
 
 from voiso_async.errors import OutboxError, UsageError
-from voiso_async.ingest.jobs import Job
+from voiso_async.outbox.jobs import Job
 from voiso_async.outbox.sqlite.ledger import Ledger, as_json
 from voiso_async.outbox.sqlite.reading import ensure_there, job_of, number_of
 from voiso_async.outbox.sqlite.schema import LOADING, ROWS_PER_JOB

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Sequence
 import anyio
 
 from voiso_async.errors import OutboxError, UsageError
-from voiso_async.ingest.gate import ClaimRequest, LocalGate, LocalSlot
+from voiso_async.ingest.gate import ClaimRequest, ClaimSource, LocalGate, LocalSlot
 from voiso_async.ingest.policy import LanePolicy
 from voiso_async.ingest.rows import Attempt, Operation, Row, RowResult
-from voiso_async.ingest.store import StoredRow
+from voiso_async.outbox.protocol import StoredRow
 from voiso_async.outbox.sqlite.claims import Lent, claim
 from voiso_async.outbox.sqlite.closing import Closing, clears_doubt, close_turn, undo_claim, word_of
 from voiso_async.outbox.sqlite.ledger import Ledger
@@ -54,13 +54,13 @@ class OutboxGate:
         )
         self._opens_at: dict[int, float] = {}
 
-    async def acquire(self, campaign: int, wish: Callable[[], ClaimRequest]) -> "OutboxSlot":
+    async def acquire(self, campaign: int, source: ClaimSource) -> "OutboxSlot":
         """Wait until this lane may write; cancelled, it gives back what it was just being given."""
         self._worker.ensure_usable()
         local = await self._local.acquire(campaign)
         try:
             while True:
-                wished = wish()
+                wished = source.claim_request()
                 asked = self.clock()
                 found = await self._claim(self._ask(campaign, wished, asked))
                 if isinstance(found, Lent):
@@ -176,14 +176,14 @@ class OutboxSlot:
         self._local.attempt_ended()
 
     async def release(
-        self, results: Iterable[RowResult], hold: float | None, carried: Attempt | None = None
+        self, results: Iterable[RowResult], hold: float | None, attempt: Attempt | None = None
     ) -> None:
         """Write down the outcomes and shut the gate; the doubts of rows without a result are kept.
 
         Such rows stay with the lane. It is done even if the caller is cancelled; ``OutboxError`` says that
         it could not be: then the rows in flight come back doubted.
         """
-        await self._door.close(self._local, self._closing(list(results), hold, carried), hold)
+        await self._door.close(self._local, self._closing(list(results), hold, attempt), hold)
 
     def _closing(self, results: list[RowResult], hold: float | None, carried: Attempt | None) -> Closing:
         stored = {result.row.id: result for result in results if isinstance(result.row, StoredRow)}

@@ -4,9 +4,9 @@ import contextlib
 from collections.abc import Callable
 
 from voiso_async.errors import OutboxError, SourceError, UsageError
-from voiso_async.ingest.jobs import Job
 from voiso_async.ingest.report import reporting
 from voiso_async.ingest.source import Leads
+from voiso_async.outbox.jobs import Job
 from voiso_async.outbox.loading import LeadReader
 from voiso_async.outbox.sqlite.ledger import Ledger
 from voiso_async.outbox.sqlite.reading import job_of

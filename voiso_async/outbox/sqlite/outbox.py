@@ -18,13 +18,13 @@ from anyio.lowlevel import checkpoint
 from voiso_async.convert import encode
 from voiso_async.errors import ConfigurationError, OutboxError
 from voiso_async.ingest.gate import Gate
-from voiso_async.ingest.jobs import Backlog, CampaignBacklog, Job, JobOutcome, JobSource
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.ingest.policy import LanePolicy
 from voiso_async.ingest.rows import Operation, Row
 from voiso_async.ingest.source import Leads
-from voiso_async.ingest.store import StoredRow
+from voiso_async.outbox.jobs import Backlog, CampaignBacklog, Job, JobOutcome, JobSource
 from voiso_async.outbox.loading import storable
+from voiso_async.outbox.protocol import StoredRow
 from voiso_async.outbox.sqlite.bell import Bell
 from voiso_async.outbox.sqlite.closing import abandon_turns, release
 from voiso_async.outbox.sqlite.copying import copied

@@ -9,7 +9,10 @@ from attrs import frozen
 
 from voiso_async.convert import decode
 from voiso_async.errors import OutboxError
-from voiso_async.ingest.jobs import (
+from voiso_async.ingest.outcome import Outcome
+from voiso_async.ingest.policy import LanePolicy
+from voiso_async.ingest.report import IngestReport
+from voiso_async.outbox.jobs import (
     Backlog,
     CampaignBacklog,
     Job,
@@ -19,9 +22,6 @@ from voiso_async.ingest.jobs import (
     JobState,
     JobWorker,
 )
-from voiso_async.ingest.outcome import Outcome
-from voiso_async.ingest.policy import LanePolicy
-from voiso_async.ingest.report import IngestReport
 from voiso_async.outbox.sqlite.ledger import Ledger, as_json
 from voiso_async.outbox.sqlite.schema import LOADING, OPERATIONS, OUTCOMES, PURGING, ROWS_PER_JOB
 from voiso_async.outbox.sqlite.working import Work, loader_of, work_by_campaign, work_by_job

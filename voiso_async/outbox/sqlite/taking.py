@@ -5,9 +5,9 @@ import time
 from attrs import frozen
 
 from voiso_async.errors import OutboxError
-from voiso_async.ingest.jobs import Job
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.ingest.rows import Operation
+from voiso_async.outbox.jobs import Job
 from voiso_async.outbox.sqlite.ledger import Ledger
 from voiso_async.outbox.sqlite.reading import job_of, number_of
 from voiso_async.outbox.sqlite.schema import LOADING, OPERATIONS, OUTCOMES, ROWS_PER_JOB

@@ -12,7 +12,7 @@ from typing import Any
 
 from attrs import define, field
 
-from voiso_async.ingest.jobs import JobActivity, JobWorker
+from voiso_async.outbox.jobs import JobActivity, JobWorker
 from voiso_async.outbox.sqlite.ledger import Ledger, as_json
 
 __all__ = ["Work", "begin_work", "end_work", "loader_of", "work_by_campaign", "work_by_job"]

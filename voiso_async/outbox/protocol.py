@@ -1,20 +1,66 @@
-"""What every outbox can do, whatever database is behind it."""
+"""What every outbox does, whatever database is behind it: for its users, and for the dispatcher."""
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Callable, Collection
 from datetime import timedelta
 from types import TracebackType
-from typing import Protocol, Self
+from typing import ClassVar, Protocol, Self
 
-from voiso_async.ingest.jobs import CampaignBacklog, Job, JobOutcome, JobSource
+from voiso_async.ingest.gate import Gate
 from voiso_async.ingest.outcome import Outcome
-from voiso_async.ingest.rows import Operation
+from voiso_async.ingest.policy import LanePolicy
+from voiso_async.ingest.rows import Operation, Row
 from voiso_async.ingest.source import Leads
-from voiso_async.ingest.store import JobStore
-
-__all__ = ["Outbox"]
+from voiso_async.outbox.jobs import Backlog, CampaignBacklog, Job, JobOutcome, JobSource
 
 
-class Outbox(JobStore, Protocol):
+class StoredRow(Row, eq=False, gc=False):
+    """A row that a lane has claimed from an outbox; ``id`` is its number there."""
+
+    id: int = 0
+
+    durable: ClassVar[bool] = True
+
+
+class Store(Protocol):
+    """An outbox as the dispatcher sees it: a gate whose slots claim rows, and what waits behind it."""
+
+    def gate(self, origin: str, policy: LanePolicy, clock: Callable[[], float] = ...) -> Gate:
+        """Give the gate of one client.
+
+        Raises:
+            ConfigurationError: the policy's waits do not fit into the lease.
+        """
+        ...
+
+    async def backlog(self, job_id: str | None = None) -> list[Backlog]:
+        """Count what waits, by campaign and operation, of one job or of all.
+
+        What a process had claimed that has died is released first.
+        """
+        ...
+
+    async def changed(self, timeout: float) -> None:  # noqa: ASYNC109 - a bound, not a failure
+        """Wait until rows may have come, for at most ``timeout`` seconds."""
+        ...
+
+    async def release(self, rows: Collection[Row]) -> None:
+        """Release rows that were claimed here and are in no open slot; their doubts stay."""
+        ...
+
+    async def suspend(self, campaign: int, reason: str | None, status: int | None = None) -> None:
+        """Record why a campaign is suspended, and by which status; ``None`` says that it works again."""
+        ...
+
+    async def begin_work(self, job_id: str | None = None) -> None:
+        """Record that this process sends a job, or all jobs, until ``end_work`` was called as often or it died."""
+        ...
+
+    async def end_work(self, job_id: str | None = None) -> None:
+        """Record that it no longer does."""
+        ...
+
+
+class Outbox(Store, Protocol):
     """Leads kept durably until their campaign has taken them, in jobs that can be listed, resumed and purged.
 
     Producers need no key and no client. Every failure is an ``OutboxError`` with a ``reason``.
