@@ -1,7 +1,6 @@
 """Updates of leads over real HTTP: by either verb, through the same lane as adds."""
 
 import asyncio
-import itertools
 from typing import Any
 
 import http_stage
@@ -91,7 +90,7 @@ async def test_adds_and_updates_share_the_gate_and_take_turns(stage: Stage) -> N
         voiso.leads.update(3, changes(*phones(30))), voiso.leads.add(3, phones(30, 100)), voiso.leads.add(3, [])
     )
     methods = [post.method for post in stage.histories.posts[3:]]
-    assert all(a != b for a, b in itertools.pairwise(methods))
+    assert methods in (["POST", "PATCH"] * 3, ["PATCH", "POST"] * 3)
 
 
 @pytest.mark.row(108)

@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from voiso_async import ResponseError, VoisoError
@@ -85,6 +85,7 @@ def test_any_error_body_is_read_or_not(body: bytes) -> None:
 
 
 @given(st.binary() | ANYTHING.map(encode))
+@example(b'{"_embedded": {"users": [{"id": "u1"}]}}')
 def test_any_page_is_read_or_refused(body: bytes) -> None:
     try:
         page = hal_page_of(TalkdeskUser, "users")(Response(status=200, body=body), LISTING)
