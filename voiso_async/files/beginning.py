@@ -2,9 +2,25 @@
 
 import codecs
 import io
+import os
 import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+from voiso_async.errors import InputFileError
+from voiso_async.files.disk import Source
 
 __all__ = ["SAVE", "ZIP", "marked_encoding", "start_of", "stranger", "text_of"]
+
+FileFormat = Literal["csv", "jsonl", "xlsx"]
+FORMATS: tuple[FileFormat, ...] = ("csv", "jsonl", "xlsx")
+ENDINGS: Mapping[str, FileFormat] = {
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".xlsx": "xlsx",
+    ".xlsm": "xlsx",
+}
 
 LOOK = 4096
 ZIP = b"PK\x03\x04"
@@ -80,3 +96,25 @@ def stranger(start: bytes) -> str | None:
         if strange.match(root):
             return what
     return _XML if text.startswith("<?xml") else None
+
+
+def found_format(source: Source, name: str, stream: io.BufferedReader, wanted: FileFormat | None) -> FileFormat:
+    """Judge by the first bytes, which do not lie about what is no list, then by the file's name."""
+    try:
+        start = start_of(stream)
+    except OSError:  # a folder, say: beginning to read it tells the reason
+        return wanted or "csv"
+    if what := stranger(start):
+        raise InputFileError(f"{name}: it is {what}", reason="wrong_format")
+    if start.startswith(ZIP) and wanted not in (None, "xlsx"):
+        raise InputFileError(f"{name}: it is a workbook or a zip archive: name no format", reason="wrong_format")
+    return wanted or _likely_format(source, start)
+
+
+def _likely_format(source: Source, start: bytes) -> FileFormat:
+    if start.startswith(ZIP):
+        return "xlsx"
+    if text_of(start).lstrip()[:1] in ("{", "["):
+        return "jsonl"
+    ending = "" if isinstance(source, int) else Path(os.fsdecode(source)).suffix.lower()
+    return ENDINGS.get(ending, "csv")

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from voiso_async.errors import InputFileError
 from voiso_async.files.phones import looks_like_phone
 
-__all__ = ["SAMPLE", "headerless", "holds_phone"]
+__all__ = ["SAMPLE", "headerless"]
 
 LAYOUTS: Mapping[int, tuple[str, ...]] = {1: ("Number",), 2: ("Number", "URL"), 3: ("Number", "Name", "Source")}
 ADDRESS = ("http://", "https://")
@@ -13,11 +13,6 @@ SAMPLE = 200
 """Rows below the first that are looked at before a file counts as one without a header."""
 
 Row = tuple[int, Sequence[str]]
-
-
-def holds_phone(first: Sequence[str]) -> bool:
-    """Tell whether a first row may be a lead, and no header."""
-    return any(map(looks_like_phone, first))
 
 
 def headerless(rows: Sequence[Row], is_phone: Callable[[str], bool]) -> tuple[str, ...]:

@@ -12,14 +12,13 @@ from attrs import frozen
 
 from voiso_async.errors import InputFileError
 from voiso_async.files.archive import Archive
+from voiso_async.files.beginning import found_format
 from voiso_async.files.cells import Cell, unguarded
 from voiso_async.files.disk import name_of, opened, unreadable
 from voiso_async.files.jsonlines import JsonRows
-from voiso_async.files.layouts import holds_phone
 from voiso_async.files.listpart import LENIENT, ListPart, counted
 from voiso_async.files.names import NAMES, listed, shown, squeezed
-from voiso_async.files.phones import BadCell, PhoneRule, is_error
-from voiso_async.files.reading import found_format
+from voiso_async.files.phones import BadCell, PhoneRule, holds_phone, is_error
 from voiso_async.files.rows import CsvRows
 from voiso_async.files.sheet import SheetRows
 from voiso_async.files.tables import TableRows

@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 from voiso_async.errors import ConfigurationError
+from voiso_async.files.beginning import FileFormat
 from voiso_async.files.disk import Source, kept_path, path_of
 from voiso_async.files.leadfile import LeadFile
-from voiso_async.files.reading import FileFormat, Reading
+from voiso_async.files.reading import Reading
 from voiso_async.files.sheet import HiddenRows
 from voiso_async.files.suppression import Suppression
 

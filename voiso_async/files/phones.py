@@ -1,10 +1,12 @@
 """The phone number in a cell of a file: what spreadsheets did to it is named, and nothing is guessed."""
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from attrs import frozen
 
+from voiso_async.errors import ConfigurationError
 from voiso_async.files.cells import Cell
 from voiso_async.files.numbering import Numbering, NumberingError
 from voiso_async.phone import (
@@ -73,6 +75,12 @@ class PhoneRule:
     international: bool = False
     numbering: Numbering | None = None
 
+    @classmethod
+    def of(cls, region: str | None, *, international: bool) -> "PhoneRule":
+        """Load the numbering plan of a region; that takes a while."""
+        check_region(region, international=international)
+        return cls(international=international, numbering=None if region is None else Numbering(region))
+
     def read(self, value: Any) -> str | BadCell:
         """Give the canonical digits of what stands in a cell, or why there are none."""
         if isinstance(value, str):
@@ -108,6 +116,19 @@ class PhoneRule:
             return plan.international(text)
         except NumberingError as error:
             return BadCell.of(error.reason)
+
+
+def check_region(region: str | None, *, international: bool) -> None:
+    """Refuse options that contradict each other."""
+    if region is not None and international:
+        raise ConfigurationError(
+            "give a region or international: numbers without + cannot be national and complete"
+        )
+
+
+def holds_phone(first: Sequence[str]) -> bool:
+    """Tell whether a first row may be a lead, and no header."""
+    return any(map(looks_like_phone, first))
 
 
 def is_error(value: Any) -> bool:

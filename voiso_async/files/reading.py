@@ -2,37 +2,25 @@
 
 import codecs
 import io
-import os
 from collections.abc import Container, Mapping
-from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 from attrs import Factory, evolve, frozen
 
-from voiso_async.errors import ConfigurationError, InputFileError
-from voiso_async.files.beginning import ZIP, start_of, stranger, text_of
+from voiso_async.errors import ConfigurationError
+from voiso_async.files.beginning import FORMATS, FileFormat, found_format
 from voiso_async.files.columns import Wishes
 from voiso_async.files.disk import Source, name_of, opened
 from voiso_async.files.leadfile import LeadFile
 from voiso_async.files.leads import LeadMaker
 from voiso_async.files.mapping import checked_mapping
-from voiso_async.files.numbering import Numbering
-from voiso_async.files.phones import PhoneRule
+from voiso_async.files.phones import PhoneRule, check_region
 from voiso_async.files.rows import DEFAULT_ENCODING, CsvRows
 from voiso_async.files.sheet import HIDDEN_ROWS, HiddenRows, SheetRows
 from voiso_async.files.tables import Objects, Table
 from voiso_async.files.threads import in_thread
 
 __all__ = ["FileFormat", "Reading", "found_format"]
-
-FileFormat = Literal["csv", "jsonl", "xlsx"]
-FORMATS: tuple[FileFormat, ...] = ("csv", "jsonl", "xlsx")
-ENDINGS: Mapping[str, FileFormat] = {
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".xlsx": "xlsx",
-    ".xlsm": "xlsx",
-}
 
 
 @frozen(kw_only=True)
@@ -66,10 +54,7 @@ class Reading:
         _check_texts(reading)
         if reading.encoding is not None:
             _check_encoding(reading.encoding)
-        if reading.region is not None and reading.international:
-            raise ConfigurationError(
-                "give a region or international: numbers without + cannot be national and complete"
-            )
+        check_region(reading.region, international=reading.international)
         return reading
 
     async def open(self, source: Source, suppressed: Container[int] = frozenset()) -> LeadFile:
@@ -93,8 +78,7 @@ class Reading:
         return {name: value for name, value in options.items() if value}
 
     def _opened(self, source: Source, suppressed: Container[int]) -> LeadFile:
-        numbering = Numbering(self.region) if self.region is not None else None
-        phones = PhoneRule(international=self.international, numbering=numbering)
+        phones = PhoneRule.of(self.region, international=self.international)
         maker = LeadMaker(phones=phones, suppressed=suppressed)
         name, stream = name_of(source), opened(source)
         try:
@@ -144,25 +128,3 @@ def _check_encoding(name: str) -> None:
     else:
         return
     raise ConfigurationError(f"there is no text encoding named {name!r}; give one such as utf-8 or cp1252")
-
-
-def found_format(source: Source, name: str, stream: io.BufferedReader, wanted: FileFormat | None) -> FileFormat:
-    """Judge by the first bytes, which do not lie about what is no list, then by the file's name."""
-    try:
-        start = start_of(stream)
-    except OSError:  # a folder, say: beginning to read it tells the reason
-        return wanted or "csv"
-    if what := stranger(start):
-        raise InputFileError(f"{name}: it is {what}", reason="wrong_format")
-    if start.startswith(ZIP) and wanted not in (None, "xlsx"):
-        raise InputFileError(f"{name}: it is a workbook or a zip archive: name no format", reason="wrong_format")
-    return wanted or _likely_format(source, start)
-
-
-def _likely_format(source: Source, start: bytes) -> FileFormat:
-    if start.startswith(ZIP):
-        return "xlsx"
-    if text_of(start).lstrip()[:1] in ("{", "["):
-        return "jsonl"
-    ending = "" if isinstance(source, int) else Path(os.fsdecode(source)).suffix.lower()
-    return ENDINGS.get(ending, "csv")

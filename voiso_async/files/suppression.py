@@ -9,10 +9,8 @@ from typing import Self
 
 from voiso_async.errors import ConfigurationError
 from voiso_async.files.listpart import ListPart
-from voiso_async.files.numbering import Numbering
 from voiso_async.files.numberlist import NumberList
 from voiso_async.files.phones import PhoneRule
-from voiso_async.files.reading import Reading
 from voiso_async.files.threads import in_thread
 from voiso_async.phone import PhoneFault, canonical
 
@@ -69,10 +67,8 @@ class Suppression:
         has no number; ``lenient`` passes such rows over. All sheets are read, and hidden rows and columns too;
         hidden sheets are not.
         """
-        Reading.of(mapping=None, region=region, international=international)  # checks them
-        numbering = None if region is None else Numbering(region)
         lists = NumberList(
-            phones=PhoneRule(international=international, numbering=numbering),
+            phones=PhoneRule.of(region, international=international),
             columns=(column,) if isinstance(column, str) else tuple(column or ()),
             lenient=lenient,
         )

@@ -10,9 +10,10 @@ from voiso_async.errors import InputFileError
 from voiso_async.files.cells import unguarded
 from voiso_async.files.columns import Columns, Layout, Wishes, names_the_phone
 from voiso_async.files.jsonlines import JsonRows
-from voiso_async.files.layouts import SAMPLE, headerless, holds_phone
+from voiso_async.files.layouts import SAMPLE, headerless
 from voiso_async.files.leads import SUPPRESSED, LeadMaker, says_suppressed
 from voiso_async.files.mapping import columns_named, find_column
+from voiso_async.files.phones import holds_phone
 from voiso_async.files.shape import Shape
 from voiso_async.ingest.intake import FileRow, InvalidLead
 
