@@ -11,8 +11,8 @@ from lead_files import leads_in
 
 from voiso_async.errors import InputFileError
 from voiso_async.files import Columns
-from voiso_async.files.leads import LeadMaker
-from voiso_async.files.phones import PhoneRule
+from voiso_async.files.columns.phones import PhoneRule
+from voiso_async.files.lead_builder import LeadMaker
 from voiso_async.ingest.intake import InvalidLead, prepare
 from voiso_async.ingest.outcome import LeadOutcome
 from voiso_async.ingest.policy import LanePolicy

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from voiso_async import ConfigurationError, InputFileError, SourceError, VoisoClient
 from voiso_async.files import open_leads
-from voiso_async.files.rows import LONGEST_ROW, CsvRows
+from voiso_async.files.csv_rows import LONGEST_ROW, CsvRows
 from voiso_async.sandbox import Sandbox
 
 PHONE = "441632960123"

@@ -14,11 +14,10 @@ from lead_files import leads_in, reasons_in, rows_in
 
 from voiso_async import InputFileError
 from voiso_async.files import open_leads
-from voiso_async.files.columns import Wishes
-from voiso_async.files.jsonlines import LONGEST_LINE
-from voiso_async.files.leads import LeadMaker
-from voiso_async.files.phones import PhoneRule
-from voiso_async.files.tables import Objects
+from voiso_async.files.columns.mapping import Wishes
+from voiso_async.files.columns.phones import PhoneRule
+from voiso_async.files.jsonl import LONGEST_LINE, Objects
+from voiso_async.files.lead_builder import LeadMaker
 from voiso_async.ingest.intake import FileRow, prepare
 from voiso_async.ingest.policy import LanePolicy
 from voiso_async.ingest.rows import Operation, Row

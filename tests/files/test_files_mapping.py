@@ -10,7 +10,7 @@ from lead_files import leads_in, rows_in
 
 from voiso_async import ConfigurationError, InputFileError
 from voiso_async.files import open_leads
-from voiso_async.files.mapping import checked_mapping, templates_of
+from voiso_async.files.columns.mapping import checked_mapping, templates_of
 
 PHONE = "441632960123"
 HEADER = "Id,Mobile,Phone,First,Last,Plan,List\n"

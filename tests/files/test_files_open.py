@@ -17,8 +17,8 @@ from lead_files import hostile_book, leads_in, rows_in
 
 from voiso_async import ConfigurationError, InputFileError
 from voiso_async.files import LeadFile, open_leads
-from voiso_async.files.beginning import stranger
 from voiso_async.files.disk import kept_path, path_of
+from voiso_async.files.sniff import stranger
 from voiso_async.ingest.intake import InvalidLead
 
 PHONE = "441632960123"

@@ -15,8 +15,8 @@ from lead_files import hostile_book, leads_in, reasons_in, sheet_of
 
 from voiso_async import ConfigurationError, InputFileError
 from voiso_async.files import open_leads
-from voiso_async.files.numbering import Numbering
-from voiso_async.files.phones import BadCell, PhoneRule
+from voiso_async.files.columns.cells import BadCell
+from voiso_async.files.columns.phones import Numbering, PhoneRule
 from voiso_async.phone import canonical
 
 PHONE = "441632960123"

@@ -13,8 +13,8 @@ from lead_files import leads_in, reasons_in, rows_in
 
 from voiso_async import ConfigurationError, InputFileError
 from voiso_async.files import Suppression, open_leads
-from voiso_async.files.numberlist import NumberList
-from voiso_async.files.phones import PhoneRule
+from voiso_async.files.columns.phones import PhoneRule
+from voiso_async.files.number_list import NumberList
 from voiso_async.ingest.intake import prepare
 from voiso_async.ingest.outcome import LeadOutcome, Outcome
 from voiso_async.ingest.report import IngestReport

@@ -14,7 +14,7 @@ import pytest
 
 from voiso_async import ConfigurationError
 from voiso_async.files import write_results
-from voiso_async.files.target import TargetFile
+from voiso_async.files.atomic_file import TargetFile
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.outbox.jobs import JobOutcome
 
@@ -170,7 +170,7 @@ def test_a_limit_of_the_file_size(tmp_path: Path) -> None:
     code = f"""
 import asyncio, resource, signal
 from voiso_async import ConfigurationError
-from voiso_async.files.target import TargetFile
+from voiso_async.files.atomic_file import TargetFile
 async def main():
     async with TargetFile({str(tmp_path / "results.csv")!r}) as file:
         for _ in range(100):

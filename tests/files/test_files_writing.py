@@ -17,7 +17,7 @@ from lead_files import hostile_book, leads_in, rows_in, sheet_of
 
 from voiso_async import ConfigurationError
 from voiso_async.files import open_leads, write_rejects, write_results
-from voiso_async.files.cells import guarded, unguarded
+from voiso_async.files.columns.cells import guarded, unguarded
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.outbox.jobs import JobOutcome
 

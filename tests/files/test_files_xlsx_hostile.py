@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from lead_files import BOOK, PHONE_ROWS, hostile_book, leads_in, reasons_in, sheet_of
 
 from voiso_async import InputFileError
-from voiso_async.files.sheet import SheetRows
+from voiso_async.files.xlsx.sheet import SheetRows
 
 SHEET = "xl/worksheets/sheet1.xml"
 MEBIBYTE = 1024 * 1024

@@ -12,7 +12,7 @@ from voiso_async.cli.meter import POLICY, seconds_for
 from voiso_async.cli.problems import Problems, as_json, row_of, show_problems
 from voiso_async.cli.show import counted, duration, grid, printable, show, show_json
 from voiso_async.cli.standing import Standing
-from voiso_async.files.shape import Shape
+from voiso_async.files.table_rows import Shape
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.outbox import Outbox
 from voiso_async.outbox.jobs import Job

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from voiso_async.errors import ConfigurationError
-from voiso_async.files.tables import JSON_HEADER
+from voiso_async.files.jsonl import JSON_HEADER
 
 __all__ = ["Form", "check_form", "check_outputs", "form_of", "form_of_rejects"]
 

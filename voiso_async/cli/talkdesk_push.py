@@ -21,7 +21,7 @@ from voiso_async.cli.units import TextId
 from voiso_async.cli.words import said
 from voiso_async.errors import ConfigurationError, DeadlineExceededError, InputFileError, VoisoError
 from voiso_async.files import LeadFile
-from voiso_async.files.names import NAMES, squeezed
+from voiso_async.files.columns.aliases import NAMES, squeezed
 from voiso_async.ingest.intake import FileRow, InvalidLead
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.ingest.report import IngestReport

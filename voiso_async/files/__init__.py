@@ -1,10 +1,9 @@
 """Files of leads, read and written row by row; nothing here is loaded by ``import voiso_async``."""
 
-from voiso_async.files.beginning import FileFormat
-from voiso_async.files.columns import Columns, Layout, Wishes
-from voiso_async.files.leadfile import LeadFile
-from voiso_async.files.opening import open_leads
-from voiso_async.files.rows import DEFAULT_ENCODING
+from voiso_async.files.columns.mapping import Columns, Layout, Wishes
+from voiso_async.files.csv_rows import DEFAULT_ENCODING
+from voiso_async.files.leadfile import LeadFile, open_leads
+from voiso_async.files.sniff import FileFormat
 from voiso_async.files.suppression import Suppression
 from voiso_async.files.writing import write_rejects, write_results
 

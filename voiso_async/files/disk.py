@@ -1,13 +1,17 @@
 """Opening a file to read, and what the system says when it cannot be done."""
 
+import hashlib
 import io
 import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any, TypeVar
 from urllib.parse import unquote_to_bytes
 
-from voiso_async.errors import InputFileError
+import anyio
 
-__all__ = ["Source", "kept_path", "name_of", "opened", "path_of", "read_at", "unreadable"]
+from voiso_async.convert import encode
+from voiso_async.errors import InputFileError
 
 Source = str | os.PathLike[str] | int
 """A path, or a file descriptor such as 0."""
@@ -67,3 +71,36 @@ def name_of(source: Source) -> str:
         return "standard input" if source == 0 else f"file descriptor {source}"
     name = Path(source).name or str(source) or "''"
     return "".join(char if char.isprintable() else "?" for char in name)
+
+
+T = TypeVar("T")
+
+
+async def in_thread(work: Callable[[], T], *, abandon: bool = True) -> T:
+    """Run blocking work in a worker thread; who is cancelled does not wait for it, unless told."""
+    return await anyio.to_thread.run_sync(work, abandon_on_cancel=abandon)
+
+
+BLOCK = 1024 * 1024
+SAMPLE = 256 * 1024
+
+
+def digest_of(descriptor: int, options: Mapping[str, Any]) -> str:
+    """Digest a file from its first byte, and the options by which it is read; the place in the file stays."""
+    digest = hashlib.blake2b(digest_size=20)
+    offset = 0
+    while block := read_at(descriptor, BLOCK, offset):
+        digest.update(block)
+        offset += len(block)
+    meaning = {name: value for name, value in sorted(options.items()) if not name.startswith("suppress")}
+    digest.update(encode([offset, meaning]))
+    return digest.hexdigest()
+
+
+def lines_per_byte(descriptor: int) -> float:
+    """Tell from a file's beginning how many lines a byte makes."""
+    sample = read_at(descriptor, SAMPLE, 0)
+    if not sample:
+        return 0.0
+    lines = [line for line in sample.split(b"\n") if line.strip(b" \t\r\0,;")]
+    return len(lines) / len(sample)

@@ -1,27 +1,43 @@
 """A file of leads as a source of leads: read in a worker thread, chunk by chunk, never held in memory."""
 
+import codecs
 import io
 import os
 import select
 import stat
 from array import array
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from itertools import islice
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeAlias, TypeVar
 
-from voiso_async.errors import InputFileError
-from voiso_async.files.columns import Layout
-from voiso_async.files.digest import digest_of, lines_per_byte
-from voiso_async.files.disk import unreadable
-from voiso_async.files.shape import Shape
-from voiso_async.files.tables import Objects, Table
-from voiso_async.files.threads import in_thread
+from attrs import Factory, evolve, frozen
+
+from voiso_async.errors import ConfigurationError, InputFileError
+from voiso_async.files.columns.mapping import Layout, Wishes, checked_mapping
+from voiso_async.files.columns.phones import PhoneRule, check_region
+from voiso_async.files.csv_rows import DEFAULT_ENCODING, CsvRows
+from voiso_async.files.disk import (
+    Source,
+    digest_of,
+    in_thread,
+    kept_path,
+    lines_per_byte,
+    name_of,
+    opened,
+    path_of,
+    unreadable,
+)
+from voiso_async.files.jsonl import Objects
+from voiso_async.files.lead_builder import LeadMaker
+from voiso_async.files.sniff import FORMATS, FileFormat, found_format
+from voiso_async.files.suppression import Suppression
+from voiso_async.files.table import Table
+from voiso_async.files.table_rows import Shape
+from voiso_async.files.xlsx.sheet import HIDDEN_ROWS, HiddenRows, SheetRows
 from voiso_async.ingest.intake import FileRow
 from voiso_async.ingest.source import BufferedSource
-
-__all__ = ["LeadFile"]
 
 CHUNK_ROWS = 2000  # two batches: a lane never waits for a thread in the middle of a batch
 
@@ -232,3 +248,186 @@ def _has_more(stream: io.BufferedReader) -> bool:
         return bool(select.select([stream], [], [], 0)[0])
     except (OSError, ValueError):  # Windows, or more descriptors than select can take
         return False
+
+
+@frozen(kw_only=True)
+class Reading:
+    """The options of ``open_leads`` that can be written down."""
+
+    format: FileFormat | None = None
+    delimiter: str | None = None
+    encoding: str | None = None
+    sheet: str | None = None
+    hidden_rows: HiddenRows | None = None
+    mapping: Mapping[str, str] = Factory(dict)
+    key_column: str | None = None
+    campaign_column: str | None = None
+    region: str | None = None
+    international: bool = False
+
+    @classmethod
+    def of(cls, *, mapping: Mapping[str, str] | None, **options: Any) -> Self:
+        """Check options; ``ConfigurationError`` names the one that cannot be."""
+        reading = cls(mapping=checked_mapping(mapping), **options)
+        if reading.format not in (None, *FORMATS):
+            raise ConfigurationError(f"there is no format {reading.format!r}; there are {', '.join(FORMATS)}")
+        if reading.hidden_rows not in (None, *HIDDEN_ROWS):
+            raise ConfigurationError("hidden_rows must be send or skip")
+        delimiter = reading.delimiter
+        if delimiter is not None and (len(delimiter) != 1 or delimiter in '"\r\n\0 '):
+            raise ConfigurationError("the delimiter must be one character, and no quote, blank or line end")
+        if reading.encoding == DEFAULT_ENCODING:
+            reading = evolve(reading, encoding=None)
+        _check_texts(reading)
+        if reading.encoding is not None:
+            _check_encoding(reading.encoding)
+        check_region(reading.region, international=reading.international)
+        return reading
+
+    async def open(self, source: Source, suppressed: Container[int] = frozenset()) -> LeadFile:
+        """Open a file and read its header, in a worker thread."""
+        return await in_thread(lambda: self._opened(source, suppressed))
+
+    def as_options(self) -> dict[str, Any]:
+        """Give the options that differ from the usual as plain JSON values."""
+        options = {
+            "format": self.format,
+            "delimiter": self.delimiter,
+            "encoding": self.encoding,
+            "sheet": self.sheet,
+            "hidden_rows": self.hidden_rows,
+            "mapping": dict(self.mapping),
+            "key_column": self.key_column,
+            "campaign_column": self.campaign_column,
+            "region": self.region,
+            "international": self.international,
+        }
+        return {name: value for name, value in options.items() if value}
+
+    def _opened(self, source: Source, suppressed: Container[int]) -> LeadFile:
+        phones = PhoneRule.of(self.region, international=self.international)
+        maker = LeadMaker(phones=phones, suppressed=suppressed)
+        name, stream = name_of(source), opened(source)
+        try:
+            reading = evolve(self, format=found_format(source, name, stream, self.format))
+            return LeadFile(
+                stream,
+                name,
+                lambda stream: reading.begin(stream, maker),
+                format=str(reading.format),
+                options=reading.as_options(),
+            )
+        except BaseException:
+            stream.close()
+            raise
+
+    def begin(self, stream: io.BufferedReader, maker: LeadMaker) -> Table | Objects:
+        """Begin to read a stream from where it is."""
+        wishes = Wishes(mapping=self.mapping, key_column=self.key_column, campaign_column=self.campaign_column)
+        if self.format == "jsonl":
+            return Objects(stream, wishes, maker)
+        if self.format == "xlsx":
+            return Table(SheetRows(stream, sheet=self.sheet, hidden_rows=self.hidden_rows), wishes, maker)
+        rows = CsvRows(stream, delimiter=self.delimiter, encoding=self.encoding or DEFAULT_ENCODING)
+        return Table(rows, wishes, maker)
+
+
+def _check_texts(reading: Reading) -> None:
+    """Refuse what a shell hands over that is no text: no column and no sheet can have such a name."""
+    options = reading.as_options()
+    texts = {**options.pop("mapping", {}), **options}
+    for name, text in texts.items():
+        try:
+            f"{name}{text}".encode()
+        except UnicodeEncodeError:
+            fault = "a mapping" if name in reading.mapping else name
+        else:
+            continue
+        raise ConfigurationError(f"{fault} holds bytes that are not UTF-8")
+
+
+def _check_encoding(name: str) -> None:
+    try:
+        codecs.lookup(name)
+        "".encode(name)
+    except (LookupError, ValueError, TypeError):
+        pass
+    else:
+        return
+    raise ConfigurationError(f"there is no text encoding named {name!r}; give one such as utf-8 or cp1252")
+
+
+Suppressed: TypeAlias = Suppression | str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
+
+
+async def open_leads(
+    source: Source,
+    *,
+    format: FileFormat | None = None,  # noqa: A002 - the word that fits
+    delimiter: str | None = None,
+    encoding: str | None = None,
+    sheet: str | None = None,
+    hidden_rows: HiddenRows | None = None,
+    mapping: Mapping[str, str] | None = None,
+    key_column: str | None = None,
+    campaign_column: str | None = None,
+    region: str | None = None,
+    international: bool = False,
+    suppress: Suppressed | None = None,
+    suppress_column: str | Sequence[str] | None = None,
+    suppress_lenient: bool = False,
+) -> LeadFile:
+    """Open a file of leads, or a file descriptor such as 0, and read its header.
+
+    ::
+
+        async with await open_leads("leads.xlsx", region="GB") as leads:
+            await leads.check()                              # the whole file, before anything is sent
+            report = await voiso.leads.add(3, leads)
+
+    CSV, JSON Lines and XLSX are told apart by their first bytes and their names. ``mapping`` says which column is
+    which field: ``{"phone_number": "Mobile", "name": "{First} {Last}", "source.url": "https://crm.example/{Id}",
+    "context_headers.X-Plan": "Plan"}``; the rest is found by the usual names. ``campaign_column`` holds the id of
+    each row's campaign. A phone without ``+`` and of at most 10 digits is INVALID unless ``international``, or
+    read by the numbering plan of ``region``: a wrong guess calls a stranger. ``suppress`` are numbers never to be
+    sent: a ``Suppression``, or files of them, which must be understood in full unless ``suppress_lenient``;
+    ``suppress_column`` names their columns if the usual names are not right. A workbook with rows that a filter
+    hides is refused until ``hidden_rows`` says ``send`` or ``skip``. ``ConfigurationError`` for options that
+    cannot be, ``InputFileError`` for a file that cannot be read or understood.
+    """
+    reading = Reading.of(
+        format=format,
+        delimiter=delimiter,
+        encoding=encoding,
+        sheet=sheet,
+        hidden_rows=hidden_rows,
+        mapping=mapping,
+        key_column=key_column,
+        campaign_column=campaign_column,
+        region=region,
+        international=international,
+    )
+    if (suppress_column or suppress_lenient) and (suppress is None or isinstance(suppress, Suppression)):
+        raise ConfigurationError(
+            "suppress_column and suppress_lenient say how files of suppress are read: name one"
+        )
+    if suppress is None:
+        return await reading.open(source)
+    if not isinstance(suppress, Suppression):
+        paths = [suppress] if isinstance(suppress, str | os.PathLike) else suppress
+        paths = [path_of(path) if isinstance(path, str) else path for path in paths]
+        suppress = await Suppression.load(
+            *paths,
+            column=suppress_column,
+            region=region,
+            international=international,
+            lenient=suppress_lenient,
+        )
+    leads = await reading.open(source, suppress)
+    if suppress.paths:
+        columns = [suppress_column] if isinstance(suppress_column, str) else list(suppress_column or ())
+        more = {"suppress_column": columns, "suppress_lenient": suppress_lenient}
+        chosen = {name: value for name, value in more.items() if value}
+        leads.options = {**leads.options, "suppress": [kept_path(path) for path in suppress.paths], **chosen}
+    leads.notes = suppress.remarks
+    return leads

@@ -8,13 +8,10 @@ from pathlib import Path
 from typing import Self
 
 from voiso_async.errors import ConfigurationError
-from voiso_async.files.listpart import ListPart
-from voiso_async.files.numberlist import NumberList
-from voiso_async.files.phones import PhoneRule
-from voiso_async.files.threads import in_thread
+from voiso_async.files.columns.phones import PhoneRule
+from voiso_async.files.disk import in_thread
+from voiso_async.files.number_list import ListPart, NumberList
 from voiso_async.phone import PhoneFault, canonical
-
-__all__ = ["Suppression"]
 
 SHARDS = 1024
 MOST_SHOWN = 5

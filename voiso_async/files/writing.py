@@ -7,14 +7,12 @@ from typing import Any, Literal
 
 from voiso_async.convert import decode, encode
 from voiso_async.errors import ConfigurationError, ResponseError
-from voiso_async.files.cells import guarded
-from voiso_async.files.names import RESULT_COLUMNS, squeezed
-from voiso_async.files.tables import JSON_HEADER
-from voiso_async.files.target import Target, TargetFile
+from voiso_async.files.atomic_file import Target, TargetFile
+from voiso_async.files.columns.aliases import RESULT_COLUMNS, squeezed
+from voiso_async.files.columns.cells import guarded
+from voiso_async.files.jsonl import JSON_HEADER
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.outbox.jobs import JobOutcome
-
-__all__ = ["write_rejects", "write_results"]
 
 CHUNK_ROWS = 1000
 BOM = b"\xef\xbb\xbf"  # without it some spreadsheets take the names for another encoding

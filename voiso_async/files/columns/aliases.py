@@ -3,8 +3,6 @@
 import unicodedata
 from collections.abc import Mapping, Sequence
 
-__all__ = ["NAMES", "OTHERS_NAMES", "RESULT_COLUMNS", "listed", "shown", "squeezed", "usual_places"]
-
 MOST_SHOWN = 20
 LONGEST_SHOWN = 40
 

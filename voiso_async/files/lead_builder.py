@@ -6,16 +6,13 @@ from typing import Any
 
 from attrs import Factory, evolve, frozen
 
-from voiso_async.files.cells import Cell
-from voiso_async.files.columns import Columns
-from voiso_async.files.mapping import CAMPAIGN, OTHER_NAME
-from voiso_async.files.names import squeezed
-from voiso_async.files.phones import BadCell, PhoneRule, is_error, marked
+from voiso_async.files.columns.aliases import squeezed
+from voiso_async.files.columns.cells import BadCell, Cell, is_error, marked
+from voiso_async.files.columns.mapping import CAMPAIGN, OTHER_NAME, Columns
+from voiso_async.files.columns.phones import PhoneRule
 from voiso_async.ingest.intake import FileRow, InvalidLead
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.phone import LONGEST, SHORTEST
-
-__all__ = ["SUPPRESSED", "LeadMaker", "says_suppressed"]
 
 LONGEST_WHOLE = 18
 """Digits that a number in a cell may have before it is left as text."""

@@ -11,10 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from voiso_async.errors import ConfigurationError, VoisoError
-from voiso_async.files.disk import name_of
-from voiso_async.files.threads import in_thread
-
-__all__ = ["Target", "TargetFile"]
+from voiso_async.files.disk import in_thread, name_of
 
 Target = str | os.PathLike[str] | int
 """A path, or a file descriptor such as 1."""

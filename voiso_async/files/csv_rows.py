@@ -10,11 +10,8 @@ from importlib.util import find_spec, module_from_spec
 from typing import Any
 
 from voiso_async.errors import ConfigurationError, InputFileError
-from voiso_async.files.beginning import marked_encoding, start_of
-from voiso_async.files.encodings import likely_encoding, unmarked_utf16, western
-from voiso_async.files.shape import Shape
-
-__all__ = ["DEFAULT_ENCODING", "CsvRows"]
+from voiso_async.files.sniff import likely_encoding, marked_encoding, start_of, unmarked_utf16, western
+from voiso_async.files.table_rows import Shape
 
 DEFAULT_ENCODING = "utf-8-sig"
 """UTF-8, or what the mark at the beginning of the file says."""

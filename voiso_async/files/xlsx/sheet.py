@@ -10,15 +10,12 @@ from itertools import chain
 from typing import Literal
 
 from voiso_async.errors import InputFileError
-from voiso_async.files.archive import Archive, damaged
-from voiso_async.files.cells import Cell
-from voiso_async.files.rows import LONGEST_ROW, MOST_COLUMNS
-from voiso_async.files.shape import Shape
-from voiso_async.files.workbook import SharedTexts, Workbook, unescaped
-from voiso_async.files.xml import walk
+from voiso_async.files.columns.cells import Cell
+from voiso_async.files.csv_rows import LONGEST_ROW, MOST_COLUMNS
+from voiso_async.files.table_rows import Shape
+from voiso_async.files.xlsx.archive import Archive, damaged, walk
+from voiso_async.files.xlsx.workbook import SharedTexts, Workbook, unescaped
 from voiso_async.phone import is_round
-
-__all__ = ["HIDDEN_ROWS", "HiddenRows", "SheetRows"]
 
 HiddenRows = Literal["send", "skip"]
 HIDDEN_ROWS: tuple[HiddenRows, ...] = ("send", "skip")

@@ -8,11 +8,8 @@ from collections.abc import Iterator, Sequence
 from attrs import frozen
 
 from voiso_async.errors import InputFileError
-from voiso_async.files.archive import Archive, damaged
-from voiso_async.files.names import listed, shown
-from voiso_async.files.xml import Reader, walk
-
-__all__ = ["SharedTexts", "Workbook", "sheets_in", "unescaped"]
+from voiso_async.files.columns.aliases import listed, shown
+from voiso_async.files.xlsx.archive import Archive, Reader, damaged, walk
 
 ROOT_LINKS = "_rels/.rels"
 DATE_FORMATS = {*range(14, 23), *range(27, 37), *range(45, 48), *range(50, 59)}

@@ -1,18 +1,161 @@
-"""Which column of a file is which field of a lead."""
+"""A caller's own mapping: which column, or which template of columns, is which field."""
 
+import re
 from collections.abc import Container, Mapping, Sequence
-from typing import Any, Protocol
+from functools import cached_property
+from typing import Any, Protocol, Self
 
-from attrs import Factory, field, frozen
+from attrs import Factory, frozen
 
-from voiso_async.errors import InputFileError
-from voiso_async.files.cells import Cell
-from voiso_async.files.mapping import CAMPAIGN, HEADERS, OTHER_NAME, Template, find_column, templates_of
-from voiso_async.files.names import OTHERS_NAMES, RESULT_COLUMNS, listed, shown, squeezed, usual_places
-from voiso_async.files.places import Places
+from voiso_async.errors import ConfigurationError, InputFileError
+from voiso_async.files.columns.aliases import (
+    NAMES,
+    OTHERS_NAMES,
+    RESULT_COLUMNS,
+    listed,
+    shown,
+    squeezed,
+    usual_places,
+)
+from voiso_async.files.columns.cells import Cell
 from voiso_async.ingest.usual import HEADER_NAME
 
-__all__ = ["Columns", "Layout", "Wishes", "names_the_phone"]
+CAMPAIGN = "campaign"
+HEADERS = "context_headers."
+OTHER_NAME = "name (if no first or last name is given)"
+"""The column of a name that may not be the person's own, such as the account's."""
+FIELDS = (*NAMES, "source")
+
+_PART = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
+
+
+@frozen
+class Template:
+    """Texts around columns: ``texts[0]``, the column at ``places[0]``, ``texts[1]`` and so on."""
+
+    texts: tuple[str, ...]
+    places: tuple[int, ...]
+
+    def fill(self, cells: Sequence[Any]) -> str:
+        """Put a row's cells in; empty if all of them are, and blanks that an empty one leaves are closed up."""
+        parts = [_text(cells[place]) for place in self.places]
+        if not any(parts):
+            return ""
+        whole = self.texts[0] + "".join(part + text for part, text in zip(parts, self.texts[1:], strict=True))
+        return " ".join(whole.split()) if not all(parts) else whole.strip()
+
+
+def checked_mapping(mapping: Mapping[str, str] | None) -> dict[str, str]:
+    """Check the fields of a mapping, before any file is opened; ``ConfigurationError`` names one there is not."""
+    checked = {}
+    for field, value in (mapping or {}).items():
+        if not isinstance(field, str) or not isinstance(value, str) or not value.strip():
+            raise ConfigurationError("a mapping gives each field the name of its column, or a template")
+        header = HEADER_NAME.fullmatch(field.removeprefix(HEADERS)) if field.startswith(HEADERS) else None
+        if field not in FIELDS and not header:
+            raise ConfigurationError(
+                f"there is no field {shown(field)!r} to map: there are {', '.join(FIELDS)} and {HEADERS}X-…"
+            )
+        checked["source.system" if field == "source" else field] = value
+    return checked
+
+
+def templates_of(header: Sequence[str], mapping: Mapping[str, str]) -> dict[str, int | Template]:
+    """Find the columns of a mapping in a header: a place if it names one column, else a template."""
+    return {field: _read(header, field, value) for field, value in mapping.items()}
+
+
+def columns_named(mapping: Mapping[str, str]) -> list[str]:
+    """List the columns that a mapping speaks of."""
+    return [
+        name
+        for value in mapping.values()
+        for name in ([part[1] for part in _PART.finditer(value) if part[1] is not None] or [value])
+    ]
+
+
+def find_column(header: Sequence[str], name: str) -> int | None:
+    """Find a column by its exact name, else by what it means without case, accents and blanks."""
+    exact = [place for place, title in enumerate(header) if title.strip() == name.strip()]
+    if len(exact) == 1:
+        return exact[0]
+    alike = [place for place, title in enumerate(header) if name.strip() and squeezed(title) == squeezed(name)]
+    return alike[0] if len(alike) == 1 else None
+
+
+def _read(header: Sequence[str], field: str, value: str) -> int | Template:
+    place = find_column(header, value)
+    if place is not None:
+        return place
+    texts, places, text, end = [], [], "", 0
+    for part in _PART.finditer(value):
+        text += value[end : part.start()]
+        end = part.end()
+        if part[0] in {"{{", "}}"}:
+            text += part[0][0]
+        elif part[1] is None:
+            raise ConfigurationError(f"the template of {field} has a single {{ or }}: write it twice")
+        else:
+            places.append(_place(header, field, part[1]))
+            texts.append(text)
+            text = ""
+    if not places:
+        raise _no_column(header, field, value)
+    return Template((*texts, text + value[end:]), tuple(places))
+
+
+def _place(header: Sequence[str], field: str, name: str) -> int:
+    place = find_column(header, name)
+    if place is None:
+        raise _no_column(header, field, name)
+    return place
+
+
+def _no_column(header: Sequence[str], field: str, name: str) -> InputFileError:
+    return InputFileError(
+        f"no one column is named {shown(name)!r}, as the mapping of {field} says; there are {listed(header)}",
+        row=1,
+        column=shown(name),
+        reason="no_such_column",
+    )
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value.strip()
+    return str(value) if type(value) in {int, float} else ""
+
+
+@frozen
+class Places:
+    """The column of each name, or the template that makes its text of several columns."""
+
+    alone: Sequence[tuple[str, int]]
+    composed: Sequence[tuple[str, Template]]
+
+    @classmethod
+    def of(cls, places: Mapping[str, int | Template]) -> Self:
+        """Tell the two kinds apart once, not for every row."""
+        return cls(
+            [(name, place) for name, place in places.items() if isinstance(place, int)],
+            [(name, place) for name, place in places.items() if isinstance(place, Template)],
+        )
+
+    def texts(self, cells: Sequence[str]) -> dict[str, str]:
+        """Give a row's texts by name; blank ones are left out."""
+        found = {name: text for name, place in self.alone if (text := cells[place].strip())}
+        if self.composed:
+            found |= self._composed(cells)
+        return found
+
+    def values(self, cells: Sequence[Any]) -> dict[str, Any]:
+        """Give a row's values by name as they are; what is absent or empty is left out."""
+        found = {name: value for name, place in self.alone if (value := cells[place]) not in (None, "")}
+        return found | self._composed(cells)
+
+    def _composed(self, cells: Sequence[Any]) -> dict[str, str]:
+        return {name: text for name, template in self.composed if (text := template.fill(cells))}
+
 
 _NAME_PARTS = {"first_name", "last_name"}
 _IGNORED = {squeezed(name) for name in RESULT_COLUMNS}
@@ -52,19 +195,6 @@ class Layout(Protocol):
         ...
 
 
-def _phone_places(columns: "Columns") -> tuple[int, ...]:
-    place = columns.places["phone_number"]
-    return (place,) if isinstance(place, int) else place.places
-
-
-def _fields(columns: "Columns") -> Places:
-    return Places.of({name: place for name, place in columns.places.items() if name != "phone_number"})
-
-
-def _headers(columns: "Columns") -> Places:
-    return Places.of(columns.headers)
-
-
 @frozen(kw_only=True)
 class Columns:
     """Where the fields stand in a row: at a place, or in a template of several."""
@@ -76,10 +206,6 @@ class Columns:
     layout: str = "by the names in the first row"
     marks: tuple[int, ...] = ()
     """Where it may be said that a row was suppressed before."""
-    phone_places: tuple[int, ...] = field(init=False, default=Factory(_phone_places, takes_self=True))
-    """Where the parts of the phone number stand."""
-    _fields: Places = field(init=False, repr=False, default=Factory(_fields, takes_self=True))
-    _headers: Places = field(init=False, repr=False, default=Factory(_headers, takes_self=True))
 
     @classmethod
     def of(cls, header: Sequence[str], wishes: Wishes | None = None, *, layout: str = "") -> "Columns":
@@ -116,6 +242,20 @@ class Columns:
             ),
             **({"layout": layout} if layout else {}),
         )
+
+    @cached_property
+    def phone_places(self) -> tuple[int, ...]:
+        """Where the parts of the phone number stand."""
+        place = self.places["phone_number"]
+        return (place,) if isinstance(place, int) else place.places
+
+    @cached_property
+    def _fields(self) -> Places:
+        return Places.of({name: place for name, place in self.places.items() if name != "phone_number"})
+
+    @cached_property
+    def _headers(self) -> Places:
+        return Places.of(self.headers)
 
     def texts(self, cells: Sequence[str]) -> dict[str, str]:
         """Give a row's texts by field, context headers and blank ones left out, without the phone number."""

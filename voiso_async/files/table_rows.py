@@ -1,10 +1,11 @@
 """What a file has beside the cells of its leads: other sheets, hidden rows and columns, cells without a name."""
 
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
 from attrs import Factory, define
 
-from voiso_async.files.names import listed
-
-__all__ = ["Shape"]
+from voiso_async.files.columns.aliases import listed
 
 MOST_ROWS_SHOWN = 5
 
@@ -69,3 +70,32 @@ class Shape:
 
 def _counted(rows: int) -> str:
     return f"{rows} {'row is' if rows == 1 else 'rows are'}"
+
+
+class TableRows(Iterator[tuple[int, Sequence[str]]], Protocol):
+    """The rows of a table, below its ``header``; ``row`` is the number of the one read last."""
+
+    row: int
+    shape: Shape
+
+    @property
+    def header(self) -> Sequence[str]:
+        """The first row that is not blank."""
+        ...
+
+    @property
+    def total(self) -> int | None:
+        """How many rows there are about, if the file says so."""
+        ...
+
+    def uncut(self) -> Iterator[tuple[int, Sequence[str]]]:
+        """Give the next rows with all their cells, also those to the right of the header."""
+        ...
+
+    def fitted(self, cells: Sequence[str]) -> Sequence[str]:
+        """Bring the row read last to the header's width, or say why that cannot be."""
+        ...
+
+    def detach(self) -> None:
+        """Let the stream go, so that it can be read again."""
+        ...

@@ -1,0 +1,197 @@
+"""The lines of a JSON Lines stream, one by one: strict, bounded, exact about where a fault stands."""
+
+import codecs
+import io
+from collections import deque
+from collections.abc import Iterator, Mapping
+from itertools import chain
+from typing import Any
+
+from voiso_async.convert import decode
+from voiso_async.errors import InputFileError, ResponseError
+from voiso_async.files.columns.mapping import Columns, Wishes, columns_named, find_column
+from voiso_async.files.lead_builder import SUPPRESSED, LeadMaker, says_suppressed
+from voiso_async.files.sniff import marked_encoding, start_of, text_of
+from voiso_async.files.table_rows import Shape
+from voiso_async.ingest.intake import FileRow, InvalidLead
+
+MOST_SHAPES = 256
+MOST_UNUSED = 100
+
+JSON_HEADER = ("json",)
+"""The header of JSON Lines: their only cell is the whole line."""
+LONGEST_LINE = 1024 * 1024
+"""Bytes in one line."""
+END_SIGN = b"\x1a"
+"""Ctrl-Z, which programs of old write at the end of a file."""
+
+
+class JsonRows(Iterator[tuple[int, Any, str]]):
+    """Read a JSON Lines stream: the number of each line, its value and its text; blank lines are passed over.
+
+    Every fault is an ``InputFileError``: a line that is no JSON is a fault of the file, not of a lead.
+    """
+
+    def __init__(self, stream: io.BufferedReader) -> None:
+        self.row: int = 0
+        self._stream = stream
+        self._ahead: deque[bytes] = deque()
+        start = start_of(stream)
+        mark = marked_encoding(start)
+        if mark is not None and not start.startswith(codecs.BOM_UTF8):
+            raise InputFileError(
+                f"it is {mark.upper()} text: save it as UTF-8, as JSON Lines are", reason="encoding"
+            )
+        if text_of(start).lstrip()[:1] == "[":
+            raise InputFileError(
+                "it is one JSON array: write one object a line, without brackets and commas between",
+                reason="not_json_lines",
+            )
+
+    def __next__(self) -> tuple[int, Any, str]:
+        ahead = self._ahead
+        while line := ahead.popleft() if ahead else self._stream.readline(LONGEST_LINE + 1):
+            self.row += 1
+            if len(line) > LONGEST_LINE:
+                raise self._fault(f"the line is longer than {LONGEST_LINE} bytes", "too_large")
+            line = line.removeprefix(codecs.BOM_UTF8) if self.row == 1 else line
+            line = line.strip()
+            if line.endswith(END_SIGN):
+                line = self._without_end_sign(line)
+            if line:
+                return self.row, self._decoded(line), line.decode()
+        raise StopIteration
+
+    def detach(self) -> None:
+        """Let the stream go, so that it can be read again."""
+
+    def _without_end_sign(self, line: bytes) -> bytes:
+        """Cut off the sign of the end of a file where the file ends; anywhere else it is a character."""
+        if following := self._stream.readline(LONGEST_LINE + 1):
+            self._ahead.append(following)
+            return line
+        return line.rstrip(END_SIGN).rstrip()
+
+    def _decoded(self, line: bytes) -> Any:
+        if b"\0" in line:
+            raise self._fault("it holds a NUL byte: the file is damaged, no text, or not UTF-8", "nul")
+        try:
+            return decode(line)
+        except ResponseError:
+            pass
+        try:
+            line.decode()
+        except UnicodeDecodeError:
+            pass
+        else:
+            raise self._fault("the line is no JSON", "not_json")
+        raise self._fault("it holds bytes that are not UTF-8: save it as UTF-8, as JSON Lines are", "encoding")
+
+    def _fault(self, what: str, reason: str) -> InputFileError:
+        return InputFileError(f"row {self.row}: {what}", row=self.row, reason=reason)
+
+
+class Objects:
+    """The leads of JSON Lines: an object a line by its keys, or a bare phone number."""
+
+    header: tuple[str, ...] = JSON_HEADER
+    titles: int = 0
+    total: int | None = None
+
+    def __init__(self, stream: io.BufferedReader, wishes: Wishes, maker: LeadMaker) -> None:
+        self._rows = JsonRows(stream)
+        self.shape: Shape = Shape()
+        self._wishes = wishes
+        self._maker = maker
+        self._shapes: dict[tuple[str, ...], Columns] = {}
+        self._named = [name for name in (wishes.key_column, wishes.campaign_column) if name is not None]
+        self._named += columns_named(wishes.mapping)
+        self._bare = _bare(wishes.campaign_column)
+        self._absent = dict.fromkeys(range(len(self._named)))  # no key of an object is a number
+        self.layout: KeyLayout = KeyLayout()
+        first = next(self._rows, None)
+        if first is None:
+            raise InputFileError("it is empty: there is nothing to send", reason="empty")
+        self._look(first[0], first[1], is_first=True)
+        self._lines = chain([first], self._rows)
+
+    @property
+    def row(self) -> int:
+        """The number of the line read last."""
+        return self._rows.row
+
+    def skip(self) -> bool:
+        """Read one line and make nothing of it; false at the end."""
+        for row, value, _ in self._lines:
+            self._look(row, value)
+            return True
+        return False
+
+    def __iter__(self) -> Iterator[FileRow]:
+        for row, value, line in self._lines:
+            yield self._lead(row, value, line)
+
+    def detach(self) -> None:
+        """Let the stream go, so that it can be read again."""
+        self._rows.detach()
+
+    def _lead(self, row: int, value: Any, line: str) -> FileRow:
+        columns = self._look(row, value)
+        if isinstance(value, dict) and columns is not None:
+            return self._maker.of_values(columns, row, value | self._absent, line)
+        if isinstance(value, dict) and says_suppressed(value.values()):
+            fault = SUPPRESSED
+        elif isinstance(value, dict):
+            fault = InvalidLead(field="phone_number", reason="empty", detail="there is no phone number")
+        elif value is None or isinstance(value, bool | list):
+            fault = InvalidLead(field="lead", reason="wrong_type", detail="write an object, or a phone number")
+        else:
+            return self._maker.of_values(self._bare, row, {"phone_number": value} | self._absent, line)
+        return FileRow(lead=fault, row=row, cells=(line,))
+
+    def _look(self, row: int, value: Any, *, is_first: bool = False) -> Columns | None:
+        """Find out what the keys of an object mean; later ones may lack the phone number, the first may not."""
+        if not isinstance(value, dict):
+            return None
+        keys = tuple(value)
+        if keys in self._shapes:
+            return self._shapes[keys]
+        missing = [] if is_first else [name for name in self._named if find_column(keys, name) is None]
+        try:
+            columns = Columns.of((*keys, *dict.fromkeys(missing)), self._wishes)
+        except InputFileError as fault:
+            found = fault
+        else:
+            if len(self._shapes) < MOST_SHAPES:
+                self._shapes[keys] = columns
+            self.layout.learn(columns)
+            return columns
+        if found.reason == "no_phone_column" and not is_first:
+            return None
+        raise InputFileError(f"row {row}: {found.message}", row=row, column=found.column, reason=found.reason)
+
+
+class KeyLayout:
+    """What the keys of JSON objects mean, as far as they have been read."""
+
+    def __init__(self) -> None:
+        self.recognised: Mapping[str, str] = {}
+        self.unused: tuple[str, ...] = ()
+
+    @property
+    def layout(self) -> str:
+        """How the columns were found."""
+        return "by the keys of each JSON object"
+
+    def learn(self, columns: Columns) -> None:
+        """Add what another kind of object has."""
+        self.recognised = {**columns.recognised, **self.recognised}
+        new = [name for name in columns.unused if name not in self.unused and name != "context_headers"]
+        self.unused = (*self.unused, *new)[:MOST_UNUSED]
+
+
+def _bare(campaign_column: str | None) -> Columns:
+    """Give the columns of a line that is a phone number, which cannot say its campaign."""
+    if campaign_column is None:
+        return Columns.of(("phone_number",))
+    return Columns.of(("phone_number", campaign_column), Wishes(campaign_column=campaign_column))
