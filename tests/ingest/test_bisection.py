@@ -1,4 +1,4 @@
-"""The search for poisoned rows, as a pure division."""
+"""The search for the rows that a batch was refused for, as a pure function."""
 
 from typing import Any
 
@@ -82,7 +82,7 @@ def test_another_text_or_an_accepted_part_clears_the_call() -> None:
 
 @given(st.integers(2, 200), st.sets(st.integers(0, 199), min_size=1, max_size=4), st.integers(1, 5))
 def test_the_search_finds_exactly_the_poisoned_rows(count: int, poisoned: set[int], calls: int) -> None:
-    """With posts enough, every poisoned row stands alone and every other is in an accepted part."""
+    """With enough POSTs every poisoned row ends alone, and every other row in an accepted part."""
     poisoned = {index % count for index in poisoned}
     bisection = BatchBisection(rows(count, calls), NO, 10_000)
     refused, accepted = set(), set()

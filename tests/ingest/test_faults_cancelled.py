@@ -1,4 +1,4 @@
-"""Cancelled at every suspension point, in every way: it comes through, nothing is left, reports balance."""
+"""Cancels at every suspension point, in every way: the cancellation is raised, no task is left."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -100,7 +100,7 @@ def test_a_caller_may_be_cancelled_at_every_point(begin: Begin, way: Way) -> Non
 
 
 async def lane_cut(at: int) -> int:
-    """Cancel the lane's own task at one of its points: every call is told, and the campaign is free again."""
+    """Cancel the lane's own task at one of its points: every call gets a report, the campaign is free again."""
     played = server()
     batcher = engine(played, max_rows=MAX_ROWS)
     counts: list[Counted[None]] = []
@@ -146,7 +146,7 @@ LOST = ConnectionLostError("lost", request="GET /campaigns", proof="in_doubt", r
 @pytest.mark.row(109, 110, 111)
 @every_way
 def test_a_read_may_be_cancelled_at_every_point(way: Way) -> None:
-    """While it is sent, while it waits to be repeated, and while the server wants quiet."""
+    """During the request, during the wait for its repetition, and while the server asked for a pause."""
 
     async def reading(at: int | None) -> int:
         it = bench(0.5, LOST, status(503, retry_after="3"), status(200), retry=RetryPolicy(deadline=1e6))
@@ -195,7 +195,7 @@ async def _of(call: Any) -> Any:
 
 
 async def _harmless(way: Way, call: Any, at: int) -> None:
-    """Points may be fewer than counted: connections are there already, an answer came sooner."""
+    """There may be fewer points than counted: connections are open already, or an answer came sooner."""
     try:
         await way(_of(call), at)
     except VoisoError as error:

@@ -1,4 +1,4 @@
-"""Rows of the catalogue that take minutes or many callers: on a virtual clock."""
+"""Rows of the catalogue that need minutes or many callers, on a virtual clock."""
 
 import asyncio
 import itertools
@@ -32,7 +32,7 @@ async def add(batcher: LeadBatcher, leads: Any, campaign: int = 3, **options: An
 
 
 def gaps(server: FakeCampaigns) -> list[float]:
-    """Seconds from the end of each POST to the beginning of the next."""
+    """Seconds from the end of each POST to the start of the next."""
     return [round(after.began - before.ended, 3) for before, after in itertools.pairwise(server.history)]
 
 
@@ -102,7 +102,7 @@ async def test_two_hundred_calls_share_every_batch_and_none_starves() -> None:
 async def test_a_hook_that_blocks_for_seconds_changes_nothing_in_the_pace(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """It holds up the loop, which nobody can help; the cooldown is counted by the clock all the same."""
+    """It blocks the loop, which the engine cannot prevent; the cooldown still counts by the clock."""
     loop: Any = asyncio.get_running_loop()
 
     def blocking(event: Event) -> None:

@@ -1,8 +1,8 @@
-"""Every short history of a batch, tried out: what the engine says of a lead is what a simple model knows of it.
+"""Every short history of a batch: the engine's outcome of each lead agrees with a simple model.
 
 The model has four leads: one that is new, one that was there before, one that the server rejects, and one that
-somebody else adds between two attempts. Each attempt is applied to the first so many of them, or not at all, and
-ends in one of eight ways; the engine sees only how it ended.
+another client adds between two attempts. The server applies some first leads of each attempt, or none, and ends it
+in one of eight ways; the engine sees only the end.
 """
 
 import asyncio
@@ -45,7 +45,7 @@ STEPS = [
 
 
 def fault_of(step: Step) -> Any:
-    """The fault that plays a step."""
+    """The fault for a step."""
 
     def partly(server: FakeCampaigns, post: Post) -> Response:
         server.answer(post, step.applied)
@@ -62,7 +62,7 @@ def fault_of(step: Step) -> Any:
 
 
 def with_rival(fault: Any) -> Any:
-    """Somebody else adds the contested number just before this attempt."""
+    """Another client adds the contested number just before this attempt."""
 
     def rival(server: FakeCampaigns, post: Post) -> Any:
         server.members[3].add(CONTESTED)
@@ -84,7 +84,7 @@ async def run(steps: tuple[Step, ...], rival_at: int | None, policy: dict[str, A
 
 
 def judge(report: IngestReport, server: FakeCampaigns, steps: tuple[Step, ...]) -> None:
-    """The three sentences of truth, each read from the server's own history."""
+    """What must be true of each outcome, by the server's own history."""
     assert report.balanced
     created_by_us = {phone for post in server.history for phone in post.applied}
     for outcome in report.outcomes:
@@ -125,7 +125,7 @@ PAIRS = list(itertools.product(STEPS, repeat=2))
 @pytest.mark.row(16, 28, 32, 52, 81, 95, 96)
 @pytest.mark.parametrize("policy", POLICIES, ids=str)
 def test_no_history_of_two_attempts_leads_to_a_false_word(policy: dict[str, Any]) -> None:
-    """With and without somebody else who writes before the first, the second or the third attempt."""
+    """With and without another client that writes before the first, the second or the third attempt."""
     tried = 0
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         for steps, rival_at in itertools.product(PAIRS, (None, 0, 1, 2)):

@@ -1,4 +1,4 @@
-"""No connection, for whatever reason: the report says NOT_SENT, and nothing is doubted."""
+"""No connection, for whatever reason: the report says NOT_SENT, and no row is in doubt."""
 
 import asyncio
 import os
@@ -28,7 +28,7 @@ BRIEF = 0.3
 
 @frozen(kw_only=True)
 class Place:
-    """Where a client is pointed to, and what it is given for the way."""
+    """The address that a client gets, and its options for the connection."""
 
     url: str
     session: aiohttp.ClientSession | None = None
@@ -131,7 +131,7 @@ WAYS = [
 async def test_leads_that_find_no_way_are_not_sent(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, leading: Leading, kind: type[TransportError], reason: str
 ) -> None:
-    """What would fail again stops at once; the rest is tried until ``unsent_for`` is over, and never doubted."""
+    """A permanent failure stops at once; others are repeated for ``unsent_for``, and are never in doubt."""
     monkeypatch.setattr("voiso_async.client.LEAD_TIMEOUT", Timeout(total=5.0, connect=BRIEF, read=5.0))
     lane = LanePolicy(unsent_for=0.0, post_timeout=2.0)
     async with (
@@ -150,7 +150,7 @@ async def test_leads_that_find_no_way_are_not_sent(
 
 @pytest.mark.row(5)
 async def test_a_connection_that_was_had_and_lost_is_in_doubt_whatever_the_library_calls_it() -> None:
-    """The same exception as for a connection that never came about: only the record tells them apart."""
+    """The exception is the same as for a connection that failed to open: only the record tells them apart."""
     transport = Transport()
     async with RawServer(CLOSE_AFTER_HEAD) as server:
         lost = await failure(transport, server.url, LEADS, QUICK)
@@ -208,7 +208,7 @@ async def test_behind_a_dead_address_the_next_one_serves_leads() -> None:
 
 @pytest.mark.row(11)
 async def test_waiting_for_a_connection_of_ones_own_pool_is_no_failure() -> None:
-    """It took longer than a lane tries to leave, and the batch was sent all the same; only a deadline ends it."""
+    """The wait was longer than ``unsent_for``, and still the batch was sent; only a deadline ends it."""
     released = asyncio.Event()
 
     async def hold(wire: Wire) -> None:
@@ -221,7 +221,7 @@ async def test_waiting_for_a_connection_of_ones_own_pool_is_no_failure() -> None
         VoisoClient(KEY, base_url=server.url, session=session, lane=LanePolicy(unsent_for=0.0)) as voiso,
     ):
         holding = asyncio.create_task(_held(session, server.url))
-        while not server.requests:  # noqa: ASYNC110 - the server tells when the only connection is taken
+        while not server.requests:  # noqa: ASYNC110 - the server has no event for it
             await asyncio.sleep(0.001)
         with pytest.raises(DeadlineExceededError):
             await voiso.leads.add(4, phones(5), timeout=0.2)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 EXAMPLES = 40
 BRIEF = 0.5
 SLOW = {"no_read", "stall", "late", "wait", "drip", "continues"}
-"""What outlasts a brief patience; all else is given time, however busy the machine is."""
+"""Faults that outlast a short timeout; the others get time, however busy the machine is."""
 
 CREATED = {"created": 7}
 CONFIRMED = {"confirmed": 7}
@@ -78,7 +78,7 @@ async def test_after_any_verb_the_leads_are_there_and_the_report_is_true(verb: s
 
 @pytest.mark.row(41)
 async def test_a_413_that_is_followed_by_a_reset_is_a_refusal_or_a_doubt() -> None:
-    """Whether the answer is still read before the reset is a race; both ends are true."""
+    """It is a race whether the answer is read before the reset; both results are correct."""
     async with on_stage("early_413_reset") as stage:
         stage.patience = LIMIT_SECONDS
         report = await (await stage.client()).leads.add(3, phones(7))
@@ -87,7 +87,7 @@ async def test_a_413_that_is_followed_by_a_reset_is_a_refusal_or_a_doubt() -> No
 
 WHOLE = st.sampled_from(["all", "all", "none", "3"])
 REFUSING = ("envelope", "status 429")
-"""A plain no: a server that had done the work all the same would lie, and nobody could find it out."""
+"""A plain refusal: a server that did the work all the same would lie, which no client can find out."""
 SAID = [verb.split(" then ")[1] for verb, _ in EACH if " then " in verb]
 ENDING = st.sampled_from([ending for ending in SAID if not ending.startswith(REFUSING)])
 REFUSAL = st.sampled_from([ending for ending in SAID if ending.startswith(REFUSING)])
@@ -113,7 +113,7 @@ SCRIPTS = st.builds(
 
 
 async def kept_if_it_fails(script: Script) -> None:
-    """Write a failing schedule down: the last one that is tried is the smallest, and replayed from then on."""
+    """Write a failing schedule to a file: Hypothesis tries the smallest last; later runs replay it."""
     try:
         await script.play()
     except BaseException:

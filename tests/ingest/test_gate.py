@@ -1,4 +1,4 @@
-"""The gate: one flag and one number for everything in this process."""
+"""The gate of a campaign: one POST at a time and one pace for the whole process."""
 
 import asyncio
 import gc
@@ -133,7 +133,7 @@ def test_two_runs_after_each_other_keep_the_cooldown() -> None:
 
 
 def test_a_holder_whose_loop_is_gone_does_not_keep_the_gate() -> None:
-    """Nobody knows when its POST ended, so the cooldown counts from the discovery."""
+    """The end of its POST is unknown, so the cooldown counts from the discovery."""
     loop = asyncio.new_event_loop()
     kept = loop.run_until_complete(LocalGate(ORIGIN, 0.1).acquire(3))
     loop.close()
@@ -149,7 +149,7 @@ def test_a_holder_whose_loop_is_gone_does_not_keep_the_gate() -> None:
 
 @pytest.fixture
 def loops() -> Iterator[tuple[asyncio.AbstractEventLoop, asyncio.AbstractEventLoop]]:
-    """Two loops that a test runs in slices: one rests while the other runs."""
+    """Two loops that a test runs in turns: one stands still while the other runs."""
     pair = asyncio.new_event_loop(), asyncio.new_event_loop()
     yield pair
     for loop in pair:
@@ -160,7 +160,7 @@ Loops = tuple[asyncio.AbstractEventLoop, asyncio.AbstractEventLoop]
 
 
 async def begins(local: LocalGate) -> float:
-    """Open the gate and give it back; say when it opened."""
+    """Acquire the gate and release it; return when it opened."""
     turn = await local.acquire(3)
     began = time.monotonic()
     await turn.release([], 0.0)
@@ -216,7 +216,7 @@ def test_a_gate_that_waits_for_a_resting_loop_says_so_once(loops: Loops, caplog:
 
 
 def test_a_waiter_whose_loop_rests_is_passed_over_and_keeps_its_place(loops: Loops) -> None:
-    """Nothing of it is in flight; when its loop goes on it still gets its turn."""
+    """None of its POSTs is in flight; when its loop goes on it still gets the gate."""
     resting, running = loops
     moments = iter([0.0] * 4)
     local = LocalGate(ORIGIN, 0.1, lambda: next(moments))
@@ -242,7 +242,7 @@ def test_a_waiter_whose_loop_rests_is_passed_over_and_keeps_its_place(loops: Loo
 
 
 def test_a_waiter_behind_a_turn_of_its_own_resting_loop_is_woken(loops: Loops) -> None:
-    """It waits for a holder whose loop rests as its own does; another loop asks in between."""
+    """It waits for a holder whose loop stands still like its own; another loop asks in between."""
     resting, running = loops
     local = LocalGate(ORIGIN, 0.05)
 
@@ -263,7 +263,7 @@ def test_a_waiter_behind_a_turn_of_its_own_resting_loop_is_woken(loops: Loops) -
 
 
 def test_a_server_is_left_alone_for_the_settle_time_after_a_loop_was_closed() -> None:
-    """It may be at work on a POST that nobody waits for."""
+    """It may still have a POST in flight that no caller waits for."""
     loop = asyncio.new_event_loop()
     kept = loop.run_until_complete(LocalGate(ORIGIN, 0.01).acquire(3))
     loop.close()
@@ -293,7 +293,7 @@ def test_a_loop_that_was_dropped_and_never_closed_does_not_keep_the_gate_for_eve
 
 
 def test_a_turn_whose_loop_was_closed_does_not_open_the_gate_of_another() -> None:
-    """An outbox may write it down later, in its own thread; by now somebody else's POST is in flight."""
+    """An outbox may release it later, in its own thread, when another POST is in flight."""
     local = LocalGate(ORIGIN, 0.05)
     loop = asyncio.new_event_loop()
     lost = loop.run_until_complete(local.acquire(3))

@@ -1,4 +1,4 @@
-"""A whole batch is refused because of some of its rows: they are found, and the others go."""
+"""A whole batch is refused because of some of its rows: the search finds them, and the others are sent."""
 
 import asyncio
 from typing import Any
@@ -46,7 +46,7 @@ async def test_the_poisoned_row_stands_alone_in_the_end(stage: Stage, name_index
 
 @pytest.mark.parametrize("stored", [0, 3, True])
 async def test_a_refused_call_that_stored_leads_all_the_same_is_found_out(stage: Stage, stored: Any) -> None:
-    """Its leads are duplicates when they go again: there because of us, or before. Others were created now."""
+    """Its leads are duplicates in the repeat: added by us, or before. The others are created now."""
     stage.fail(Status(422, {"errors": {"name": ["is not allowed"]}}, apply=stored))
     report = await (await stage.client()).leads.add(3, phones(8))
     confirmed = 8 if stored is True else stored
@@ -86,7 +86,7 @@ async def test_parts_refused_alike_mean_that_the_call_is_at_fault(
 
 
 async def test_without_extra_posts_a_refused_batch_is_refused_as_it_is(stage: Stage) -> None:
-    """No POST may be spent on the search: it must end, and end at once."""
+    """With no POST allowed for the search it must end at once."""
     stage.sandbox.rules = Rules(cooldown=COOLDOWN, poison=bad_name, name_index=False)
     voiso = await stage.client(max_extra_posts=0)
     report = await voiso.leads.add(3, poisoned(4, 2))
@@ -107,7 +107,7 @@ async def test_a_search_whose_last_post_is_fatal_ends(stage: Stage, last: Status
 
 @pytest.mark.parametrize("hiccup", [Busy(2), Status(500)], ids=repr)
 async def test_the_last_extra_post_is_judged_by_its_own_answer(stage: Stage, hiccup: Any) -> None:
-    """Busy or a lost answer is not yet the verdict on the part that it met."""
+    """A busy server or a lost answer decides nothing about the part that was sent."""
     stage.fail(Status(422, {"errors": {"name": ["no"]}}), hiccup)
     voiso = await stage.client(max_extra_posts=1)
     report = await voiso.leads.add(3, phones(8))

@@ -1,4 +1,4 @@
-"""The campaign is busy, or the body too large: waited out or cut, and no lead is lost."""
+"""The campaign is busy, or the body too large: the engine waits or cuts the batch, and loses no lead."""
 
 import itertools
 from typing import Any

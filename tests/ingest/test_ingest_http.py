@@ -1,4 +1,4 @@
-"""Leads over real HTTP when all goes well: full batches, one at a time, in pace, whoever hands them over."""
+"""Leads over real HTTP without faults: full batches, one at a time, at the pace, from any number of callers."""
 
 import asyncio
 import threading
@@ -103,7 +103,7 @@ async def test_a_thousand_tasks_with_one_lead_each_leave_in_at_most_two_posts(st
 async def test_a_single_lead_rides_the_next_batch_of_a_big_import(stage: Stage) -> None:
     voiso = await stage.client()
     big = asyncio.ensure_future(voiso.leads.add(3, phones(10_000))._whole())
-    while len(stage.histories.attempts) < 5:  # noqa: ASYNC110 - half-way is when the server says so
+    while len(stage.histories.attempts) < 5:  # noqa: ASYNC110 - the server has no event for it
         await asyncio.sleep(0.005)
     sent = len(stage.histories.attempts)
     single = await voiso.leads.add(3, ["447700900123"])
@@ -184,7 +184,7 @@ async def test_campaigns_go_side_by_side(stage: Stage) -> None:
 
 
 async def test_a_slow_server_is_not_hurried(stage: Stage) -> None:
-    """The cooldown counts from the end of a call, not from its beginning."""
+    """The cooldown counts from the end of a POST, not from its start."""
     stage.sandbox.rules = Rules(cooldown=COOLDOWN, server_time=0.15)
     voiso = await stage.client(max_rows=10)
     report = await voiso.leads.add(3, phones(30))

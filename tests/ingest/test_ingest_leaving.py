@@ -1,4 +1,4 @@
-"""Callers who leave and clients that close in the middle, over real HTTP: nothing is lost, the pace is kept."""
+"""Callers who leave and clients that close in the middle, over real HTTP: no lead is lost, the pace is kept."""
 
 import asyncio
 import random
@@ -69,7 +69,7 @@ async def task_group(call: Ingestion, moment: float) -> None:
 
 
 async def streaming(call: Ingestion, moment: float) -> None:
-    """A consumer that is cancelled between two outcomes, where nobody can tell, or while it waits for one."""
+    """A consumer that is cancelled somewhere: between two outcomes or while it waits for one."""
     with pytest.raises(TimeoutError):
         await _read(call, moment, 0.0)
 
@@ -105,7 +105,7 @@ WAYS: list[Callable[[Ingestion, float], Awaitable[None]]] = [
 async def test_leaving_at_any_moment_loses_nothing_and_keeps_the_pace(
     stage: Stage, way: Callable[[Ingestion, float], Awaitable[None]]
 ) -> None:
-    """The cancellation comes through as itself, the report balances, the next call goes on in pace."""
+    """The cancellation is raised unchanged, the report balances, and the next call keeps the pace."""
     stage.sandbox.rules = Rules(cooldown=COOLDOWN, server_time=SERVER_TIME)
     voiso = await stage.client(max_rows=20)
     chance = random.Random(way.__name__)
@@ -172,7 +172,7 @@ async def closed_while(stage: Stage, grace: float, leads: int = 50) -> tuple[Ing
     voiso = await stage.client(max_rows=10)
     call = voiso.leads.add(3, phones(leads))
     task = asyncio.create_task(_whole(call))
-    while not stage.histories.posts:  # noqa: ASYNC110 - the server tells when the call is with it
+    while not stage.histories.posts:  # noqa: ASYNC110 - the server has no event for it
         await asyncio.sleep(0.001)
     await voiso.aclose(grace)
     await asyncio.wait([task])
@@ -205,11 +205,11 @@ async def test_closing_without_grace_leaves_the_batch_in_flight_unknown(stage: S
 
 
 async def test_after_closing_another_client_keeps_the_pace(stage: Stage) -> None:
-    """The gate belongs to the process: a POST that was cut off holds it for the settle time."""
+    """The gate belongs to the process: a POST that was cut off holds it for the doubt backoff."""
     stage.fail(Stall())
     first = await stage.client(doubt_backoff=0.2)
     task = asyncio.create_task(_whole(first.leads.add(3, phones(5))))
-    while not stage.histories.posts:  # noqa: ASYNC110 - the server tells when the call is with it
+    while not stage.histories.posts:  # noqa: ASYNC110 - the server has no event for it
         await asyncio.sleep(0.001)
     await first.aclose(grace=0)
     await asyncio.wait([task])

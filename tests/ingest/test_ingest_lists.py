@@ -50,7 +50,7 @@ async def test_either_reading_of_the_contract_is_served(stage: Stage, rules: dic
 
 @pytest.mark.row(81)
 async def test_rows_that_an_answer_omits_ride_once_more(stage: Stage) -> None:
-    """Listed as duplicate then: in the campaign, by whom nobody can tell."""
+    """The repeat lists it as a duplicate: it is in the campaign, but it is unknown who added it."""
     stage.fail(Json({"leads_import": {"created": phones(7), "rejected": [], "duplicates": []}}, apply=True))
     voiso = await stage.client()
     report = await voiso.leads.add(3, phones(10))
@@ -81,7 +81,7 @@ async def test_an_empty_errors_field_takes_no_word_away(stage: Stage, status: in
 
 
 async def test_rows_that_a_partial_success_does_not_list_are_in_doubt(stage: Stage) -> None:
-    """They ride once more; whoever is there by then has come with one of the two, or before."""
+    """They are sent again; a duplicate was added by one of the two POSTs, or before."""
     partial = {"leads_import": {"created": phones(2)}, "errors": {"base": ["the rest is still to come"]}}
     stage.fail(Json(partial, status=207, apply=3))
     report = await (await stage.client()).leads.add(3, phones(4))

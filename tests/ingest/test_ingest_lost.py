@@ -1,4 +1,4 @@
-"""The answer to a lead call is lost or cannot be trusted: sent again, and told what is certain, no more."""
+"""The answer to a lead call is lost or cannot be trusted: the leads are sent again, and the report is certain."""
 
 import asyncio
 import time
@@ -40,7 +40,7 @@ stage = http_stage.stage
 
 MEBIBYTE = 1024 * 1024
 LATE = 0.2
-"""A settle time in which the sandbox surely notices that its client has gone."""
+"""A backoff in which the sandbox surely notices that its client has gone."""
 IMPATIENT = 0.25
 
 
@@ -79,7 +79,7 @@ NOTHING_DONE = [
 @pytest.mark.row(15, 50, 54, 55, 58, 60, 67, 68, 72, 73, 74, 75, 76, 77, 79)
 @pytest.mark.parametrize("fault", NOTHING_DONE, ids=lambda fault: repr(fault)[:60])
 async def test_after_an_answer_without_proof_the_same_bytes_go_again(stage: Stage, fault: Any) -> None:
-    """The server had done nothing, which nobody could know: sent again, and created."""
+    """The server had done nothing, which the client could not know: the leads are sent again, and created."""
     stage.fail(fault)
     voiso = await stage.client()
     report = await voiso.leads.add(3, phones(10))
@@ -144,7 +144,7 @@ async def test_a_batch_applied_in_part_is_told_apart(stage: Stage, fault: Any) -
     ids=repr,
 )
 async def test_an_attempt_ends_in_time(stage: Stage, fault: Any, outcome: Outcome) -> None:
-    """Also when every read brings a byte: the limit is on the whole attempt."""
+    """Also when each read brings a byte: the limit is on the whole attempt."""
     stage.patience = IMPATIENT
     stage.fail(fault)
     voiso = await stage.client(doubt_backoff=LATE)

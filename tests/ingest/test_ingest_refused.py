@@ -1,4 +1,4 @@
-"""A lead call is refused as a whole, redirected, or never leaves: nothing was applied, and the report says so."""
+"""A lead call is refused as a whole, redirected, or not sent: nothing was applied, and the report says so."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -38,7 +38,7 @@ async def test_a_closed_port_leaves_the_leads_not_sent(stage: Stage) -> None:
 
 
 async def test_a_server_that_comes_up_in_time_takes_the_leads(stage: Stage) -> None:
-    """Nothing was sent, so nothing is doubted."""
+    """Nothing was sent, so no row is in doubt."""
     await stage.sandbox.aclose()
     voiso = await stage.client()
     call = asyncio.ensure_future(voiso.leads.add(3, phones(10))._whole())
@@ -126,7 +126,7 @@ async def test_a_lost_answer_and_then_a_refusal_leave_unknown(stage: Stage) -> N
 
 
 class Silent:
-    """A second server: whoever comes to it is counted and never answered."""
+    """A second server: it counts connections and never answers."""
 
     def __init__(self) -> None:
         self.connections = 0

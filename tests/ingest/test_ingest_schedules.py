@@ -64,7 +64,7 @@ FAULTS: st.SearchStrategy[Any] = st.one_of(
 
 @frozen(kw_only=True)
 class Caller:
-    """Hands over so many leads or updates after a while, and perhaps leaves before they are through."""
+    """Hands over a number of leads or updates after a while, and may leave before they are done."""
 
     update: bool
     leads: int

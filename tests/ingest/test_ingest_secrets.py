@@ -31,7 +31,7 @@ stage = http_stage.stage
 PHONE, NAME, HEADER = "447700900913", "Canarina Vogelsang", "canary-header-value"
 CANARIES = (KEY, PHONE, NAME, HEADER)
 ECHO = f"the lead {PHONE} of {NAME} with Bearer {KEY}"
-"""What a careless server might put into its error text: a number and a key must not come through it."""
+"""An error text of a careless server: its phone number and key must not come out."""
 
 FAULTS: list[Any] = [
     None,
@@ -65,7 +65,7 @@ def leads() -> list[Any]:
 
 
 async def everything_told(stage: Stage, events: list[Event]) -> list[str]:
-    """Every text that one call gives away on its way: errors with the locals of their frames, reprs, states."""
+    """Every text of one call: errors with the locals of their frames, reprs, states."""
     voiso = await stage.client(on_event=events.append, doubt_backoff=0.1, doubt_attempts=1, busy_for=0.1)
     call = voiso.leads.add(3, leads())
     texts = [repr(voiso), repr(call)]
@@ -99,7 +99,7 @@ async def test_no_text_gives_a_canary_away(stage: Stage, caplog: pytest.LogCaptu
 
 
 async def test_the_canaries_do_arrive_where_they_belong(stage: Stage) -> None:
-    """Else the tests above would prove nothing."""
+    """Otherwise the tests above would prove nothing."""
     voiso = await stage.client()
     report = await voiso.leads.add(3, leads())
     assert NAME == stage.sandbox.campaigns[3].leads[PHONE]["name"]

@@ -1,4 +1,4 @@
-"""The heart: calls, turns, attempts and outcomes on a virtual clock, checked by three histories."""
+"""The lane: calls, turns, attempts and outcomes on a virtual clock, checked by three histories."""
 
 import asyncio
 import itertools
@@ -90,14 +90,14 @@ async def test_gap_is_the_cooldown_exactly() -> None:
 
 @pytest.mark.parametrize(("leads", "told"), [(2999, False), (3000, True)])
 async def test_a_share_of_the_ceiling_is_told_from_three_full_batches_on(leads: int, *, told: bool) -> None:
-    """Of rows that the server has answered: those refused here had no part in the pace."""
+    """Only rows that the server answered count: invalid ones had no part in the pace."""
     batcher = engine(FakeCampaigns(seconds=0.5))
     report = await add(batcher, [*phones(leads), *["none"] * 1000])
     assert told is (report.ceiling_share is not None) is (batcher.statuses()[0].ceiling_share is not None)
 
 
 async def test_calls_that_share_a_campaign_each_have_less_of_the_ceiling() -> None:
-    """A call's share is the time that it would have taken alone, by the time that it took."""
+    """A call's share is the time that it would have taken alone, divided by the time that it took."""
     batcher = engine(FakeCampaigns(seconds=0.5))
     reports = await asyncio.gather(add(batcher, phones(5000)), add(batcher, phones(5000, 10_000)))
     assert [pytest.approx(0.5, abs=0.05)] * 2 == [report.ceiling_share for report in reports]
@@ -319,7 +319,7 @@ async def test_policy_report_never_sends_twice() -> None:
 
 
 async def test_doubt_belongs_to_the_phone_for_the_life_of_the_client() -> None:
-    """A later call cannot call its lead a plain duplicate: it may have been ours."""
+    """A later call cannot report its lead as a plain duplicate: it may have been ours."""
     server = FakeCampaigns(script=[lost(None)])
     batcher = engine(server, on_doubt="report")
     first = await add(batcher, phones(1))
@@ -559,7 +559,7 @@ def odd(lead: dict[str, Any]) -> str | None:
 
 
 async def test_a_search_that_costs_too_much_ends() -> None:
-    """What could not be isolated is REJECTED; parts that were taken show that the cause is in the rows."""
+    """Rows that could not be isolated are REJECTED; accepted parts show that the cause is in the rows."""
     server = FakeCampaigns(poison=lambda lead: odd(lead) if lead["phone_number"] < phones(1, 100)[0] else None)
     batcher = engine(server, max_extra_posts=12, cooldown=0)
     await add(batcher, phones(2, 1000)[:1])
@@ -582,7 +582,7 @@ async def test_a_search_in_which_nothing_was_ever_taken_stops_its_call() -> None
 
 
 def secretly(apply: int | None) -> Fault:
-    """A refusal that breaks its promise: the first leads are stored."""
+    """A refusal that stores the first leads all the same."""
 
     def fault(server: FakeCampaigns, post: Post) -> Response:
         poison, server.poison = server.poison, None
@@ -791,11 +791,11 @@ REFUSING = {
     "422": status(422, {"errors": {"name": ["is bad"]}}),
     "unsent": unsent,
 }
-"""How an attempt can end that provably has done nothing, and after which its rows wait to go again."""
+"""The ends of an attempt that provably did nothing; afterwards its rows wait to be sent again."""
 
 
 async def leave_after(server: FakeCampaigns, way: str, moment: float, count: int = 5) -> tuple[Told, Ingestion]:
-    """Leave a call at some moment, while another keeps the lane at work; then wait until all is over."""
+    """Cancel a call at some moment, while another keeps the lane busy; then wait for the end of both."""
     batcher = engine(server)
     late = moment - asyncio.get_running_loop().time()
     gone = Ingestion(batcher, ADD, 3, phones(count), timeout=late if way == "deadline" else None)
@@ -824,9 +824,9 @@ WAYS = ["cancelled", "deadline", "closed"]
 async def test_rows_that_wait_to_go_again_are_not_sent_once_their_caller_has_left(
     refusing: Fault, way: str, moment: float
 ) -> None:
-    """And they never go: neither in the repeat, nor in a part of a batch that was too large or refused."""
+    """And they are never sent: neither in the repeat, nor in a part of a batch that was too large or refused."""
     server = FakeCampaigns(script=[refusing])
-    moment = 0.55 if refusing is unsent else moment  # it goes again at once
+    moment = 0.55 if refusing is unsent else moment  # it is sent again at once
     told, gone = await leave_after(server, way, moment)
     assert {"not_sent": 5} == counts(told.report) == counts(gone.report)
     assert gone._submission is not None
@@ -849,7 +849,7 @@ async def test_rows_that_an_answer_left_out_are_unknown_once_their_caller_has_le
 
 @pytest.mark.parametrize("refusing", REFUSING.values(), ids=REFUSING)
 async def test_a_post_in_flight_that_is_refused_settles_the_rows_of_who_left(refusing: Fault) -> None:
-    """Not when the lane comes to them again, which may be a minute later."""
+    """Not when the lane reaches them again, which may be a minute later."""
     server = FakeCampaigns(script=[refusing])
     batcher = engine(server)
     gone = Ingestion(batcher, ADD, 3, phones(5))
@@ -1043,7 +1043,7 @@ LATER_UNSENT, LATER_BUSY = [unsent] * 99, [busy()] * 99
 async def test_what_an_error_proves_is_what_its_report_says(
     later: list[Fault], kind: type[VoisoError], proof: str, *, doubt: bool
 ) -> None:
-    """A refusal now does not take back that an earlier answer was lost."""
+    """A refusal does not change that an earlier answer was lost."""
     server = FakeCampaigns(script=[*DOUBTED, *later] if doubt else [*later])
     with pytest.raises(kind) as caught:
         await add(engine(server), phones(2))
@@ -1053,11 +1053,11 @@ async def test_what_an_error_proves_is_what_its_report_says(
 
 
 async def test_of_one_stop_each_call_learns_what_it_proves_for_its_own_leads() -> None:
-    """Two batches without an answer are an outage: a call that was in neither has lost nothing."""
+    """Two batches without an answer are an outage: a call with rows in neither has no row in doubt."""
     server = FakeCampaigns(script=[lost(0)] * 2)
     batcher = engine(server, max_rows=2, doubt_attempts=1)
     early = asyncio.create_task(add(batcher, phones(4)))
-    await asyncio.sleep(2.6)  # the second batch is on its way
+    await asyncio.sleep(2.6)  # the second batch is in flight
     errors = await asyncio.gather(early, add(batcher, phones(4, 100)), return_exceptions=True)
     assert [ConnectionLostError] * 2 == [type(error) for error in errors]
     told = [(counts(error.report), error.proof) for error in errors if isinstance(error, VoisoError)]
@@ -1152,7 +1152,7 @@ RETRY_AFTER = busy(429, {"retry-after": "59"})
 
 
 async def gone(batcher: LeadBatcher, *, by: str) -> Ingestion:
-    """A call that ends a second after its beginning."""
+    """A call that ends a second after its start."""
     call = Ingestion(batcher, ADD, 3, phones(5), timeout=1 if by == "deadline" else None)
     task = asyncio.ensure_future(call._whole())
     await asyncio.sleep(1)
@@ -1169,7 +1169,7 @@ async def gone(batcher: LeadBatcher, *, by: str) -> Ingestion:
     [[RETRY_AFTER], [unsent] * 20, [lost()] * 2, [status(503, None, {"retry-after": "59"})], [status(413)]],
 )
 async def test_close_waits_for_no_turn_that_nobody_wants(script: list[Any], by: str) -> None:
-    """The caller has gone, and with it all that would go again once the gate opens."""
+    """The caller has left, and with it every row that would be sent again once the gate opens."""
     server = FakeCampaigns(seconds=0, script=script)
     batcher = engine(server)
     call = await gone(batcher, by=by)
@@ -1231,7 +1231,7 @@ async def test_close_does_not_sit_out_a_quiet_that_nobody_waits_for() -> None:
 
 
 async def test_a_call_that_comes_as_the_last_one_goes_is_sent() -> None:
-    """The wait for a turn ends with the one and begins again with the other."""
+    """The wait for the gate ends with the one call and starts again with the other."""
     server = FakeCampaigns(script=[RETRY_AFTER])
     batcher = engine(server)
     task = asyncio.create_task(add(batcher, phones(5)))

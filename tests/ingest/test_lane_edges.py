@@ -53,7 +53,7 @@ async def add(batcher: LeadBatcher, leads: Any, campaign: int = 3, **options: An
 
 
 async def report_of(call: asyncio.Task[IngestReport]) -> IngestReport:
-    """Whatever ended the call, it left a report."""
+    """Whatever ended the call, there is a report."""
     try:
         return await call
     except VoisoError as error:
@@ -124,7 +124,7 @@ async def test_a_source_that_raises_after_a_stop_does_not_hide_the_cause() -> No
 
 
 async def test_streamed_outcomes_do_not_wait_for_the_next_lead() -> None:
-    """A source may wait for the outcome of its last lead before it gives another."""
+    """A source may wait for the outcome of its last lead before it yields another."""
     leads: asyncio.Queue[str | None] = asyncio.Queue()
     leads.put_nowait(phones(1)[0])
 
@@ -181,13 +181,13 @@ async def test_tasks_that_share_an_iteration_miss_no_outcome() -> None:
 
 
 def rests(batcher: LeadBatcher) -> bool:
-    """Whether the lane has rows that it may not send, because their caller does not read on."""
+    """Whether the lane has rows that it may not send, because their caller does not read outcomes."""
     lane = batcher.statuses()[0]
     return "idle" == lane.state and lane.rows_waiting > 0
 
 
 async def test_a_row_whose_post_is_in_flight_at_the_close_is_never_not_sent() -> None:
-    """A lane that rests behind a slow consumer begins anew while another is given its grace."""
+    """A lane that waits for a slow consumer starts again while another gets its grace."""
     server = FakeCampaigns(seconds=5)
     batcher = engine(server, max_rows=10)
     slow = Ingestion(batcher, ADD, 3, phones(200))
@@ -232,14 +232,14 @@ async def test_a_stop_because_nothing_left_does_not_delay_the_next_call() -> Non
     assert server.seconds == pytest.approx(now() - stopped)
 
 
-# What the caller lends to the engine raises
+# Sources and hooks that raise
 
 
 @pytest.mark.parametrize(
     ("kind", "outcome"), [("BatchSent", "unknown"), ("BatchAnswered", "unknown"), ("LaneStopped", "not_sent")]
 )
 async def test_a_hook_that_cancels_the_lane_leaves_no_call_behind(kind: str, outcome: str) -> None:
-    """What was settled before the hook was told stays so; of a batch on its way nothing is claimed."""
+    """Outcomes from before the hook stay; the rows of a batch in flight get none."""
     server = FakeCampaigns(script=[status(403, FORBIDDEN)] if kind == "LaneStopped" else [])
 
     def hook(event: Event) -> None:
@@ -298,7 +298,7 @@ async def test_a_refused_update_does_not_clear_the_doubt_of_an_add() -> None:
 
 
 async def test_a_doubted_row_of_an_exhausted_search_is_not_rejected() -> None:
-    """The attempt whose answer was lost put it into the campaign."""
+    """The attempt whose answer was lost added it to the campaign."""
     refuse = status(422, {"errors": {"name": ["is not allowed"]}})
     server = FakeCampaigns(script=[None, lost(None), refuse, refuse, refuse])
     batcher = engine(server, max_extra_posts=2, cooldown=0)
@@ -319,7 +319,7 @@ async def test_policy_report_never_sends_twice_what_an_answer_left_out() -> None
 
 
 async def test_many_rows_named_by_the_server_do_not_fail_the_others() -> None:
-    """More are named than POSTs may be spent; the others are found to be good all the same."""
+    """The server names more rows than POSTs are allowed; still the others are found to be good."""
 
     def name_all(server: FakeCampaigns, post: Post) -> Response:
         bad = [i for i, lead in enumerate(post.leads) if lead.get("name") == "bad"]
@@ -336,7 +336,7 @@ async def test_many_rows_named_by_the_server_do_not_fail_the_others() -> None:
 
 
 async def test_a_server_that_finds_everything_too_large_stops_the_lane() -> None:
-    """Ten single leads in a row refused for their size: it takes nothing at all."""
+    """Ten single leads in a row refused for their size: the server accepts nothing at all."""
     server = FakeCampaigns(script=[status(413)] * 3000)
     with pytest.raises(APIError) as caught:
         await add(engine(server), phones(3000))

@@ -1,4 +1,4 @@
-"""Faults, callers and closing in whatever order, on a virtual clock: what is told is what the server did."""
+"""Faults, callers and closing in any order, on a virtual clock: reports agree with what the server did."""
 
 import asyncio
 import itertools
@@ -67,7 +67,7 @@ async def slowly(leads: Iterator[Any], pause: float) -> AsyncIterator[Any]:
 
 
 async def play(schedule: Schedule, server: FakeCampaigns) -> list[Played]:
-    """Let it happen; nothing hangs, and nothing is left behind."""
+    """Run the schedule; nothing hangs, and no task is left."""
     batcher = engine(server, **schedule.policy)
     calls = [Played(caller, number) for number, caller in enumerate(schedule.callers)]
     async with asyncio.timeout(PATIENCE):
@@ -117,7 +117,7 @@ def names_in(post: Post) -> set[str]:
 
 
 def check_order(outcomes: tuple[LeadOutcome, ...], sent: list[list[Post]]) -> None:
-    """No update of a phone goes before an earlier one of the same call is through."""
+    """No update of a phone is sent before an earlier one of the same call has its outcome."""
     for (one, before), (two, after) in itertools.combinations(zip(outcomes, sent, strict=True), 2):
         if one.phone == two.phone and before and after:
             assert before[-1].ended < after[0].began

@@ -1,4 +1,4 @@
-"""Leads are plain values: nothing is checked in them and nothing personal is shown by them."""
+"""Leads are plain values: they check nothing, and their repr shows nothing personal."""
 
 import pickle
 

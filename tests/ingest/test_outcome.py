@@ -1,4 +1,4 @@
-"""The final word on a row as a value: frozen, comparable, and silent about the person."""
+"""The outcome of a row as a value: frozen, comparable, without personal data in its repr."""
 
 import pickle
 from collections.abc import Callable
@@ -43,7 +43,7 @@ def test_an_outcome_hashes_like_the_text_it_is_equal_to() -> None:
 @pytest.mark.parametrize("show", [repr, pretty_repr])
 @pytest.mark.parametrize("value", [LEAD, JOB, ROW, WAITING, RECORD, RESULT, ENTRY, ANSWER, REPORT])
 def test_nothing_personal_stands_in_the_repr(value: object, show: Callable[[object], str]) -> None:
-    """In that of rich neither: its tracebacks show the locals of each frame."""
+    """Nor in the repr of rich, whose tracebacks show the locals of each frame."""
     shown = show(value)
     assert shown.startswith(type(value).__name__)
     assert not any(text in shown for text in ("441632960123", "crm-9", "Okafor", "R."))

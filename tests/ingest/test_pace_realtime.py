@@ -1,4 +1,4 @@
-"""The real two seconds, measured at the server: proof that virtual and scaled time do not lie."""
+"""The real two seconds, measured at the server: virtual and scaled time agree with it."""
 
 import asyncio
 import itertools
@@ -19,7 +19,7 @@ POSTS = 20
 COOLDOWN = Rules().cooldown
 USUAL_GAP = 2.03
 TRACED_GAP = 2.25
-"""The cooldown, and what sending and reading take; a run traced for coverage takes longer for both."""
+"""The cooldown, and the time for sending and reading; under coverage both take longer."""
 
 
 async def _add(voiso: VoisoClient, batches: int, start: int) -> dict[str, int]:

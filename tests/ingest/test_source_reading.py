@@ -1,4 +1,4 @@
-"""Leads of an async source: given together where they come so, and none held back by one that is waited for."""
+"""Leads of an async source: read together where they come together, and none waits for a later one."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -23,7 +23,7 @@ async def one_by_one(count: int) -> AsyncIterator[int]:
 
 
 class Chunked(BufferedSource[int]):
-    """Waits for each ten, and holds them ready."""
+    """Waits for each ten leads, and has them ready."""
 
     def __init__(self, count: int) -> None:
         self._numbers = iter(range(count))

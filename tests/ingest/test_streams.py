@@ -1,4 +1,4 @@
-"""A call whose outcomes are iterated: what its consumer costs when it leaves, and what it loses when it stays."""
+"""A call whose outcomes are iterated: what a consumer that leaves costs, and that one that stays loses nothing."""
 
 import asyncio
 import gc
@@ -23,7 +23,7 @@ from voiso_async.ingest.rows import Operation
 
 ADD = Operation.ADD
 SLACK = 10 * LanePolicy().stall + 0.01
-"""How long a batch that may leave waits for a slow source to make it fuller."""
+"""How long a batch waits for a slow source to fill it."""
 
 
 def now() -> float:
@@ -31,12 +31,12 @@ def now() -> float:
 
 
 class LeftError(Exception):
-    """What a consumer's own code raises."""
+    """An exception of the consumer's own code."""
 
 
 @frozen(kw_only=True)
 class Consumer:
-    """How a consumer goes through its outcomes, and after how many, or when, and by what way it leaves."""
+    """How a consumer reads its outcomes, and when and how it leaves."""
 
     way: str
     named: bool = True
@@ -49,7 +49,7 @@ class Consumer:
     left: list[float] = Factory(list)
 
     async def run(self, make: Callable[[], Ingestion], keeps: list[Ingestion]) -> None:
-        """Read; the moment of leaving is noted before anything else can happen."""
+        """Read; record the time of leaving before anything else can happen."""
         call = make()
         if self.named:
             keeps.append(call)
@@ -68,13 +68,13 @@ class Consumer:
                     break
                 if self.way == "raise":
                     raise LeftError
-                await asyncio.sleep(10**6)  # its task is cancelled in here
+                await asyncio.sleep(10**6)  # its task is cancelled here
             if self.pause and len(self.seen) % self.every == 0:
                 await asyncio.sleep(self.pause)
 
 
 async def consumed(consumer: Consumer, make: Callable[[], Ingestion]) -> list[Ingestion]:
-    """Let a consumer run until it has left; give what it has kept of its call."""
+    """Run a consumer until it has left; return its calls."""
     keeps: list[Ingestion] = []
     task = asyncio.create_task(consumer.run(make, keeps))
     if consumer.way == "cancel" and consumer.leaves is None:
@@ -218,7 +218,7 @@ async def test_the_report_of_a_call_balances_while_it_runs() -> None:
     assert (0, "invalid 1") == (call.report.pending, str(call.report).rpartition(" · ")[2])
 
 
-# One call, several hands
+# One call, several tasks
 
 
 @pytest.mark.virtual
@@ -290,7 +290,7 @@ def test_leaving_costs_at_most_the_batch_on_its_way(
     riders: int,
     seconds: float,
 ) -> None:
-    """A row that has never left before does not leave any more, whatever befalls those that have."""
+    """A row that was never sent is not sent any more, whatever happens to those that were."""
 
     async def scenario() -> None:
         server = FakeCampaigns(seconds=seconds, script=[FAULTS[fault] for fault in faults])

@@ -1,4 +1,4 @@
-"""The quick way and the careful way agree on every lead: the same rows, the same bytes, the same refusals."""
+"""The fast path and the full check agree on every lead: the same rows, the same bytes, the same refusals."""
 
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -232,7 +232,7 @@ def test_both_ways_agree_on_changes(fields: dict[str, Any]) -> None:
 @pytest.mark.parametrize("field", ODD_FIELDS)
 @pytest.mark.parametrize("operation", Operation)
 def test_both_ways_agree_on_every_odd_value(field: str, operation: Operation) -> None:
-    """Each alone in a lead that is good otherwise, so that nothing else decides."""
+    """Each in a lead that is valid otherwise, so that nothing else decides."""
     for value in ODD_FIELDS[field]:
         for rest in ({}, {"name": "R. Okafor", "priority": 5, "source": {"url": URL}}):
             lead: dict[str, Any] = {"phone_number": PHONE} | rest | {field: value}

@@ -78,7 +78,7 @@ def test_an_envelope_that_says_nothing_takes_no_lists_away(status: int, name: st
 @pytest.mark.parametrize("operation", list(Operation))
 @pytest.mark.parametrize("where", ["beside", "within"])
 def test_lists_beside_an_error_message_hold_for_the_numbers_they_name(operation: Operation, where: str) -> None:
-    """And for no others: those are in doubt."""
+    """And for no others: their rows are in doubt."""
     lists: dict[str, Any] = {"created": ["441632960123"], "rejected": ["441632960124"]}
     error = {"errors": {"2.name": ["is too long"]}}
     body = {"leads_import": lists, **error} if where == "beside" else {"leads_import": lists | error}
@@ -247,7 +247,7 @@ BODIES = st.binary() | JSON.map(lambda value: json.dumps(value).encode())
 def test_every_answer_has_exactly_one_verdict(
     operation: Operation, status: int, body: bytes, *, truncated: bool
 ) -> None:
-    """Total: no exception; and nothing but a usable 2xx settles."""
+    """No exception for any answer; and only a usable 2xx gives outcomes."""
     judged = verdict(operation, Response(status=status, body=body, truncated=truncated))
     assert isinstance(judged, Verdict)
     if isinstance(judged, Settled):
