@@ -28,7 +28,7 @@ from cli_runner import write_leads as write
 from voiso_async.cli.reading import leads_of, source_of
 from voiso_async.errors import SourceError
 from voiso_async.files import open_leads
-from voiso_async.ingest.intake import FileRow
+from voiso_async.ingest.prepare import FileRow
 from voiso_async.outbox import SqliteOutbox
 from voiso_async.sandbox import Sandbox, Status
 

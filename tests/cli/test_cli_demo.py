@@ -14,7 +14,7 @@ from cli_runner import Shell, begin, end, shell
 
 from voiso_async.cli.sample import AREA_CODES, write_sample
 from voiso_async.files import open_leads
-from voiso_async.ingest.intake import InvalidLead
+from voiso_async.ingest.prepare import InvalidLead
 from voiso_async.phone import PhoneFault, canonical
 from voiso_async.sandbox import Sandbox
 

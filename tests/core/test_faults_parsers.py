@@ -14,9 +14,9 @@ from voiso_async.auth import ApiKey
 from voiso_async.convert import decode, structure
 from voiso_async.decipher import api_error, clean_text, decode_json, explain_voiso
 from voiso_async.errors import APIError, PaginationError, ResponseError, VoisoError
-from voiso_async.ingest.intake import prepare
 from voiso_async.ingest.outcome import LeadOutcome
 from voiso_async.ingest.policy import LanePolicy
+from voiso_async.ingest.prepare import prepare
 from voiso_async.ingest.rows import Operation, Row
 from voiso_async.ingest.submission import LeadSubmission
 from voiso_async.ingest.verdict import parse_reply, verdict

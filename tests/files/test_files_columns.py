@@ -13,9 +13,9 @@ from voiso_async.errors import InputFileError
 from voiso_async.files import Columns
 from voiso_async.files.columns.phones import PhoneRule
 from voiso_async.files.lead_builder import LeadMaker
-from voiso_async.ingest.intake import InvalidLead, prepare
 from voiso_async.ingest.outcome import LeadOutcome
 from voiso_async.ingest.policy import LanePolicy
+from voiso_async.ingest.prepare import InvalidLead, prepare
 from voiso_async.ingest.rows import Operation
 from voiso_async.ingest.submission import LeadSubmission
 

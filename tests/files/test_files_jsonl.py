@@ -18,8 +18,8 @@ from voiso_async.files.columns.mapping import Wishes
 from voiso_async.files.columns.phones import PhoneRule
 from voiso_async.files.jsonl import LONGEST_LINE, Objects
 from voiso_async.files.lead_builder import LeadMaker
-from voiso_async.ingest.intake import FileRow, prepare
 from voiso_async.ingest.policy import LanePolicy
+from voiso_async.ingest.prepare import FileRow, prepare
 from voiso_async.ingest.rows import Operation, Row
 from voiso_async.ingest.submission import LeadSubmission
 

@@ -19,7 +19,7 @@ from voiso_async import ConfigurationError, InputFileError
 from voiso_async.files import LeadFile, open_leads
 from voiso_async.files.disk import kept_path, path_of
 from voiso_async.files.sniff import stranger
-from voiso_async.ingest.intake import InvalidLead
+from voiso_async.ingest.prepare import InvalidLead
 
 PHONE = "441632960123"
 

@@ -15,8 +15,8 @@ from voiso_async import ConfigurationError, InputFileError
 from voiso_async.files import Suppression, open_leads
 from voiso_async.files.columns.phones import PhoneRule
 from voiso_async.files.number_list import NumberList
-from voiso_async.ingest.intake import prepare
 from voiso_async.ingest.outcome import LeadOutcome, Outcome
+from voiso_async.ingest.prepare import prepare
 from voiso_async.ingest.report import IngestReport
 from voiso_async.ingest.rows import Operation
 from voiso_async.phone import canonical

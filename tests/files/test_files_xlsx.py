@@ -11,7 +11,7 @@ from lead_files import BOOK, PHONE_ROWS, hostile_book, leads_in, reasons_in, row
 
 from voiso_async import ConfigurationError, InputFileError
 from voiso_async.files import Suppression, open_leads
-from voiso_async.ingest.intake import InvalidLead
+from voiso_async.ingest.prepare import InvalidLead
 
 PHONE = 441632960123
 

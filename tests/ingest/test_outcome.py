@@ -7,8 +7,8 @@ from typing import Any, cast
 import pytest
 from rich.pretty import pretty_repr
 
-from voiso_async.ingest.intake import FileRow
 from voiso_async.ingest.outcome import LeadOutcome, Outcome
+from voiso_async.ingest.prepare import FileRow
 from voiso_async.ingest.report import IngestReport
 from voiso_async.ingest.rows import Row, RowResult
 from voiso_async.ingest.verdict import LeadReply

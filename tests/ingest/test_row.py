@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voiso_async.ingest.intake import prepare
 from voiso_async.ingest.outcome import LeadOutcome, Outcome
 from voiso_async.ingest.policy import LanePolicy
+from voiso_async.ingest.prepare import prepare
 from voiso_async.ingest.rows import Operation, Row
 from voiso_async.ingest.submission import LeadSubmission
 from voiso_async.models.leads import Lead, LeadSource, LeadUpdate

@@ -14,7 +14,7 @@ from sandbox_caller import eventually
 
 from voiso_async import Outcome
 from voiso_async.errors import AuthenticationError, ClientClosedError
-from voiso_async.ingest.intake import FileRow
+from voiso_async.ingest.prepare import FileRow
 from voiso_async.ingest.rows import Operation
 from voiso_async.outbox import JobState, SqliteOutbox
 from voiso_async.outbox.sqlite.keeping import begin_purge

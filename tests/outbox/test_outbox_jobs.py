@@ -12,9 +12,9 @@ import pytest
 from outbox_cases import Make, balanced, door_of, leads, lose, phone, results, said, send, wish, words
 
 from voiso_async.errors import ConfigurationError, OutboxError
-from voiso_async.ingest.intake import FileRow, InvalidLead
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.ingest.policy import LanePolicy
+from voiso_async.ingest.prepare import FileRow, InvalidLead
 from voiso_async.ingest.rows import Operation
 from voiso_async.models.leads import Lead
 from voiso_async.outbox import Job, JobSource, JobState, Outbox, SqliteOutbox

@@ -9,9 +9,9 @@ import pytest
 from outbox_cases import Make, balanced, leads, phone, words
 
 from voiso_async.errors import OutboxError, SourceError
-from voiso_async.ingest.intake import FileRow, InvalidLead
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.ingest.policy import LanePolicy
+from voiso_async.ingest.prepare import FileRow, InvalidLead
 from voiso_async.outbox import JobSource, JobState
 
 make = outbox_cases.make

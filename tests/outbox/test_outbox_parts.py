@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from outbox_cases import leads, phone
 
 from voiso_async.errors import OutboxError, SourceError
-from voiso_async.ingest.intake import FileRow
 from voiso_async.ingest.outcome import Outcome
+from voiso_async.ingest.prepare import FileRow
 from voiso_async.ingest.rows import Operation
 from voiso_async.outbox.loading import Entry, LeadReader, checksum
 from voiso_async.outbox.sqlite import seen

@@ -14,7 +14,7 @@ from outbox_cases import ORIGIN, content, leads, mode, results
 from outbox_child import POLICY, wish
 
 from voiso_async.errors import ConfigurationError, OutboxError, VoisoError
-from voiso_async.ingest.intake import FileRow
+from voiso_async.ingest.prepare import FileRow
 from voiso_async.models.leads import Lead
 from voiso_async.outbox import SqliteOutbox
 

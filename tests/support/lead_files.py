@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from voiso_async.files import open_leads
-from voiso_async.ingest.intake import FileRow, InvalidLead
+from voiso_async.ingest.prepare import FileRow, InvalidLead
 
 SPREADSHEET = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 DOCUMENT = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"

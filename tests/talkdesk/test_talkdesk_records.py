@@ -19,9 +19,9 @@ from voiso_async import (
     VoisoError,
 )
 from voiso_async.convert import encode
-from voiso_async.ingest.intake import InvalidLead
 from voiso_async.ingest.outcome import LeadOutcome
 from voiso_async.ingest.policy import LanePolicy
+from voiso_async.ingest.prepare import InvalidLead
 from voiso_async.ingest.verdict import Busy, Fatal, InDoubt, NotSent, Refused, TooLarge
 from voiso_async.talkdesk import IdentifierType, Record
 from voiso_async.talkdesk.bulk import Taken, matched, said_of, verdict_of

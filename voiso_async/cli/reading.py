@@ -18,7 +18,7 @@ from voiso_async.cli.show import note
 from voiso_async.errors import ConfigurationError, InputFileError, OutboxError
 from voiso_async.files import LeadFile, open_leads
 from voiso_async.files.disk import kept_path, name_of, path_of, unreadable
-from voiso_async.ingest.intake import FileRow, InvalidLead
+from voiso_async.ingest.prepare import FileRow, InvalidLead
 from voiso_async.outbox.jobs import Job, JobSource
 
 __all__ = [

@@ -22,8 +22,8 @@ from voiso_async.cli.words import said
 from voiso_async.errors import ConfigurationError, DeadlineExceededError, InputFileError, VoisoError
 from voiso_async.files import LeadFile
 from voiso_async.files.columns.aliases import NAMES, squeezed
-from voiso_async.ingest.intake import FileRow, InvalidLead
 from voiso_async.ingest.outcome import Outcome
+from voiso_async.ingest.prepare import FileRow, InvalidLead
 from voiso_async.ingest.report import IngestReport
 from voiso_async.outbox.jobs import JobOutcome
 from voiso_async.talkdesk import RecordAddition, RecordList, TalkdeskClient

@@ -13,7 +13,7 @@ from voiso_async.files.columns.mapping import Columns, Wishes, columns_named, fi
 from voiso_async.files.lead_builder import SUPPRESSED, LeadMaker, says_suppressed
 from voiso_async.files.sniff import marked_encoding, start_of, text_of
 from voiso_async.files.table_rows import Shape
-from voiso_async.ingest.intake import FileRow, InvalidLead
+from voiso_async.ingest.prepare import FileRow, InvalidLead
 
 MOST_SHAPES = 256
 MOST_UNUSED = 100

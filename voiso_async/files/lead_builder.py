@@ -10,8 +10,8 @@ from voiso_async.files.columns.aliases import squeezed
 from voiso_async.files.columns.cells import BadCell, Cell, is_error, marked
 from voiso_async.files.columns.mapping import CAMPAIGN, OTHER_NAME, Columns
 from voiso_async.files.columns.phones import PhoneRule
-from voiso_async.ingest.intake import FileRow, InvalidLead
 from voiso_async.ingest.outcome import Outcome
+from voiso_async.ingest.prepare import FileRow, InvalidLead
 from voiso_async.phone import LONGEST, SHORTEST
 
 LONGEST_WHOLE = 18

@@ -36,7 +36,7 @@ from voiso_async.files.suppression import Suppression
 from voiso_async.files.table import Table
 from voiso_async.files.table_rows import Shape
 from voiso_async.files.xlsx.sheet import HIDDEN_ROWS, HiddenRows, SheetRows
-from voiso_async.ingest.intake import FileRow
+from voiso_async.ingest.prepare import FileRow
 from voiso_async.ingest.source import BufferedSource
 
 CHUNK_ROWS = 2000  # two batches: a lane never waits for a thread in the middle of a batch

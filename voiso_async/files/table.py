@@ -10,7 +10,7 @@ from voiso_async.files.columns.mapping import Columns, Layout, Wishes, names_the
 from voiso_async.files.columns.phones import holds_phone, looks_like_phone
 from voiso_async.files.lead_builder import LeadMaker
 from voiso_async.files.table_rows import Shape, TableRows
-from voiso_async.ingest.intake import FileRow
+from voiso_async.ingest.prepare import FileRow
 
 LAYOUTS: Mapping[int, tuple[str, ...]] = {1: ("Number",), 2: ("Number", "URL"), 3: ("Number", "Name", "Source")}
 ADDRESS = ("http://", "https://")

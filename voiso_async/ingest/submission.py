@@ -9,9 +9,9 @@ from typing import Any, Protocol
 import anyio
 
 from voiso_async.errors import VoisoError
-from voiso_async.ingest.intake import prepare
 from voiso_async.ingest.outcome import LeadOutcome, Outcome
 from voiso_async.ingest.policy import LanePolicy
+from voiso_async.ingest.prepare import prepare
 from voiso_async.ingest.report import IngestReport, ReportBuilder
 from voiso_async.ingest.rows import Attempt, Operation, Row, RowResult
 

@@ -13,8 +13,8 @@ from anyio.lowlevel import checkpoint
 
 from voiso_async.convert import encode
 from voiso_async.errors import ConfigurationError, SourceError
-from voiso_async.ingest.intake import FileRow, prepare
 from voiso_async.ingest.outcome import LeadOutcome, Outcome
+from voiso_async.ingest.prepare import FileRow, prepare
 from voiso_async.ingest.rows import Operation, Row, Submission
 from voiso_async.ingest.source import BURST, Leads, open_source, read_chunk, source_error
 from voiso_async.values import Discreet, Struct

@@ -8,10 +8,9 @@ import attrs
 from attrs import frozen
 
 from voiso_async.convert import encode
-from voiso_async.ingest.intake import InvalidLead
 from voiso_async.ingest.outcome import LeadOutcome
+from voiso_async.ingest.prepare import HIDDEN, InvalidLead
 from voiso_async.ingest.rows import Row, Submission
-from voiso_async.ingest.usual import HIDDEN
 from voiso_async.phone import PhoneFault, canonical
 from voiso_async.talkdesk.models import IdentifierType
 

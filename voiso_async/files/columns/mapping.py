@@ -18,7 +18,7 @@ from voiso_async.files.columns.aliases import (
     usual_places,
 )
 from voiso_async.files.columns.cells import Cell
-from voiso_async.ingest.usual import HEADER_NAME
+from voiso_async.ingest.prepare import HEADER_NAME
 
 CAMPAIGN = "campaign"
 HEADERS = "context_headers."

@@ -1,4 +1,4 @@
-"""The fast path and the full check agree on every lead: the same rows, the same bytes, the same refusals."""
+"""One schema decides about every lead; what it refuses is explained, whatever form the lead had."""
 
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -9,13 +9,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from voiso_async.ingest import intake
-from voiso_async.ingest.intake import FileRow, prepare
+from voiso_async.convert import encode
 from voiso_async.ingest.outcome import LeadOutcome
 from voiso_async.ingest.policy import LanePolicy
+from voiso_async.ingest.prepare import MAX_LEAD, FileRow, _fault_in, _normalised, accept, prepare
 from voiso_async.ingest.rows import Operation, Row
 from voiso_async.ingest.submission import LeadSubmission
-from voiso_async.ingest.usual import usual_changes, usual_leads
 from voiso_async.models.leads import Lead, LeadSource, LeadUpdate
 
 PHONE = "441632960123"
@@ -73,10 +72,23 @@ def plain(made: Row | LeadOutcome) -> Any:
     return made.index, made.phone, made.body, made.key, type(made.phone), type(made.key)
 
 
-def agree(leads: Sequence[Any], operation: Operation) -> None:
+def decide(leads: Sequence[Any], operation: Operation) -> None:
+    """Check that company changes nothing, and that a lead is accepted or explained, never both."""
     call = owner(operation)
-    carefully = [plain(intake._prepared(lead, 3 + place, operation, call)) for place, lead in enumerate(leads)]
-    assert carefully == [plain(made) for made in prepare(leads, 3, operation, call)]
+    together = [plain(made) for made in prepare(leads, 3, operation, call)]
+    assert together == [plain(prepare([lead], 3 + n, operation, call)[0]) for n, lead in enumerate(leads)]
+    for lead, made in zip(leads, together, strict=True):
+        normal = _normalised(lead, operation)
+        fault = _fault_in(normal, operation) if isinstance(normal, dict) else normal
+        if isinstance(made, LeadOutcome):
+            assert (fault.field, fault.reason, fault.detail) == (made.field, made.reason, made.detail)
+            if "too_large" == made.reason:
+                assert isinstance(normal, dict)
+                sent = {name: value for name, value in normal.items() if name != "key" and value is not None}
+                assert len(encode(sent)) > MAX_LEAD
+        else:
+            assert ("lead", "too_large") == (fault.field, fault.reason), "the last resort: nothing else is wrong"
+            assert [made[2]] == [one and one[1] for one in accept([normal], operation)]
 
 
 ODD_PHONES = ["+44 1632 960-123", " 441632960123\n", Lie("441632960123"), Word.PHONE, "", "12", None, 441632960123]
@@ -206,8 +218,8 @@ records: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
 @example({"phone_number": PHONE, "source": {}}, Operation.UPDATE)
 @example({"phone_number": PHONE, "key": "k"}, Operation.UPDATE)
 @example({"phone_number": PHONE, "name": None}, Operation.UPDATE)
-def test_both_ways_agree(lead: Any, operation: Operation) -> None:
-    agree([lead], operation)
+def test_a_lead_is_accepted_or_explained(lead: Any, operation: Operation) -> None:
+    decide([lead], operation)
 
 
 @given(st.lists(st.one_of(good, any_mapping, others), max_size=12), st.sampled_from(Operation))
@@ -217,28 +229,28 @@ def test_both_ways_agree(lead: Any, operation: Operation) -> None:
     [{"phone_number": PHONE, "name": "a\ud800", "key": "1"}, {"phone_number": PHONE, "key": "2"}], Operation.ADD
 )
 @example([{"phone_number": PHONE, "name": 'a\\b"c'}, {"phone_number": PHONE, "name": "\x7f"}], Operation.ADD)
-def test_both_ways_agree_on_many_together(leads: list[Any], operation: Operation) -> None:
-    """One lead that is not as usual changes nothing for those beside it."""
-    agree(leads, operation)
+def test_company_changes_nothing(leads: list[Any], operation: Operation) -> None:
+    """A lead that is not accepted as it came changes nothing for those beside it."""
+    decide(leads, operation)
 
 
 @given(records)
-def test_both_ways_agree_on_changes(fields: dict[str, Any]) -> None:
+def test_a_change_is_accepted_or_explained(fields: dict[str, Any]) -> None:
     fields.pop("context_headers", None)
-    agree([LeadUpdate(**fields)], Operation.UPDATE)
-    agree([LeadUpdate(**fields)], Operation.ADD)
+    decide([LeadUpdate(**fields)], Operation.UPDATE)
+    decide([LeadUpdate(**fields)], Operation.ADD)
 
 
 @pytest.mark.parametrize("field", ODD_FIELDS)
 @pytest.mark.parametrize("operation", Operation)
-def test_both_ways_agree_on_every_odd_value(field: str, operation: Operation) -> None:
-    """Each in a lead that is valid otherwise, so that nothing else decides."""
+def test_every_odd_value_is_accepted_or_explained(field: str, operation: Operation) -> None:
+    """Each alone in a lead that is good otherwise, so that nothing else decides."""
     for value in ODD_FIELDS[field]:
         for rest in ({}, {"name": "R. Okafor", "priority": 5, "source": {"url": URL}}):
             lead: dict[str, Any] = {"phone_number": PHONE} | rest | {field: value}
-            agree([lead], operation)
+            decide([lead], operation)
             if field != "other" and not (operation is Operation.UPDATE and field == "context_headers"):
-                agree([(Lead if operation is Operation.ADD else LeadUpdate)(**lead)], operation)
+                decide([(Lead if operation is Operation.ADD else LeadUpdate)(**lead)], operation)
 
 
 FULL = {
@@ -261,15 +273,15 @@ FULL = {
         Lead(PHONE, name="Zoë", source=LeadSource(system="crm"), context_headers={"X-Plan": "gold"}, key="9"),
     ],
 )
-def test_usual_leads_take_the_quick_way(lead: Any) -> None:
-    (found,) = usual_leads([lead])
+def test_plain_leads_are_accepted_as_they_came(lead: Any) -> None:
+    (found,) = accept([lead], Operation.ADD)
     assert found is not None
     assert PHONE == found[0]
 
 
 @pytest.mark.parametrize("change", [FULL, LeadUpdate(PHONE, active=False), LeadUpdate(PHONE, name="Zoë", key="9")])
-def test_usual_changes_take_the_quick_way(change: Any) -> None:
-    assert usual_changes([change]) != [None]
+def test_plain_changes_are_accepted_as_they_came(change: Any) -> None:
+    assert accept([change], Operation.UPDATE) != [None]
 
 
 @pytest.mark.parametrize("lead", [FULL, FULL | {"active": 1}])
@@ -277,6 +289,6 @@ def test_the_order_of_a_mapping_does_not_change_the_bytes(lead: dict[str, Any]) 
     """What an outbox knows by its key stays the same lead."""
     backwards = dict(reversed(lead.items()))
     call = owner(Operation.ADD)
-    for made in (prepare([lead], 0, Operation.ADD, call)[0], intake._prepared(lead, 0, Operation.ADD, call)):
-        assert plain(made) == plain(prepare([backwards], 0, Operation.ADD, call)[0])
-        assert plain(made) == plain(intake._prepared(backwards, 0, Operation.ADD, call))
+    made = prepare([lead], 0, Operation.ADD, call)[0]
+    assert plain(made) == plain(prepare([backwards], 0, Operation.ADD, call)[0])
+    assert plain(made) == plain(prepare([OrderedDict(backwards)], 0, Operation.ADD, call)[0])
