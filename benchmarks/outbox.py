@@ -59,7 +59,7 @@ async def _ours(path: Path, rows: int, count: int) -> tuple[float, list[float]]:
             began = time.perf_counter()
             await outbox.put(3, batch)
             putting += time.perf_counter() - began
-        door = outbox.gate("http://127.0.0.1:80", policy)
+        gate = outbox.gate("http://127.0.0.1:80", policy)
         turns = []
         owner = _Owner()
         claims = _Claims(
@@ -67,7 +67,7 @@ async def _ours(path: Path, rows: int, count: int) -> tuple[float, list[float]]:
         )
         for _ in range(min(count, rows // BATCH)):
             began = time.perf_counter()
-            turn = await door.acquire(3, claims)
+            turn = await gate.acquire(3, claims)
             turn.attempt_ended()
             results = [RowResult(row, Outcome.CREATED) for row in turn.rows]
             await turn.release(results, 0.0, Attempt(first=True, seconds=0.0))

@@ -1,7 +1,9 @@
-"""Tests that assert in a loop or a branch prove that it was entered; those that name a row assert something."""
+"""Tests prove that the loops and branches they assert in were entered; their helpers are all explained."""
 
 import ast
+import re
 from collections.abc import Iterable
+from fnmatch import fnmatch
 from pathlib import Path
 
 TESTS = Path(__file__).parents[1]
@@ -83,3 +85,13 @@ def test_tests_that_name_a_row_assert_something() -> None:
         )
     ]
     assert [] == silent
+
+
+def test_each_helper_stands_in_the_page_of_the_helpers() -> None:
+    support = TESTS / "support"
+    named = re.findall(r"`([a-z_*]+)`", (support / "README.md").read_text())
+    helpers = [path.stem for path in support.glob("*.py")]
+    assert [] == [helper for helper in helpers if not any(fnmatch(helper, name) for name in named)]
+    assert {"post", "pythonpath"} == {
+        name for name in named if not any(fnmatch(helper, name) for helper in helpers)
+    }

@@ -154,21 +154,21 @@ class MemorySlot:
         self._store = store
         self._local = local
 
-    def claim(self, campaign: int, wish: ClaimRequest, owner: Submission) -> None:
+    def claim(self, campaign: int, request: ClaimRequest, owner: Submission) -> None:
         line = [
             row
             for row in self._store.rows
             if row.outcome is None
             and not row.claimed
-            and (row.campaign, row.operation) == (campaign, wish.operation)
-            and wish.job_id in (None, row.job)
+            and (row.campaign, row.operation) == (campaign, request.operation)
+            and request.job_id in (None, row.job)
         ]
         groups = [row.group for row in line if row.group is not None]
         if groups:
             self.is_retry = True
             line = [row for row in line if row.group == min(groups)]
         else:
-            line = line[: wish.max_rows]
+            line = line[: request.max_rows]
         for row in line:
             row.claimed, row.flying = True, self
             self.rows.append(
