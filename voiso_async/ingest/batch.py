@@ -1,4 +1,4 @@
-"""A batch: rows of one campaign and one operation with distinct phones, and what an answer says of them."""
+"""A batch: rows of one campaign and one operation with distinct phones, and what a reply says of them."""
 
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from itertools import groupby
@@ -12,10 +12,10 @@ from voiso_async.values import Struct
 
 
 class Batch(Struct, eq=False):
-    """1 to 1000 rows that leave in one POST; a repeat carries the same rows or a subset, in the same order.
+    """1 to 1000 rows that go in one POST; a retry has the same rows or a subset, in the same order.
 
     ``doubts``, ``busies`` and ``unsents`` count its attempts that ended so; ``waiting_since`` is when the
-    present run of busy or unsent attempts began. ``suspects`` is the search it is a part of.
+    present run of busy or unsent attempts began. ``bisection`` is the search that it is a part of.
     """
 
     operation: Operation
@@ -31,7 +31,7 @@ class Batch(Struct, eq=False):
         self.rows = tuple(self.rows)  # the garbage collector stops looking at such a tuple, never at a list
 
     def body(self) -> bytes:
-        """The exact JSON array (contract 6.1)."""
+        """The exact JSON array that is sent."""
         return b"[" + b",".join(row.body for row in self.rows) + b"]"
 
     def doubt(self) -> None:
@@ -41,7 +41,7 @@ class Batch(Struct, eq=False):
             row.doubts += 1
 
     def record_wait(self, now: float, *, busy: bool = False, unsent: bool = False) -> float:
-        """Note how an attempt ended; give the seconds since it first ended so without a break."""
+        """Count an attempt that ended busy or unsent; give the seconds since the first of an unbroken run."""
         self.busies = self.busies + 1 if busy else 0
         self.unsents = self.unsents + 1 if unsent else 0
         if self.waiting_since is None or self.busies + self.unsents <= 1:
@@ -53,13 +53,13 @@ _SUBMISSION: Callable[[RowResult], Submission] = attrgetter("row.submission")
 
 
 def deliver(results: Iterable[RowResult]) -> None:
-    """Hand each final word to whoever waits for it."""
-    for owner, own in groupby(results, key=_SUBMISSION):
-        owner.resolve(list(own))
+    """Give each submission the results of its rows."""
+    for submission, own in groupby(results, key=_SUBMISSION):
+        submission.resolve(list(own))
 
 
 class Reconciled(Struct, frozen=True, kw_only=True):
-    """What one answer settled, which rows it left open, and how many numbers in it were never sent."""
+    """The results of one reply, the rows that it does not account for, and its numbers that were never sent."""
 
     results: list[RowResult]
     unaccounted: list[Row]
@@ -69,34 +69,37 @@ class Reconciled(Struct, frozen=True, kw_only=True):
 _CREATED = Outcome.CREATED
 
 
-def reconcile(batch: Batch, answer: LeadReply, doubted: Container[str]) -> Reconciled:
-    """Match an answer with a batch by canonical digits; ``doubted`` holds phones that may be there because of us.
+def reconcile(batch: Batch, reply: LeadReply, doubted: Container[str]) -> Reconciled:
+    """Match a reply with a batch by canonical digits.
 
-    A row in no list or in two is left open. "One of the resent batch was created, so the first attempt did
-    nothing" is not concluded: no document promises that a request is applied as a whole.
+    ``doubted`` holds phones that our own attempts may have put into the campaign.
+
+    A row in no list or in conflicting ones is unaccounted for.
     """
-    results, unreported = [], []
-    says = answer.outcomes.get
+    # One row of a retried batch that is "created" does not prove that the first attempt did nothing: the vendor
+    # does not promise that a request is applied as a whole. So each row is judged by itself.
+    results, unaccounted = [], []
+    outcome_of = reply.outcomes.get
     for row in batch.rows:
-        word = says(row.phone)
-        if word is _CREATED:
-            results.append(RowResult(row, word))
-        elif word is not None:
-            results.append(_result(row, word, answer, doubted))
-        elif row.unaccounted or answer.no_lists:
-            reason = "conflicting" if row.phone in answer.conflicting else "unaccounted"
-            results.append(RowResult(row, Outcome.UNREPORTED, reason, answer.error_text or None))
+        outcome = outcome_of(row.phone)
+        if outcome is _CREATED:
+            results.append(RowResult(row, outcome))
+        elif outcome is not None:
+            results.append(_result(row, outcome, reply, doubted))
+        elif row.unaccounted or reply.no_lists:
+            reason = "conflicting" if row.phone in reply.conflicting else "unaccounted"
+            results.append(RowResult(row, Outcome.UNREPORTED, reason, reply.error_text or None))
         else:
-            unreported.append(row)
-    anomalies = answer.unexpected({row.phone for row in batch.rows})
-    return Reconciled(results=results, unaccounted=unreported, anomalies=anomalies)
+            unaccounted.append(row)
+    anomalies = reply.unexpected({row.phone for row in batch.rows})
+    return Reconciled(results=results, unaccounted=unaccounted, anomalies=anomalies)
 
 
-def _result(row: Row, outcome: Outcome, answer: LeadReply, doubted: Container[str]) -> RowResult:
+def _result(row: Row, outcome: Outcome, reply: LeadReply, doubted: Container[str]) -> RowResult:
     if outcome is Outcome.DUPLICATE and (row.doubted or row.phone in doubted):
         return RowResult(row, Outcome.CONFIRMED)
     if outcome is Outcome.REJECTED:
-        reason = "not_found" if row.phone in answer.not_found else "server_rejected"
+        reason = "not_found" if row.phone in reply.not_found else "server_rejected"
         return RowResult(row, outcome, reason, "the server refused this lead and gives no reason")
     return RowResult(row, outcome)
 

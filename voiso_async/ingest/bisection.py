@@ -1,8 +1,8 @@
-"""The search for the rows for which a whole batch was refused.
+"""Bisection: the search for the rows for which a whole batch was refused.
 
-A refused batch is divided: rows that the server named by index stand alone first, then one part for each call,
-then halves, until what is refused stands alone. Two disjoint parts refused with the same words mean that the
-cause is not in the rows, unless the server has accepted rows of this operation before or since.
+A refused batch is split: rows that the server named by index go alone first, then one part for each submission,
+then halves, until what is refused is a single row. Two disjoint parts that are refused with the same text mean
+that the fault is not in the rows, unless the server has accepted rows of this operation.
 """
 
 import re
@@ -18,9 +18,9 @@ _INDEX = re.compile(r"(?:[A-Za-z_]+[.\[])?\[?([0-9]{1,4})\]?(?:[.\[].*)?")
 
 
 class Refusal(Discreet, Struct, frozen=True):
-    """A complete no to a whole batch: status, the server's text, and its field errors.
+    """What the server said when it refused a whole batch: status, text and field errors.
 
-    The text may echo what was sent, a name for one: it stays out of the repr.
+    The text may echo what was sent, such as a name: it stays out of the repr.
     """
 
     status: int
@@ -30,17 +30,17 @@ class Refusal(Discreet, Struct, frozen=True):
     _hidden: ClassVar[AbstractSet[str]] = {"text", "fields"}
 
     def indexes(self, rows: int) -> list[int]:
-        """The positions in the batch that the field errors name, in order."""
+        """Give the positions in the batch that the field errors name, in order."""
         found = (_INDEX.fullmatch(name) for name in self.fields)
         return sorted({int(match[1]) for match in found if match and int(match[1]) < rows})
 
     def same_as(self, other: "Refusal") -> bool:
-        """Whether two refusals say the same."""
+        """Whether another refusal has the same status and text."""
         return self.status == other.status and self.text == other.text
 
 
 class BatchBisection:
-    """One refused batch being searched; ``parts`` wait for their turn, each POST costs one of ``posts_left``."""
+    """The search in one refused batch: ``parts`` wait, and each POST costs one of ``posts_left``."""
 
     def __init__(self, rows: Sequence[Row], refusal: Refusal, max_posts: int) -> None:
         self.refusal = refusal
@@ -53,21 +53,23 @@ class BatchBisection:
         self._queue(rows, refusal)
 
     def next_part(self) -> Sequence[Row] | None:
-        """The next part to send, or ``None`` if nothing is left or no POST may be spent any more."""
+        """Give the next part to send, or ``None`` if nothing is left or no POST may be spent any more."""
         if not self.parts or self.posts_left <= 0:
             return None
         self.posts_left -= 1
         return self.parts.popleft()
 
     def accepted(self) -> None:
-        """A part was taken: the cause is in the rows."""
+        """Note that a part was accepted: the fault is in rows."""
         self.any_accepted = True
 
     def refused(self, part: Sequence[Row], refusal: Refusal) -> bool:
-        """A part was refused; say whether it stands alone, else divide it further."""
+        """Note that a part was refused; split it, or say ``True`` if it is a single row."""
         self._tried = True
         named = refusal.indexes(len(part))
         ids = frozenset(id(row) for row in part)
+        # Evidence against the request as a whole: a part that the server did not pick out itself was refused, and
+        # its text blames no row or all of them alike.
         if not ids <= self._singled_out and len(named) in {0, len(part)}:
             self._refused.append((refusal, ids))
         if len(part) == 1:
@@ -76,7 +78,7 @@ class BatchBisection:
         return False
 
     def fault_is_common(self) -> bool:
-        """Whether two disjoint parts that the server did not single out were refused alike, and none was taken."""
+        """Whether two disjoint parts that the server did not single out were refused alike, and none accepted."""
         if self.any_accepted or not self._refused:
             return False
         latest, rows = self._refused[-1]
@@ -84,15 +86,17 @@ class BatchBisection:
 
     @property
     def all_refused(self) -> bool:
-        """Whether every part that was tried was refused."""
+        """Whether parts were tried and every one was refused."""
         return self._tried and not self.any_accepted
 
     def remaining(self) -> Iterator[Row]:
-        """Give up the search: every row that has not been judged."""
+        """Give up: take every row that has no result."""
         while self.parts:
             yield from self.parts.popleft()
 
     def _queue(self, rows: Sequence[Row], refusal: Refusal) -> None:
+        # Rows that the server named are the likeliest cause. One of them goes first; the others go after the parts
+        # of the unnamed rows, so that leads without a fault need not wait for every single row.
         named, parts = split(rows, refusal)
         self._singled_out.update(id(row) for row in named)
         singles = [[row] for row in named]
@@ -101,7 +105,7 @@ class BatchBisection:
 
 
 def split(rows: Sequence[Row], refusal: Refusal) -> tuple[list[Row], list[Sequence[Row]]]:
-    """Split refused rows into those that the server singled out, and the parts that the others make."""
+    """Split refused rows into those that the server singled out, and parts of the others."""
     indexes = set(refusal.indexes(len(rows)))
     if len(indexes) == len(rows):
         indexes = set()

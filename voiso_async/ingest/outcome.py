@@ -1,4 +1,4 @@
-"""The final word on each row, and the report whose books balance."""
+"""The outcome of each row."""
 
 from collections.abc import Set as AbstractSet
 from enum import StrEnum
@@ -13,15 +13,15 @@ class Outcome(StrEnum):
     CREATED = "created"
     """An answer to a POST that carried it lists it as created."""
     DUPLICATE = "duplicate"
-    """It was in the campaign before: no attempt of this client whose answer was lost carried this phone, nor one
-    that was refused as a whole, nor any such that an outbox knows of, for a row of that outbox."""
+    """It was in the campaign before. No earlier attempt of this client can have put it there: none that got no
+    usable answer or was refused as a whole carried this phone, nor any that the outbox of the row knows of."""
     CONFIRMED = "confirmed"
-    """It is in the campaign: listed as duplicate after an attempt whose answer was lost, or that was refused as a
-    whole. By whom it came nobody can tell."""
+    """It is in the campaign: listed as duplicate after an attempt that got no usable answer or was refused as a
+    whole. Whether that attempt or somebody else put it there cannot be known."""
     UPDATED = "updated"
     """An update was accepted for it."""
     REPEATED = "repeated"
-    """A valid row with the same phone came earlier in the same call; shares that row's fate (``first``)."""
+    """A valid row with the same phone came earlier in the same call; its outcome is that of row ``first``."""
     REJECTED = "rejected"
     """The server refused it."""
     INVALID = "invalid"
@@ -29,18 +29,17 @@ class Outcome(StrEnum):
     SUPPRESSED = "suppressed"
     """On a list of numbers that must not be called, or marked so in its file; never sent, nothing to correct."""
     UNREPORTED = "unreported"
-    """Sent and answered, but in none of the answer's lists, or in contradicting ones."""
+    """Sent and answered, but in none of the lists of the reply, or in lists that contradict each other."""
     UNKNOWN = "unknown"
     """Sent, and no usable answer came."""
     NOT_SENT = "not_sent"
-    """Provably not applied: still waiting when the run ended."""
+    """Never applied, which is proved: it still waited when the call ended."""
 
-    __hash__ = str.__hash__
-    """That of its text, which it is equal to."""
+    __hash__ = str.__hash__  # each is equal to its text, so it has the same hash
 
     @property
     def ok(self) -> bool:
-        """Whether such a row needs no further thought."""
+        """Whether such a row needs nothing more: it is in the campaign, or is kept out as asked."""
         return self in OK
 
 
@@ -54,11 +53,11 @@ OK = frozenset(
         Outcome.SUPPRESSED,
     }
 )
-"""Outcomes of rows that need no further thought: they are in the campaign, or are kept out of it as was asked."""
+"""Outcomes of rows that need nothing more."""
 
 
 class LeadOutcome(Discreet, Struct, frozen=True, kw_only=True, gc=False):
-    """The final word on one row.
+    """The outcome of one row.
 
     ``index`` counts the rows of the call from 0; ``phone`` is canonical (or ``None`` if the row had none) and
     ``key`` is the caller's own; both stay out of the repr. ``reason`` is a code, ``detail`` a sentence or the
@@ -89,4 +88,4 @@ ANSWERED = frozenset(
         Outcome.UNREPORTED,
     }
 )
-"""Outcomes of rows that the server has answered."""
+"""Outcomes that a reply of the server gave."""

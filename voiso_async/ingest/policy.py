@@ -1,4 +1,4 @@
-"""LanePolicy: every bound and every wait of a lane, each with its reason."""
+"""LanePolicy: every limit and every wait of a lane, each with its reason."""
 
 from typing import Any, Literal
 
@@ -6,9 +6,9 @@ from attrs import Attribute, field, frozen
 
 from voiso_async.errors import ConfigurationError
 
-MOST_ROWS = 1000  # contract 6.3
+MOST_ROWS = 1000
 BUSY_GROWTH = 1.5
-BUSY_SHORTEST = 0.1  # also where somebody has set the cooldown to nothing
+BUSY_SHORTEST = 0.1  # also where the cooldown is set to 0
 FEWEST_BATCHES = 3
 UNSENT_FIRST, UNSENT_LONGEST = 0.5, 8.0
 
@@ -36,36 +36,41 @@ def _on_doubt(_: Any, __: "Attribute[Any]", value: Any) -> None:
 
 @frozen(kw_only=True)
 class LanePolicy:
-    """Every bound and wait of a lane; times are seconds.
+    """Every limit and wait of a lane; times are seconds.
 
-    With ``on_doubt="resend"`` a batch whose answer was lost is sent again, which the campaign's own duplicate
-    check makes harmless (contract 6.5) with one exception: a lead that was created, dialled and removed in
-    between would be called again. ``"report"`` never sends such a batch twice; its rows are UNKNOWN.
+    The cooldown of two seconds and the limit of 1000 leads are Voiso's (https://docs.voiso.com/v1/docs/running-an-api-campaign).
+
+    With ``on_doubt="resend"`` a batch without a usable answer is sent again. The campaign's own duplicate check
+    makes that harmless, with one exception: a lead that was created, dialled and removed in between would be
+    called again. ``"report"`` never sends such a batch twice; its rows are UNKNOWN.
+
+    >>> LanePolicy(on_doubt="report", post_timeout=300).max_rows
+    1000
     """
 
     cooldown: float = field(default=2.0, validator=_bounded(0, 3600))
-    """From the end of one POST to the start of the next (contract 6.3)."""
+    """From the end of one POST to the start of the next."""
     post_timeout: float = field(default=120.0, validator=_bounded(0.001, 3600))
-    """For one POST: giving up early turns a thousand rows into a doubt."""
+    """For one POST: giving up early leaves a thousand rows in doubt."""
     max_rows: int = field(default=MOST_ROWS, validator=_whole(1, MOST_ROWS))
-    """Leads in one POST (contract 6.3)."""
+    """Leads in one POST."""
     max_bytes: int = field(default=4 * 1024 * 1024, validator=_whole(1024, 64 * 1024 * 1024))
     """Bytes in one POST; a 413 lowers it for the lane."""
     on_doubt: Literal["resend", "report"] = field(default="resend", validator=_on_doubt)
     doubt_attempts: int = field(default=5, validator=_whole(1, 100))
     """POSTs of one batch without a usable answer before its rows are UNKNOWN."""
     doubt_backoff: float = field(default=2.0, validator=_bounded(0, 3600))
-    """The wait after the first lost answer; doubles each time: the server may still be at work."""
+    """The wait after the first attempt without a usable answer; doubles: the server may still be at work."""
     doubt_backoff_longest: float = field(default=16.0, validator=_bounded(0, 3600))
     unsent_for: float = field(default=60.0, validator=_bounded(0, 86400))
-    """How long a batch that cannot leave this machine is tried before the lane stops."""
+    """How long a batch that cannot leave this machine is retried before the lane stops."""
     busy_for: float = field(default=120.0, validator=_bounded(0, 86400))
-    """How long "still processing" is waited out, from the first such answer, before the lane stops."""
+    """How long the lane waits out "still processing", from the first such answer, before it stops."""
     busy_longest: float = field(default=10.0, validator=_bounded(0, 3600))
     max_extra_posts: int = field(default=60, validator=_whole(0, 10_000))
-    """POSTs spent on finding the rows for which a whole batch was refused."""
+    """POSTs spent on bisecting a batch that was refused as a whole."""
     stall: float = field(default=0.02, validator=_bounded(0, 60))
-    """How long a lane waits for a slow source before it leaves with a batch that is not full."""
+    """How long a lane waits for a slow source before it sends a batch that is not full."""
 
     @property
     def buffer_rows(self) -> int:
@@ -73,7 +78,7 @@ class LanePolicy:
         return 2 * self.max_rows
 
     def doubt_wait(self, doubts: int, retry_after: float | None = None) -> float:
-        """Seconds to leave the server alone after the ``doubts``-th lost answer of a batch."""
+        """Seconds to wait after the ``doubts``-th attempt of a batch without a usable answer."""
         wait = min(self.doubt_backoff * 2.0 ** (doubts - 1), self.doubt_backoff_longest)
         return max(wait, retry_after or 0.0, self.cooldown)
 

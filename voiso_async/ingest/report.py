@@ -1,4 +1,4 @@
-"""The report on one call or job: how every row ended, and whether the numbers add up."""
+"""The report on one call or job: the outcome of every row, and whether all rows are accounted for."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -19,13 +19,13 @@ class IngestReport(Discreet, Struct, frozen=True, kw_only=True):
 
     ``rows`` were read from the source, ``counts`` says how they ended and ``pending`` how many are still open;
     leads that were never read, because the call ended before, are no rows. ``outcomes`` has every row for calls of
-    up to 1000 rows; ``problems`` has the rows whose outcome is not ``ok``, at most 10 000 of
-    them (``problems_left_out`` counts the rest). ``batches`` and ``attempts`` count the POSTs that carried rows
-    of this call, without and with repeats; ``busy`` the answers "still processing"; ``doubted`` the rows that
-    an attempt with a lost answer carried; ``anomalies`` numbers in answers that were never sent. ``elapsed`` is
-    in seconds; ``ceiling_share`` is the part of it that these rows alone would have taken at the physical limit:
-    full batches, the server's own time and the cooldown between them. Calls and jobs that share a campaign each
-    have less; with fewer than three full batches it is ``None``.
+    up to 1000 rows; ``problems`` has the rows whose outcome is not ``ok``, at most 10 000 of them
+    (``problems_left_out`` counts the rest). ``batches`` and ``attempts`` count the POSTs that carried rows of this
+    call, without and with retries; ``busy`` the answers "still processing"; ``doubted`` the rows that an attempt
+    without a usable answer carried; ``anomalies`` numbers in answers that were never sent. ``elapsed`` is in
+    seconds; ``ceiling_share`` is the part of it that these rows alone would have taken at the physical limit: full
+    batches, the server's own time and the cooldown between them. Calls and jobs that share a campaign each have
+    less; with fewer than three full batches it is ``None``.
     """
 
     rows: int = 0
@@ -52,14 +52,13 @@ class IngestReport(Discreet, Struct, frozen=True, kw_only=True):
 
     @property
     def unaccounted(self) -> int:
-        """Rows that are missing in the books, or that stand there twice: never any, unless we have a defect."""
+        """Rows that have no outcome, or two: none, unless this library has a defect."""
         return abs(self.rows - self.pending - sum(self.counts.values()))
 
     @property
     def ok(self) -> bool:
         """Whether every row is in the campaign, repeats one of this call, or is SUPPRESSED: kept out as asked."""
-        settled_well = all(outcome.ok for outcome, count in self.counts.items() if count)
-        return self.balanced and not self.pending and settled_well
+        return self.balanced and not self.pending and all(o in OK for o, count in self.counts.items() if count)
 
     @property
     def leads_per_second(self) -> float:
@@ -100,10 +99,10 @@ class IngestReport(Discreet, Struct, frozen=True, kw_only=True):
 
 
 def reporting(error: E, report: IngestReport, *, in_doubt: bool = False) -> E:
-    """Give a copy of an error that carries a report, and whose proof agrees with it.
+    """Copy an error, add a report, and let its ``proof`` agree with the report.
 
-    Each call gets its own: one failure leaves some in doubt, and not others. ``in_doubt``: so are rows that are
-    not in the report, since they wait in an outbox.
+    Each call gets its own copy: one failure leaves rows of some in doubt, and none of others. ``in_doubt`` says
+    that rows outside of the report are in doubt, since they wait in an outbox.
     """
     counts, twin = report.counts, error.with_report(report)
     if in_doubt or counts[Outcome.UNKNOWN] or counts[Outcome.UNREPORTED]:
@@ -119,7 +118,7 @@ MAX_PROBLEMS = 10_000
 
 
 class ReportBuilder:
-    """Count rows and outcomes, keep the outcomes of small calls and the problems of all."""
+    """Count rows and outcomes; keep each outcome of a small call, and the problems of any."""
 
     def __init__(self) -> None:
         self.rows: int = 0
@@ -136,27 +135,27 @@ class ReportBuilder:
 
     @property
     def resolved(self) -> int:
-        """Rows that have their outcome."""
+        """Rows that have an outcome."""
         return self._counts.total()
 
     def add_rows(self, count: int) -> int:
-        """Note rows that were read; give the index of the first."""
+        """Count rows that were read; give the index of the first."""
         self.rows += count
         if self.rows > MAX_OUTCOMES:
             self._kept = None
         return self.rows - count
 
     def count(self, results: Iterable[RowResult | LeadOutcome]) -> None:
-        """Count how rows ended."""
+        """Count outcomes."""
         self._counts.update([result.outcome for result in results])
         self._reasons.update([result.reason for result in results if result.reason is not None])
 
     def to_keep(self, results: Sequence[RowResult]) -> Sequence[RowResult]:
-        """Give those that are kept as values; the others are only counted."""
+        """Give the results that ``keep`` wants; the others are only counted."""
         return results if self._kept is not None else [result for result in results if result.outcome not in OK]
 
     def keep(self, outcomes: Sequence[LeadOutcome]) -> None:
-        """Keep outcomes that have been counted, as far as there is room."""
+        """Keep outcomes that have been counted, up to the limits."""
         if self._kept is not None:
             self._kept.extend(outcomes)
         room = MAX_PROBLEMS - len(self._problems)
@@ -164,7 +163,7 @@ class ReportBuilder:
             self._problems.extend([outcome for outcome in outcomes if outcome.outcome not in OK][:room])
 
     def add_attempt(self, attempt: Attempt) -> None:
-        """Note a POST that carried rows of this call."""
+        """Count a POST that had rows of this call."""
         self.batches += attempt.first
         self.attempts += 1
         self.busy += attempt.busy
@@ -174,11 +173,11 @@ class ReportBuilder:
     def report(
         self, *, elapsed: float, policy: LanePolicy, open_rows: Iterable[LeadOutcome] = (), pending: int = 0
     ) -> IngestReport:
-        """Draw up the report: ``pending`` rows are open, ``open_rows`` have a provisional outcome meanwhile."""
+        """Build the report: ``pending`` rows have no outcome yet, ``open_rows`` a provisional one."""
         provisional = list(open_rows)
         counts = self._counts + Counter(row.outcome for row in provisional)
         problems = [*self._problems, *provisional]
-        troubled = sum(count for outcome, count in counts.items() if not outcome.ok)
+        not_ok = sum(count for outcome, count in counts.items() if outcome not in OK)
         kept = [] if self._kept is None else [*self._kept, *provisional]
         return IngestReport(
             rows=self.rows,
@@ -199,7 +198,7 @@ class ReportBuilder:
             reasons=dict(self._reasons),
             outcomes=tuple(sorted(kept, key=_by_index)),
             problems=tuple(sorted(problems[:MAX_PROBLEMS], key=_by_index)),
-            problems_left_out=troubled - min(len(problems), MAX_PROBLEMS),
+            problems_left_out=not_ok - min(len(problems), MAX_PROBLEMS),
         )
 
 
@@ -211,7 +210,7 @@ LaneState = Literal["idle", "waiting", "sending", "busy", "doubt", "unsent", "st
 
 
 class LaneStatus(Struct, frozen=True, kw_only=True):
-    """One lane as it stands; times are seconds.
+    """The state of one lane; times are seconds.
 
     ``state`` is idle, waiting (for the gate or for rows), sending, busy (the server is still at work), doubt (an
     answer was lost), unsent (nothing can leave this machine) or stopped; ``reason`` says why. ``oldest_age`` is
@@ -240,7 +239,7 @@ class LaneMeter:
         self._began = self._last_answer = clock()
 
     def add_attempt(self, answered: int, seconds: float) -> None:
-        """Count one attempt that ended now."""
+        """Count an attempt that has just ended."""
         self._last_answer = self._clock()
         self._attempts += 1
         self._answered += answered
@@ -248,7 +247,7 @@ class LaneMeter:
 
     @property
     def ceiling_share(self) -> float | None:
-        """What part of the physical limit was reached; ``None`` while too little was sent to tell."""
+        """The share of the physical limit that was reached; ``None`` while too little was sent to tell."""
         return self._policy.ceiling_share(
             answered=self._answered,
             attempts=self._attempts,

@@ -173,6 +173,7 @@ class LeadSubmission(QueuedSubmission):
         self.eof: bool = False
         self._began = clock()
         self._policy = policy
+        self._buffer_rows = policy.buffer_rows
         self._clock = clock
         self._phones = PhoneIndex() if dedupe and operation is Operation.ADD else None
         self._unread: deque[LeadOutcome] | None = deque() if streamed else None
@@ -187,7 +188,7 @@ class LeadSubmission(QueuedSubmission):
     @property
     def capacity(self) -> int:
         """How many more leads may be read for now."""
-        return max(0, self._policy.buffer_rows - max(len(self.waiting), self.unread))
+        return max(0, self._buffer_rows - max(len(self.waiting), self.unread))
 
     @property
     def unread(self) -> int:
@@ -228,7 +229,7 @@ class LeadSubmission(QueuedSubmission):
     def consumer_resumed(self) -> None:
         """Let the next batch go although outcomes are unread: their consumer is back and a slot is free."""
         if self.waiting and not self.sendable and self._lane is not None and self._lane.is_open:
-            self._consumer_is_ready = self.unread < self._policy.buffer_rows
+            self._consumer_is_ready = self.unread < self._buffer_rows
             self.notify()
 
     async def next_outcome(self) -> None:

@@ -1,4 +1,7 @@
-"""What the server's answer to a lead write says, read leniently (contract 6.2, 7, 12.3)."""
+"""The verdict on one attempt: what a status and the lists of a reply prove.
+
+Replies are read leniently: the vendor documents neither the body of an update nor the wrapper of the lists.
+"""
 
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
@@ -38,10 +41,10 @@ _UPDATE_LISTS = {
 
 
 class LeadReply(Discreet, Struct, frozen=True, kw_only=True):
-    """What an answer says of each number; ``silent`` if it had no list at all.
+    """What a reply says of each number; ``no_lists`` if it had no list at all.
 
-    Numbers that stand in lists that contradict each other are ``torn``, and have no word to rely on. ``complaint``
-    is the server's own text about numbers that it does not list.
+    ``conflicting`` numbers are in two lists that disagree, and are treated as unreported. ``error_text`` is the
+    server's own text about numbers that it does not list.
     """
 
     outcomes: Mapping[str, Outcome]
@@ -53,7 +56,7 @@ class LeadReply(Discreet, Struct, frozen=True, kw_only=True):
     _hidden: ClassVar[AbstractSet[str]] = {"outcomes", "conflicting", "not_found", "error_text"}
 
     def unexpected(self, phones: AbstractSet[str]) -> int:
-        """Count the numbers that were never sent."""
+        """Count the numbers in the reply that were never sent."""
         return len((self.outcomes.keys() | self.conflicting) - phones)
 
 
@@ -67,30 +70,32 @@ def parse_reply(operation: Operation, decoded: Any) -> LeadReply | None:
         return None
     known = _ADD_LISTS if operation is Operation.ADD else _UPDATE_LISTS
     holder, lists = _lists_in(decoded, known)
-    complaint = _complaint(decoded) or _complaint(holder)
-    if not lists and (operation is Operation.ADD or complaint):
+    error_text = _error_text(decoded) or ("" if holder is decoded else _error_text(holder))
+    if not lists and (operation is Operation.ADD or error_text):
         return None
-    words: dict[str, Outcome] = {}
-    torn: set[str] = set()
+    outcomes: dict[str, Outcome] = {}
+    conflicting: set[str] = set()
     for name, items in lists.items():
-        said = dict.fromkeys(_numbers(items), known[name])
-        torn.update(phone for phone in words.keys() & said if words[phone] is not said[phone])
-        words |= said
-    if complaint and not words:
+        found = dict.fromkeys(_numbers(items), known[name])
+        conflicting.update(phone for phone in outcomes.keys() & found if outcomes[phone] is not found[phone])
+        outcomes |= found
+    if error_text and not outcomes:
         return None
+    for phone in conflicting:
+        del outcomes[phone]
     return LeadReply(
-        outcomes={phone: word for phone, word in words.items() if phone not in torn} if torn else words,
-        conflicting=frozenset(torn),
+        outcomes=outcomes,
+        conflicting=frozenset(conflicting),
         not_found=frozenset(_numbers(lists.get("not_found", []))),
         no_lists=not lists,
-        error_text=complaint,
+        error_text=error_text,
     )
 
 
 def _lists_in(
     decoded: dict[str, Any], known: Mapping[str, Outcome]
 ) -> tuple[dict[str, Any], dict[str, list[Any]]]:
-    """Look in the wrapper, whatever its name (contract 7), then in the body itself; a field error is no list."""
+    """Look in the wrapper, whatever its name, then in the body itself; a field error is no list."""
     wrappers = [value for key, value in decoded.items() if key not in {"error", "errors"}]
     for holder in [*wrappers, decoded]:
         if isinstance(holder, dict):
@@ -100,13 +105,13 @@ def _lists_in(
     return {}, {}
 
 
-def _complaint(part: dict[str, Any]) -> str:
-    complaint = complaint_in(part)
-    return "" if complaint is None else complaint.message
+def _error_text(part: dict[str, Any]) -> str:
+    error = complaint_in(part)
+    return "" if error is None else error.message
 
 
 def _numbers(items: list[Any]) -> list[str]:
-    return items if are_canonical(items) else list(_digits(items))
+    return items if not items or are_canonical(items) else list(_digits(items))
 
 
 def _digits(items: list[Any]) -> Iterator[str]:
@@ -120,44 +125,44 @@ def _digits(items: list[Any]) -> Iterator[str]:
 
 
 FATAL = frozenset({401, 403, 404, 405, 406, 410, 411, 414, 415, 431, 451})
-BUSY = frozenset({409, 423})  # contract 12.4
+BUSY = frozenset({409, 423})
 REFUSED = frozenset({400, 422})
 
 
 class NotSent(Struct, frozen=True):
-    """Nothing left this machine: the same batch again after a while; the gate is untouched."""
+    """Nothing left this machine: retry after a while; the gate stays as it was."""
 
 
 class InDoubt(Struct, frozen=True):
-    """The server may have acted: its rows are doubted, and the same bytes go again after it has settled."""
+    """The server may have acted: the rows are doubted, and the same bytes go again after a backoff."""
 
     retry_after: float | None = None
 
 
 class Settled(Struct, frozen=True):
-    """A usable answer: reconcile it."""
+    """A usable reply: reconcile it."""
 
     reply: LeadReply
 
 
 class Busy(Struct, frozen=True):
-    """Not accepted because the server is still at work; costs no attempt."""
+    """Not accepted because the server is still at work: wait and retry, at no cost."""
 
     retry_after: float | None = None
 
 
 class TooLarge(Struct, frozen=True):
-    """Not accepted because of its size in bytes."""
+    """Not accepted because of its size in bytes: cut it."""
 
 
 class Refused(Struct, frozen=True):
-    """Not accepted as a whole: look for the rows that caused it."""
+    """Not accepted as a whole: bisect it to find the rows that caused it."""
 
     refusal: Refusal
 
 
 class Fatal(Struct, frozen=True):
-    """Not accepted, and no repeat would help; ``everything`` stops the other operation too."""
+    """Not accepted, and no retry would help: stop; ``everything`` stops the other operation too."""
 
     everything: bool = False
 
@@ -165,13 +170,13 @@ class Fatal(Struct, frozen=True):
 Verdict = NotSent | InDoubt | Settled | Busy | TooLarge | Refused | Fatal
 
 
-def verdict(operation: Operation, answer: Response | VoisoError) -> Verdict:
-    """Judge one attempt by its answer, or by the error that came in its place."""
-    if isinstance(answer, Response):
-        return _of_response(operation, answer)
-    if answer.proof == "not_sent":
-        hopeless = isinstance(answer, TLSError | ConfigurationError | UsageError | UnexpectedError)
-        return Fatal(everything=True) if hopeless else NotSent()
+def verdict(operation: Operation, result: Response | VoisoError) -> Verdict:
+    """Judge one attempt by its response, or by the error that came in its place."""
+    if isinstance(result, Response):
+        return _of_response(operation, result)
+    if result.proof == "not_sent":
+        permanent = isinstance(result, TLSError | ConfigurationError | UsageError | UnexpectedError)
+        return Fatal(everything=True) if permanent else NotSent()
     return InDoubt()
 
 
@@ -180,25 +185,25 @@ def _of_response(operation: Operation, response: Response) -> Verdict:
     if status == 408 or 500 <= status < 600:
         return InDoubt(retry_after(response.headers))
     if 200 <= status < 300:
-        answer = _answer(operation, response)
-        return Settled(answer) if answer else InDoubt()
+        reply = _reply(operation, response)
+        return Settled(reply) if reply else InDoubt()
     return _of_refusal(status, response)
 
 
 def _of_refusal(status: int, response: Response) -> Verdict:
-    complaint = explain_voiso(response.body)
-    if status == 429 or (status in BUSY and complaint):
+    error = explain_voiso(response.body)
+    if status == 429 or (status in BUSY and error):
         return Busy(retry_after(response.headers))
     if status == 413:
         return TooLarge()
-    if status in REFUSED and complaint:
-        return Refused(Refusal(status, complaint.message, complaint.fields))
-    if complaint or status in FATAL or 300 <= status < 400:
+    if status in REFUSED and error:
+        return Refused(Refusal(status, error.message, error.fields))
+    if error or status in FATAL or 300 <= status < 400:
         return Fatal(everything=status == 401)
     return InDoubt()
 
 
-def _answer(operation: Operation, response: Response) -> LeadReply | None:
+def _reply(operation: Operation, response: Response) -> LeadReply | None:
     if response.truncated:
         return None
     if operation is Operation.UPDATE and not response.body.strip():
