@@ -153,9 +153,13 @@ class Accumulator:
         """Whether a caller is filling its buffer at this moment."""
         return any(submission.reading for submission in self.submissions())
 
-    def sendable(self, operation: Operation) -> list[QueuedSubmission]:
-        """The submissions of one operation that have rows to send, in order."""
-        return [submission for submission in self._waiting[operation] if submission.sendable]
+    def durable(self, operation: Operation) -> QueuedSubmission | None:
+        """The first submission of an outbox that has rows to send."""
+        return next((one for one in self._waiting[operation] if one.durable and one.sendable), None)
+
+    def others(self, operation: Operation) -> list[int]:
+        """How many rows each submission has waiting that is ready to send."""
+        return [len(one.waiting) for one in self._waiting[operation] if one.waiting and one.sendable]
 
     def submissions(self) -> Iterator[QueuedSubmission]:
         """Every submission that is queued."""
@@ -175,9 +179,11 @@ class Accumulator:
     def take(self, max_rows: int, max_bytes: int) -> Batch | None:
         """Give the batch that ``next()`` decided on, or ``None`` if nobody waits for it any more."""
         chosen, self._next = self._next, None
-        if chosen is None or not self._still_wanted(chosen):
+        if chosen is None:
             return None
-        return chosen.batch or self._fill(chosen.operation, max_rows, max_bytes)
+        if chosen.batch is None:
+            return self._fill(chosen.operation, max_rows, max_bytes)
+        return chosen.batch if self._still_wanted(chosen) else None
 
     def _still_wanted(self, chosen: NextBatch) -> bool:
         if chosen.batch is None:
@@ -291,10 +297,9 @@ class BatchBuilder:
         if chosen is not None and chosen.batch is not None:
             self._request = replace(self._request, retry_rows=chosen.batch.rows)
         elif chosen is not None:
-            submissions = self._accumulator.sendable(operation)
-            self._durable = next((one for one in submissions if one.durable), None)
+            self._durable = self._accumulator.durable(operation)
             if self._durable is not None:
-                share = self._fair_share([len(one.waiting) for one in submissions if one.waiting])
+                share = self._fair_share(self._accumulator.others(operation))
                 self._request = replace(
                     self._request, submission=self._durable, max_rows=share, job_id=self._durable.job_id
                 )

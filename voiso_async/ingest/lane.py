@@ -87,7 +87,8 @@ class Lane:
         """Look at a submission again: it has rows, it has ended, or its outcomes were read."""
         self._accumulator.add(submission)
         self._wake.set()
-        self._sweep([submission])
+        if submission.cancelled or submission.done:
+            self._sweep([submission])
         if self._task is None and not self._accumulator.empty:
             self._start()
 

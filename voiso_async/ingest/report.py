@@ -145,17 +145,25 @@ class ReportBuilder:
             self._kept = None
         return self.rows - count
 
-    def count(self, results: Iterable[RowResult | LeadOutcome]) -> None:
-        """Count outcomes."""
+    def add_results(self, results: Sequence[RowResult], *, every: bool = False) -> list[LeadOutcome]:
+        """Count results, and keep those that the report shows; give them, or ``every`` one, as outcomes."""
+        self.count(results)
+        told = results if every or self._kept is not None else [one for one in results if one.outcome not in OK]
+        outcomes = [result.as_outcome() for result in told]
+        self._keep(outcomes)
+        return outcomes
+
+    def add_outcome(self, outcome: LeadOutcome) -> None:
+        """Count and keep the outcome of a row that never became one of the lane's."""
+        self.count([outcome])
+        self._keep([outcome])
+
+    def count(self, results: Sequence[RowResult | LeadOutcome]) -> None:
+        """Count results without keeping them."""
         self._counts.update([result.outcome for result in results])
         self._reasons.update([result.reason for result in results if result.reason is not None])
 
-    def to_keep(self, results: Sequence[RowResult]) -> Sequence[RowResult]:
-        """Give the results that ``keep`` wants; the others are only counted."""
-        return results if self._kept is not None else [result for result in results if result.outcome not in OK]
-
-    def keep(self, outcomes: Sequence[LeadOutcome]) -> None:
-        """Keep outcomes that have been counted, up to the limits."""
+    def _keep(self, outcomes: Sequence[LeadOutcome]) -> None:
         if self._kept is not None:
             self._kept.extend(outcomes)
         room = MAX_PROBLEMS - len(self._problems)

@@ -41,7 +41,8 @@ class QueuedSubmission(ABC):
     """One caller as its lane sees it: ``waiting`` rows in order, and ``backlog`` more that a claim may bring.
 
     ``in_lane`` are the rows that the lane has taken and not resolved, ``cancelled`` means that nobody waits any
-    more. The rows of a ``durable`` submission are in an outbox, which learns every outcome first.
+    more, ``done`` that every row has its outcome and no more will come. The rows of a ``durable`` submission are
+    in an outbox, which learns every outcome first.
     """
 
     # The garbage collector visits neither the rows nor a ``dict`` of them, but it would visit a ``deque``.
@@ -57,6 +58,7 @@ class QueuedSubmission(ABC):
         self.enqueued: bool = False
         self.reading: bool = False
         self.cancelled: bool = False
+        self.done: bool = False
         self.error: VoisoError | None = None
         self._report = report
         self._lane: LaneHandle | None = None
@@ -95,11 +97,6 @@ class QueuedSubmission(ABC):
     @abstractmethod
     def ready(self) -> bool:
         """Whether waiting longer would not make its batch fuller."""
-
-    @property
-    @abstractmethod
-    def done(self) -> bool:
-        """Whether every row that came has its outcome and no more will come."""
 
     @property
     def needs_slot(self) -> bool:
@@ -180,7 +177,7 @@ class LeadSubmission(QueuedSubmission):
         self._consumers_waiting = 0
         self._consumer_is_ready = False
         self._changed = asyncio.Event()
-        self._done_at: float | None = None
+        self._done_at = 0.0
         self._source_scope: anyio.CancelScope | None = None
 
     # What the caller's task does
@@ -194,11 +191,6 @@ class LeadSubmission(QueuedSubmission):
     def unread(self) -> int:
         """Outcomes that the caller has not taken yet."""
         return len(self._unread) if self._unread is not None else 0
-
-    @property
-    def done(self) -> bool:
-        """Whether every row that came has its outcome and no more will come."""
-        return self._done_at is not None
 
     def add(self, leads: Sequence[Any]) -> None:
         """Take leads from the source: each waits, or has its outcome at once."""
@@ -255,7 +247,7 @@ class LeadSubmission(QueuedSubmission):
         """Build the report as of now; rows in flight of a cancelled submission count as UNKNOWN until answered."""
         held = self.in_lane.values() if self.cancelled else ()
         open_rows = [RowResult(row, Outcome.UNKNOWN).as_outcome() for row in held]
-        end = self._clock() if self._done_at is None else self._done_at
+        end = self._done_at if self.done else self._clock()
         return self._report.report(
             elapsed=end - self._began,
             policy=self._policy,
@@ -336,22 +328,19 @@ class LeadSubmission(QueuedSubmission):
     # The report
 
     def _record_results(self, results: Sequence[RowResult]) -> None:
-        self._report.count(results)
-        kept = results if self._unread is not None else self._report.to_keep(results)
-        self._keep([result.as_outcome() for result in kept])
+        self._tell(self._report.add_results(results, every=self._unread is not None))
 
     def _record(self, outcome: LeadOutcome) -> None:
-        self._report.count([outcome])
-        self._keep([outcome])
+        self._report.add_outcome(outcome)
+        self._tell([outcome])
 
-    def _keep(self, outcomes: Sequence[LeadOutcome]) -> None:
-        self._report.keep(outcomes)
+    def _tell(self, outcomes: Sequence[LeadOutcome]) -> None:
         if self._unread is not None and outcomes:
             self._unread.extend(outcomes)
             self._consumer_is_ready = False
             self._changed.set()
 
     def _check_done(self) -> None:
-        if self.eof and not self.waiting and not self.in_lane and self._done_at is None:
-            self._done_at = self._clock()
+        if self.eof and not self.waiting and not self.in_lane and not self.done:
+            self.done, self._done_at = True, self._clock()
         self._changed.set()

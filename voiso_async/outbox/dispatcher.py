@@ -48,11 +48,6 @@ class OutboxSubmission(QueuedSubmission):
         """Always: what is in an outbox waits for nothing but its slot."""
         return True
 
-    @property
-    def done(self) -> bool:
-        """Whether the lane is through with it."""
-        return self.cancelled or (self.error is not None and not self.in_lane)
-
     def mark_taken(self, rows: Iterable[Row]) -> None:
         """Do nothing: every row of a slot is in ``in_lane`` before it goes."""
 
@@ -70,6 +65,7 @@ class OutboxSubmission(QueuedSubmission):
         self._report.add_rows(len(committed))
         self._report.count(committed)
         self._report.doubted += sum(result.row.doubted for result in committed)
+        self._check_done()
 
     def resolve_idle(self, in_flight: Collection[Row]) -> None:
         """Decide nothing: rows that the lane holds are released to the outbox."""
@@ -77,12 +73,20 @@ class OutboxSubmission(QueuedSubmission):
     def close_input(self, error: VoisoError) -> None:
         """Take no more rows; those in the lane still go."""
         self.error = self.error or error
+        self._check_done()
 
     def fail(self, error: VoisoError) -> None:
         """End with ``error``; the rows are still in the outbox."""
         self.error = self.error or error
-        self.cancelled = True
         self.waiting.clear()
+        self._mark_cancelled()
+
+    def _mark_cancelled(self) -> None:
+        super()._mark_cancelled()
+        self._check_done()
+
+    def _check_done(self) -> None:
+        self.done = self.cancelled or (self.error is not None and not self.in_lane)
 
 
 class Dispatcher:

@@ -97,8 +97,7 @@ class Ledger:
         return self._books.report(elapsed=end - self._began, policy=self._policy, pending=len(self._held))
 
     def _record(self, outcome: LeadOutcome) -> None:
-        self._books.count([outcome])
-        self._books.keep([outcome])
+        self._books.add_outcome(outcome)
         if self._streamed:
             self.unread.append(outcome)
 
