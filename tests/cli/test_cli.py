@@ -31,7 +31,7 @@ from cyclopts import App
 from voiso_async import __version__
 from voiso_async.cli import common
 from voiso_async.cli.app import app
-from voiso_async.cli.show import quoted
+from voiso_async.cli.render.tables import quoted
 from voiso_async.sandbox import Html, Sandbox, Status, Truncate
 
 __all__ = ["sandbox_shell", "shell"]  # fixtures
@@ -65,7 +65,7 @@ def test_the_tree_of_commands() -> None:
         "users list",
         *(
             f"leads {name}"
-            for name in ("plan", "push", "update", "resume", "status", "results", "retry", "settle")
+            for name in ("plan", "push", "update", "resume", "status", "results", "retry", "requeue")
         ),
         "leads withdraw",
         "leads purge",
@@ -278,7 +278,7 @@ def test_answers_that_end_a_push_are_told_in_words_of_the_shell(
         assert "check VOISO_API_KEY, or the file that --key-file names" in ended.message
 
 
-@pytest.mark.parametrize("command", ["status", "results", "retry", "settle", "withdraw", "purge", "resume"])
+@pytest.mark.parametrize("command", ["status", "results", "retry", "requeue", "withdraw", "purge", "resume"])
 def test_a_job_that_is_not_there_is_told_with_the_command_that_lists_them(
     sandbox_shell: Shell, tmp_path: Path, command: str
 ) -> None:

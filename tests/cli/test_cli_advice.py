@@ -27,7 +27,7 @@ from cli_runner import (
 )
 from outbox_cases import leads as some_leads
 
-from voiso_async.cli.advice import Left, advice_on
+from voiso_async.cli.render.advice import Left, advice_on
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.ingest.rows import Operation
 from voiso_async.outbox import Job, SqliteOutbox
@@ -153,14 +153,14 @@ def test_an_answer_that_was_lost_is_asked_for_twice_and_then_it_cannot_be_known(
 ) -> None:
     voiso_sandbox.faults.add(Status(500), method="POST", times=math.inf)
     report = walk(*PUSH)
-    assert ["settle", "settle", "results"] == walk.steps
+    assert ["requeue", "requeue", "results"] == walk.steps
     assert "Whether the campaign has 3 leads cannot be known from here; to list them" == report["advice"]
     assert 4 == len(Path("unknown.csv").read_text(encoding="utf-8").splitlines())
 
 
 def test_an_answer_that_was_lost_is_found_by_asking(walk: Walk, voiso_sandbox: Sandbox) -> None:
     voiso_sandbox.faults.add(Status(500), method="POST", times=5)
-    assert (3, ["settle"]) == (walk(*PUSH)["counts"]["created"], walk.steps)
+    assert (3, ["requeue"]) == (walk(*PUSH)["counts"]["created"], walk.steps)
 
 
 def test_rows_that_no_answer_names_are_tried_once_more(walk: Walk, voiso_sandbox: Sandbox) -> None:
@@ -309,7 +309,7 @@ def job(walk: Walk) -> Iterator[Callable[..., Job]]:
 def test_rows_whose_time_is_over_are_not_sent_again(job: Callable[..., Job]) -> None:
     cannot_be_known = "Whether the campaign has 2 leads cannot be known from here; to list them: voiso leads "
     past = datetime.now(UTC) - timedelta(seconds=1)
-    assert "Send the rows without an answer once more: voiso leads settle " in advice_of(
+    assert "Send the rows without an answer once more: voiso leads requeue " in advice_of(
         job(Outcome.UNKNOWN), Left()
     )
     for fields in ({"expires": past}, {"withdrawn": True}, {"requeued": 2}):

@@ -25,7 +25,7 @@ from cli_runner import (
 )
 from cli_runner import write_leads as write
 
-from voiso_async.cli.reading import leads_of, source_of
+from voiso_async.cli.file_options import leads_of, source_of
 from voiso_async.errors import SourceError
 from voiso_async.files import open_leads
 from voiso_async.ingest.prepare import FileRow

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from cli_runner import Shell, begin, end, shell
 
-from voiso_async.cli.sample import AREA_CODES, write_sample
+from voiso_async.cli.commands.demo import AREA_CODES, write_sample
 from voiso_async.files import open_leads
 from voiso_async.ingest.prepare import InvalidLead
 from voiso_async.phone import PhoneFault, canonical

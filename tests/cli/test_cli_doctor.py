@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from cli_runner import CANARY_KEY, Ended, Shell, phones, posts, sandbox_shell, shell, write_leads
 
-from voiso_async.cli import checkup
+from voiso_async.cli.commands import doctor as checkup
 from voiso_async.sandbox import Html, Sandbox
 
 __all__ = ["sandbox_shell", "shell"]  # fixtures

@@ -1,4 +1,4 @@
-"""What an outbox keeps: `voiso leads status, results, retry, settle, withdraw, purge`, and `voiso lanes`."""
+"""What an outbox keeps: `voiso leads status, results, retry, requeue, withdraw, purge`, and `voiso lanes`."""
 
 import asyncio
 import csv
@@ -26,10 +26,8 @@ from cli_runner import (
     write_leads,
 )
 
-from voiso_async.cli.meter import Moment
-from voiso_async.cli.problems import Problems
-from voiso_async.cli.progress import JsonLines, PlainLines
-from voiso_async.cli.report import Ending, show_report
+from voiso_async.cli.render.progress import JsonLines, PlainLines, Snapshot
+from voiso_async.cli.render.report import JobSummary, Problems, show_report
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.ingest.report import IngestReport
 from voiso_async.ingest.rows import Operation
@@ -76,7 +74,7 @@ def test_without_an_outbox_there_is_nothing_to_show_and_none_is_made(
         ("resume", "7f3a"),
         ("resume", "--last"),
         ("retry", "7f3a"),
-        ("settle", "7f3a"),
+        ("requeue", "7f3a"),
         ("withdraw", "7f3a"),
         ("purge", "7f3a"),
     ],
@@ -169,9 +167,9 @@ def test_rows_that_are_parked_are_settled_on_request(
     ended = sandbox_shell("leads", "push", path, "--campaign", 3, "--json")
     report = report_of(ended)
     assert (3, 3) == (ended.code, report["counts"]["unknown"])
-    assert f"voiso leads settle {report['job']}" == report["next"]
+    assert f"voiso leads requeue {report['job']}" == report["next"]
     assert "3" in sandbox_shell("lanes").out.split()
-    settled = sandbox_shell("leads", "settle", report["job"], "--json")
+    settled = sandbox_shell("leads", "requeue", report["job"], "--json")
     assert (0, 3) == (settled.code, report_of(settled)["counts"]["created"])
 
 
@@ -241,7 +239,7 @@ def test_a_job_that_another_process_sends_is_shown_and_left_to_it(
     assert "resume" not in text
     listed = sandbox_shell("leads", "status").out.splitlines()[1].split()
     assert [job, "leads.csv", "3", "sending", str(process.pid)] == listed[:5]
-    for command in (["resume", job], ["resume", "--last"], ["settle", job], ["push", path, "--campaign", 3]):
+    for command in (["resume", job], ["resume", "--last"], ["requeue", job], ["push", path, "--campaign", 3]):
         elsewhere = sandbox_shell("leads", *command, "--json")
         assert (1, 1) == (elsewhere.code, posts(voiso_sandbox))
         assert f"job {job} is being sent by process {process.pid} since " in elsewhere.message
@@ -325,10 +323,10 @@ def test_a_jobs_pace_is_told_in_plain_words(capsys: pytest.CaptureFixture[str]) 
         created=datetime.now(UTC),
         report=report,
     )
-    show_report(Ending(job=job, title="leads"), Problems())
-    PlainLines().draw(Moment(report=report, total=5000, done=5000))
+    show_report(JobSummary(job=job, title="leads"), Problems())
+    PlainLines().draw(Snapshot(report=report, total=5000, done=5000))
     said = capsys.readouterr()
     assert "  5 POSTs in 10.0 s · 500 leads/s · 98% of the fastest Voiso allows\n" in said.out
     assert " · 98% of the fastest Voiso allows · " in said.err
-    JsonLines().draw(Moment(report=report, total=5000, done=5000))
+    JsonLines().draw(Snapshot(report=report, total=5000, done=5000))
     assert '"ceiling_share": 0.9849' in capsys.readouterr().out

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from cli_runner import Shell, phones, posts, report_of, sandbox_shell, shell, write_leads
 
-from voiso_async.cli.meter import Meter
+from voiso_async.cli.render.progress import RateMeter
 from voiso_async.sandbox import Sandbox, Status
 
 __all__ = ["sandbox_shell", "shell"]  # fixtures
@@ -71,7 +71,7 @@ def test_an_ending_that_is_not_written_is_refused_with_those_there_are(
     assert ended.message.startswith(f"voiso: {name}: choose a name that ends in .csv, or in .jsonl or .ndjson")
 
 
-@pytest.mark.parametrize("command", ["resume", "retry", "settle"])
+@pytest.mark.parametrize("command", ["resume", "retry", "requeue"])
 def test_so_it_is_for_every_command_that_sends(
     sandbox_shell: Shell, voiso_sandbox: Sandbox, leads: Path, command: str
 ) -> None:
@@ -165,13 +165,13 @@ def test_results_of_a_file_that_was_pushed_before_come_from_the_job_there_is(
 def test_an_output_that_fails_at_the_end_is_an_error_and_no_outcome_is_lost(
     sandbox_shell: Shell, leads: Path
 ) -> None:
-    begin = Meter.begin
+    begin = RateMeter.begin
 
-    def begun(meter: Meter, done: int = 0) -> None:
+    def begun(meter: RateMeter, done: int = 0) -> None:
         Path("x.csv").write_text("another program was faster", encoding="utf-8")
         begin(meter, done)
 
-    sandbox_shell.env.setattr(Meter, "begin", begun)
+    sandbox_shell.env.setattr(RateMeter, "begin", begun)
     ended = sandbox_shell("leads", "push", leads, "--campaign", 3, "--results", "x.csv", "--json")
     assert (1, 2) == (ended.code, report_of(ended)["counts"]["created"])
     assert "x.csv: there is such a file already" in report_of(ended)["error"]

@@ -11,9 +11,9 @@ import pytest
 from cli_runner import CANARY_KEY, Shell, phones, posts, report_of, sandbox_shell, shell
 from cli_runner import write_leads as write
 
-from voiso_async.cli import standing
-from voiso_async.cli.limit import Limit, bad_share
-from voiso_async.cli.meter import seconds_for
+from voiso_async.cli import campaign_state as standing
+from voiso_async.cli.failure_limit import FailureLimit, bad_share
+from voiso_async.cli.render.progress import seconds_for
 from voiso_async.cli.units import seconds_of, share_of
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.ingest.report import IngestReport
@@ -407,7 +407,7 @@ def test_too_many_rejected_rows_stop_a_push_before_the_next_call(
 def test_a_share_within_the_limit_goes_through(sandbox_shell: Shell, tmp_path: Path) -> None:
     path = write(tmp_path / "leads.csv", [*phones(8), "letters", "letters"])
     assert 3 == sandbox_shell("leads", "push", path, "--campaign", 3, "--max-rejected", "20%").code
-    assert Limit(0.2).share == 0.2
+    assert FailureLimit(0.2).share == 0.2
 
 
 def test_a_campaign_that_does_not_come_alive_stops_a_push(

@@ -90,12 +90,12 @@ async def test_what_may_not_be_sent_twice_is_parked_after_a_crash_too(
         await asyncio.wait_for(voiso.leads.drain(), 60)
     assert {Outcome.UNKNOWN: 5} == await counts(outbox, job.id)
     assert 1 == len(sandbox.history)
-    assert 5 == await outbox.settle(job.id)
+    assert 5 == await outbox.requeue(job.id)
     await cut_short(sandbox, outbox)
     async with client(sandbox, outbox, REPORT) as voiso:
         await asyncio.wait_for(voiso.leads.drain(), 60)
         assert {Outcome.UNKNOWN: 5} == await counts(outbox, job.id)
-        assert 5 == await outbox.settle(job.id)
+        assert 5 == await outbox.requeue(job.id)
         await asyncio.wait_for(voiso.leads.drain(), 60)
     assert {Outcome.CONFIRMED: 5} == await counts(outbox, job.id)
     assert {exchange.body for exchange in sandbox.history} == {sandbox.history[0].body}
@@ -110,7 +110,7 @@ async def test_a_batch_that_was_asked_for_keeps_its_place_while_the_server_is_bu
     await cut_short(sandbox, outbox)
     async with client(sandbox, outbox, REPORT) as voiso:
         await asyncio.wait_for(voiso.leads.drain(), 60)
-        await outbox.settle(job.id)
+        await outbox.requeue(job.id)
         sandbox.faults.add(Busy(), method="POST")
         sandbox.faults.add(Status(401), method="POST")
         with pytest.raises(AuthenticationError):

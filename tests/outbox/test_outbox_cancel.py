@@ -127,7 +127,7 @@ async def test_everything_else_may_be_cancelled_too(path: Path) -> None:
     async with SqliteOutbox(path) as outbox:
         job = await outbox.put(3, leads(3000))
         for moment in MOMENTS[::3]:
-            for step in (outbox.backlog(), outbox.withdraw(job.id), outbox.settle(job.id), outbox.changed(9)):
+            for step in (outbox.backlog(), outbox.withdraw(job.id), outbox.requeue(job.id), outbox.changed(9)):
                 await cancelled(asyncio.create_task(step), moment / 3)
         await outbox.withdraw(job.id)
         await balanced(outbox)

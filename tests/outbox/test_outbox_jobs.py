@@ -302,7 +302,7 @@ async def test_settling_puts_parked_rows_back(make: Make) -> None:
         await send(door, Outcome.UNKNOWN)
     assert [] == await outbox.backlog()
     assert [2500] == [status.parked for status in await outbox.campaigns()]
-    assert 2500 == await outbox.settle(job.id)
+    assert 2500 == await outbox.requeue(job.id)
     waiting = await outbox.job(job.id)
     assert (JobState.OPEN, 2500, 2500, None) == (waiting.state, waiting.waiting, waiting.doubted, waiting.finished)
     turn = await send(door, Outcome.DUPLICATE)
@@ -370,7 +370,7 @@ async def test_jobs_are_listed_the_newest_first(make: Make) -> None:
     assert 3 == len(set(made))
 
 
-@pytest.mark.parametrize("method", ["job", "settle", "withdraw", "purge", "backlog"])
+@pytest.mark.parametrize("method", ["job", "requeue", "withdraw", "purge", "backlog"])
 async def test_an_unknown_job_is_said_to_be_one(make: Make, method: str) -> None:
     with pytest.raises(OutboxError) as caught:
         await getattr(make(), method)("none")

@@ -338,7 +338,7 @@ async def test_a_doubt_that_is_too_old_is_parked(make: Make, monkeypatch: pytest
     monkeypatch.setattr(outbox._clocks, "wall", lambda: 2e9)  # type: ignore[attr-defined]
     assert [1] == indexes(await send(door))
     assert [("unknown", "doubt_too_old"), ("created", None)] == await said(outbox, job.id)
-    assert 1 == await outbox.settle(job.id)
+    assert 1 == await outbox.requeue(job.id)
     assert [("unknown*", None), ("created", None)] == await said(outbox, job.id)
     again = await send(door, Outcome.CONFIRMED)
     assert ([0], True, [1]) == (indexes(again), again.is_retry, [row.doubts for row in again.rows])

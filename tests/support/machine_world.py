@@ -135,7 +135,7 @@ class World:
     def settle(self, which: int) -> None:
         """Ask for a job's parked rows to be sent again."""
         if self.jobs:
-            self._run(self._process(0).outbox.settle(self.jobs[which % len(self.jobs)]))
+            self._run(self._process(0).outbox.requeue(self.jobs[which % len(self.jobs)]))
 
     def withdraw(self, which: int) -> None:
         if self.jobs:
@@ -200,7 +200,7 @@ class World:
                 await drain(process.batcher, process.outbox)
             except VoisoError:
                 continue
-            if not sum([await process.outbox.settle(job.id) for job in await process.outbox.jobs(limit=1000)]):
+            if not sum([await process.outbox.requeue(job.id) for job in await process.outbox.jobs(limit=1000)]):
                 break
         await everything(process.outbox)
 

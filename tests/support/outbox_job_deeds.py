@@ -158,7 +158,7 @@ class Settling(Deed):
         await self.ended(Outcome.UNKNOWN)
 
     async def do(self) -> int:
-        return await self.outbox.settle(self.job_id)
+        return await self.outbox.requeue(self.job_id)
 
     async def again(self) -> None:
         before = (await self.outbox.job(self.job_id)).waiting

@@ -5,8 +5,6 @@ import sys
 from importlib import import_module
 from typing import NoReturn
 
-__all__ = ["main"]
-
 EXTRA = {"cyclopts", "rich"}
 
 

@@ -13,23 +13,19 @@ from typing import Any, NoReturn
 from cyclopts import App, CycloptsError
 
 from voiso_async import __version__
-from voiso_async.cli.campaigns import campaigns
-from voiso_async.cli.common import Exit
-from voiso_async.cli.demo import demo
-from voiso_async.cli.doctor import doctor
-from voiso_async.cli.faults import FaultsError
-from voiso_async.cli.leads import leads
-from voiso_async.cli.sandbox import sandbox
-from voiso_async.cli.show import IN_PLACE, complain, discard, show_json
+from voiso_async.cli.commands.campaigns import campaigns
+from voiso_async.cli.commands.demo import demo
+from voiso_async.cli.commands.doctor import doctor
+from voiso_async.cli.commands.leads import leads
+from voiso_async.cli.commands.sandbox import sandbox
+from voiso_async.cli.commands.talkdesk import talkdesk
+from voiso_async.cli.commands.users import users
+from voiso_async.cli.commands.worker import lanes, worker
+from voiso_async.cli.common import Exit, FaultsError
+from voiso_async.cli.render.tables import IN_PLACE, complain, discard, show_json
+from voiso_async.cli.render.words import cause_of, translated, usage_fault
 from voiso_async.cli.signals import SIGNALLED, Signals
-from voiso_async.cli.talkdesk import talkdesk
-from voiso_async.cli.usage import usage_fault
-from voiso_async.cli.users import users
-from voiso_async.cli.words import cause_of, said
-from voiso_async.cli.worker import lanes, worker
 from voiso_async.errors import ConfigurationError, InputFileError, TransportError, VoisoError
-
-__all__ = ["app", "main", "run"]
 
 THREAD_PATIENCE = 0.5
 
@@ -100,11 +96,11 @@ def _checked(tokens: Sequence[str]) -> int:
         chain = " ".join(("voiso", *(error.command_chain or ())))
         return _told(Exit.USAGE, f"{usage_fault(error)} Try: {chain} --help", json=json)
     except FaultsError as error:
-        return _told(Exit.USAGE, *map(said, error.faults), json=json)
+        return _told(Exit.USAGE, *map(translated, error.faults), json=json)
     except VoisoError as error:
         cause = cause_of(error)
         code = Exit.USAGE if isinstance(cause, ConfigurationError | InputFileError) else Exit.ERROR
-        return _told(code, f"{said(error)}{_certain(error)}", json=json)
+        return _told(code, f"{translated(error)}{_certain(error)}", json=json)
 
 
 def _told(code: int, *faults: str, json: bool) -> int:

@@ -1,27 +1,51 @@
-"""What every command shares: how to reach the API, and the exit codes."""
+"""Several faults of one command line, told together: none hides another."""
 
 import os
 import select
 import stat
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from enum import IntEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import anyio
 from attrs import field, frozen
 from cyclopts import Group, Parameter
 
-from voiso_async.cli.faults import FaultsError, check_all
-from voiso_async.cli.show import note, quoted
+from voiso_async.cli.render.tables import note, quoted
 from voiso_async.client import VoisoClient
-from voiso_async.errors import ConfigurationError
+from voiso_async.errors import ConfigurationError, InputFileError, VoisoError
 from voiso_async.events import Event
 from voiso_async.outbox import Outbox
 from voiso_async.wire import base_url_of
 
-__all__ = ["FROM_ENVIRONMENT", "GROUPS", "Connection", "Exit", "Json", "NotSetError", "connected"]
+
+class FaultsError(ConfigurationError):
+    """What was typed or set cannot work, for each of these reasons."""
+
+    def __init__(self, faults: Sequence[VoisoError]) -> None:
+        super().__init__("; ".join(map(str, faults)))
+        self.faults: tuple[VoisoError, ...] = tuple(faults)
+
+
+def check_all(*checks: Callable[[], Any]) -> list[Any]:
+    """Make every check, and give what they made or raise all that they found."""
+    made: list[Any] = []
+    found: list[VoisoError] = []
+    for check in checks:
+        try:
+            made.append(check())
+        except FaultsError as faults:
+            found.extend(faults.faults)
+        except (ConfigurationError, InputFileError) as fault:
+            found.append(fault)
+    if len(found) == 1:
+        raise found[0]
+    if found:
+        raise FaultsError(found)
+    return made
+
 
 LARGEST_KEY_FILE = 4096
 PIPE_PATIENCE = 60.0

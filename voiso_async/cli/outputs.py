@@ -9,8 +9,6 @@ from typing import Literal
 from voiso_async.errors import ConfigurationError
 from voiso_async.files.jsonl import JSON_HEADER
 
-__all__ = ["Form", "check_form", "check_outputs", "form_of", "form_of_rejects"]
-
 Form = Literal["csv", "jsonl"]
 
 FORMS: Mapping[str, Form] = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}

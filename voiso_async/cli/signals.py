@@ -8,8 +8,6 @@ from typing import Self
 
 import anyio
 
-__all__ = ["SIGNALLED", "Signals"]
-
 SIGNALLED = 128
 """A shell reports the end by signal n as 128 + n: 130 after Ctrl-C, 143 after SIGTERM."""
 

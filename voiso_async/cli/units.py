@@ -10,18 +10,6 @@ from cyclopts import CoercionError, Parameter, Token
 from voiso_async.errors import ConfigurationError
 from voiso_async.wire import id_text, positive_id
 
-__all__ = [
-    "CampaignId",
-    "Duration",
-    "Seconds",
-    "Share",
-    "TextId",
-    "Threshold",
-    "one_of",
-    "seconds_of",
-    "share_of",
-]
-
 PARTS = {"d": 86_400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
 TIME = re.compile(r"(?:(\d+(?:\.\d+)?)d)?(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?")
 LONGEST = 3660 * 86_400.0

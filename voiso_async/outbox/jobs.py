@@ -79,7 +79,7 @@ class Job(Discreet, Struct, frozen=True, kw_only=True):
     seconds), of several campaigns with the one that takes longest.
 
     ``activity`` says what goes on, and ``workers`` which processes do it, here or elsewhere. ``retry_of`` is the
-    id of the job whose rows it was made of, ``requeued`` how often ``settle`` put rows of it back in line, and
+    id of the job whose rows it was made of, ``requeued`` how many rows of it were requeued, and
     ``withdrawn`` says that what waited of it was given up.
     """
 

@@ -79,7 +79,7 @@ class _Nobody:
         """Nothing is sent here."""
 
     def resolve(self, results: Any) -> None:
-        """Nothing is settled here."""
+        """Take no result: rows are only stored here."""
 
 
 _NOBODY: Submission = _Nobody()

@@ -148,8 +148,8 @@ class Outbox(Store, Protocol):
         """Tell how each campaign stands, whichever process works on it."""
         ...
 
-    async def settle(self, job_id: str) -> int:
-        """Put a job's parked rows back in line, still doubted; say how many."""
+    async def requeue(self, job_id: str) -> int:
+        """Requeue the rows of a job whose outcome is UNKNOWN; say how many. Their doubt stays."""
         ...
 
     async def retry(self, job_id: str, outcomes: Collection[Outcome]) -> Job:

@@ -38,7 +38,7 @@ def chosen(ledger: Ledger, job_id: str | None, older_than: float, force: bool) -
         if begin_purge(ledger, number, force=force):
             return [number]
         raise OutboxError(
-            f"outbox {ledger.path.name}: rows of the job wait, are parked or are still to be loaded; settle or "
+            f"outbox {ledger.path.name}: rows of the job wait, are parked or are still to be loaded; requeue or "
             "withdraw them, or purge by force",
             reason="not_done",
         )

@@ -16,7 +16,7 @@ __all__ = [
     "purge_slice",
     "purgeable",
     "purging",
-    "settle_slice",
+    "requeue_slice",
     "shrink_slice",
     "suspend",
     "withdraw_job",
@@ -82,7 +82,7 @@ def withdraw_slice(ledger: Ledger, job: int, most: int) -> int:
         return end_rows(ledger, job, most)
 
 
-def settle_slice(ledger: Ledger, job_id: str, most: int, *, first: bool) -> int:
+def requeue_slice(ledger: Ledger, job_id: str, most: int, *, first: bool) -> int:
     """Put parked rows of a job back in line; say how many. The ``first`` slice counts as one request."""
     with ledger.writing():
         job = number_of(ledger, job_id)

@@ -30,7 +30,7 @@ from voiso_async.outbox.sqlite.closing import abandon_turns, release
 from voiso_async.outbox.sqlite.copying import copied
 from voiso_async.outbox.sqlite.door import OutboxGate
 from voiso_async.outbox.sqlite.housekeeping import EVERY, look_around, purge, remove
-from voiso_async.outbox.sqlite.keeping import end_slice, settle_slice, suspend, withdraw_job, withdraw_slice
+from voiso_async.outbox.sqlite.keeping import end_slice, requeue_slice, suspend, withdraw_job, withdraw_slice
 from voiso_async.outbox.sqlite.ledger import Clocks, Ledger
 from voiso_async.outbox.sqlite.loader import Loader
 from voiso_async.outbox.sqlite.reading import backlog_of, campaigns_of, job_by_id, jobs_of, outcome_window
@@ -191,16 +191,16 @@ class SqliteOutbox:
 
     # The life of a job
 
-    async def settle(self, job_id: str) -> int:
-        """Put a job's parked rows back in line, still doubted; say how many."""
+    async def requeue(self, job_id: str) -> int:
+        """Requeue the rows of a job whose outcome is UNKNOWN. See ``Outbox.requeue``."""
         left = (await self.job(job_id)).report.counts[Outcome.UNKNOWN]
-        settled = 0
+        requeued = 0
         while left > 0 and (
-            back := await self._worker.do(settle_slice, job_id, min(left, SLICE), first=not settled)
+            back := await self._worker.do(requeue_slice, job_id, min(left, SLICE), first=not requeued)
         ):
-            settled, left = settled + back, left - back
+            requeued, left = requeued + back, left - back
         self._bell.ring()
-        return settled
+        return requeued
 
     async def retry(self, job_id: str, outcomes: Collection[Outcome]) -> Job:
         """Make a new job of the rows that ended so. See ``Outbox.retry``."""
