@@ -208,16 +208,16 @@ def _target(location: str) -> str:
     return clean_text(origin if parts.scheme else parts.hostname)
 
 
-def decode_json(response: Response, request: Request | str, decoder: Callable[[bytes], Any] = decode) -> Any:
+def decode_json(response: Response, request: Request | str) -> Any:
     """Decode the JSON of a 2xx; anything that is not the promised body is a ``ResponseError``.
 
-    A wrong content type is no fault if the JSON is valid. ``decoder`` may be one that makes records.
+    A wrong content type is no fault if the JSON is valid.
     """
     if not 200 <= response.status < 300:
         raise _unusable(f"status {response.status} where a body was due", request, response, "status")
     value, reason = None, ""
     try:
-        value = decoder(response.body)
+        value = decode(response.body)
     except ResponseError as error:
         reason = error.reason
     if reason == "empty":

@@ -6,7 +6,7 @@ from collections.abc import Set as AbstractSet
 from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 from urllib.parse import parse_qsl, urljoin, urlsplit
 
-from voiso_async.convert import decoder_of, structure, structure_field
+from voiso_async.convert import page_decoder, structure, structure_field
 from voiso_async.decipher import decode_json
 from voiso_async.errors import ConfigurationError, PaginationError
 from voiso_async.values import Discreet, Struct, replace
@@ -236,14 +236,18 @@ class _Metadata(Struct):
 
 
 def page_of(cls: type[R], key: str) -> Callable[[Response, Request], Page[R]]:
-    """Make a reader of pages that hold records of ``cls`` under ``key``, and ``metadata.total`` (contract 4)."""
-    decoder = decoder_of(cls)
+    """Make a reader of pages that hold records of ``cls`` under ``key``, and ``metadata.total``."""
+    fast = page_decoder(cls, key)
 
     def read(response: Response, request: Request) -> Page[R]:
-        name = request.name
-        body = decode_json(response, request, decoder)
-        items: tuple[R, ...] = structure_field(body, key, tuple[cls, ...], request=name)  # type: ignore[valid-type]
-        return Page(items=items, total=_total(body.get("metadata"), name))
+        found = fast(response.body) if 200 <= response.status < 300 else None
+        if found is None:
+            rest = decode_json(response, request)
+            kind: type[tuple[R, ...]] = tuple[cls, ...]  # type: ignore[valid-type]
+            items = structure_field(rest, key, kind, request=request.name)
+        else:
+            items, rest = found
+        return Page(items=items, total=_total(rest.get("metadata"), request.name))
 
     return read
 
