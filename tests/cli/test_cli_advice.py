@@ -175,7 +175,7 @@ def test_rows_that_no_answer_names_are_tried_once_more(walk: Walk, voiso_sandbox
 
 def test_an_update_without_a_word_is_not_sent_again(walk: Walk, voiso_sandbox: Sandbox) -> None:
     assert 3 == walk(*PUSH)["counts"]["created"]
-    voiso_sandbox.rules = attrs.evolve(voiso_sandbox.rules, update_answer="empty")
+    voiso_sandbox.rules = attrs.evolve(voiso_sandbox.rules, update_reply="empty")
     write_leads(Path("changes.csv"), [f"{phone},5" for phone in phones(3)], "phone,priority")
     assert 3 == walk("leads", "update", "changes.csv", "--campaign", 3)["counts"]["unreported"]
     assert ["results"] == walk.steps

@@ -31,7 +31,7 @@ from cli_runner import (
 from cli_runner import write_leads as write
 
 from voiso_async.sandbox import Sandbox
-from voiso_async.sandbox.visit import Visit
+from voiso_async.sandbox.handler import RequestHandler
 
 __all__ = ["sandbox_shell", "shell"]  # fixtures
 
@@ -59,11 +59,11 @@ class Held:
     def __init__(self) -> None:
         self.go_on = threading.Event()
 
-    async def play(self, handler: Visit) -> web.StreamResponse:
+    async def run(self, handler: RequestHandler) -> web.StreamResponse:
         await handler.read()
         while not self.go_on.is_set():  # noqa: ASYNC110 - another thread sets it
             await asyncio.sleep(0.01)
-        return await handler.play()
+        return await handler.run()
 
 
 def open_the_gate(folder: Path) -> None:

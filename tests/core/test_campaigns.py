@@ -176,7 +176,7 @@ async def test_one_campaign_comes_with_its_full_configuration(sandbox: Sandbox) 
 
 
 async def test_a_campaign_may_hold_what_nobody_has_heard_of(sandbox: Sandbox) -> None:
-    sandbox.rules = evolve(sandbox.rules, surprises=True, show_live=True)
+    sandbox.rules = evolve(sandbox.rules, forward_compat=True, show_live=True)
     campaign_in(sandbox, "resting")
     async with client_of(sandbox) as voiso:
         campaign = await voiso.campaigns.get(3)
@@ -302,10 +302,10 @@ async def test_a_campaign_that_paused_itself_after_a_start_was_started(sandbox: 
     campaign = campaign_in(sandbox, "paused")
 
     class StartThenClose:
-        async def play(self, handler: Any) -> Any:
+        async def run(self, handler: Any) -> Any:
             await handler.process()
             campaign.status = "auto_paused"
-            return handler.hang_up()
+            return handler.close()
 
     sandbox.faults.add(StartThenClose())
     async with client_of(sandbox) as voiso:

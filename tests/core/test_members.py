@@ -63,9 +63,9 @@ class LetPass:
         self._passing = passing
         self._fault = fault
 
-    async def play(self, handler: Any) -> Any:
+    async def run(self, handler: Any) -> Any:
         self._passing -= 1
-        return await (handler.play() if self._passing >= 0 else self._fault.play(handler))
+        return await (handler.run() if self._passing >= 0 else self._fault.run(handler))
 
 
 # Listed

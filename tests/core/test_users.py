@@ -78,7 +78,7 @@ async def test_a_page_that_fails_is_asked_for_again(sandbox: Sandbox) -> None:
 
 
 async def test_the_uuids_of_the_other_reading_are_kept_as_text(sandbox: Sandbox) -> None:
-    sandbox.rules = evolve(sandbox.rules, user_id_style="uuid", surprises=True)
+    sandbox.rules = evolve(sandbox.rules, user_id_style="uuid", forward_compat=True)
     async with client_of(sandbox) as voiso:
         user = await voiso.users.list().first()
     assert user is not None

@@ -39,7 +39,9 @@ async def test_every_documented_shape_of_lists_is_read(stage: Stage, payload: An
     assert 1 == report.attempts
 
 
-@pytest.mark.parametrize("rules", [{"echo_plus": True}, {"surprises": True}, {"success_status": 201}], ids=repr)
+@pytest.mark.parametrize(
+    "rules", [{"echo_plus": True}, {"forward_compat": True}, {"success_status": 201}], ids=repr
+)
 async def test_either_reading_of_the_contract_is_served(stage: Stage, rules: dict[str, Any]) -> None:
     stage.sandbox.rules = Rules(cooldown=COOLDOWN, do_not_call=frozenset(phones(1, 2)), **rules)
     stage.sandbox.campaigns[3].leads[phones(1)[0]] = {}

@@ -21,7 +21,7 @@ def changes(*numbers: str) -> list[LeadUpdate]:
 @pytest.mark.parametrize("verb", ["PATCH", "PUT"])
 @pytest.mark.parametrize("answer", ["lists", "bare"])
 async def test_updates_reach_their_leads_by_either_verb(stage: Stage, verb: str, answer: Any) -> None:
-    stage.sandbox.rules = Rules(cooldown=COOLDOWN, update_verbs=frozenset({verb}), update_answer=answer)
+    stage.sandbox.rules = Rules(cooldown=COOLDOWN, update_verbs=frozenset({verb}), update_reply=answer)
     voiso = await stage.client(update_verb=verb)
     await voiso.leads.add(3, phones(3))
     report = await voiso.leads.update(3, changes(*phones(4)))
@@ -33,7 +33,7 @@ async def test_updates_reach_their_leads_by_either_verb(stage: Stage, verb: str,
 
 
 async def test_an_update_answered_without_a_word_is_unreported(stage: Stage) -> None:
-    stage.sandbox.rules = Rules(cooldown=COOLDOWN, update_answer="empty")
+    stage.sandbox.rules = Rules(cooldown=COOLDOWN, update_reply="empty")
     voiso = await stage.client()
     await voiso.leads.add(3, phones(3))
     report = await voiso.leads.update(3, changes(*phones(3)))

@@ -128,7 +128,7 @@ async def test_rule_19_slow_transitions_pass_through_a_state_of_their_own(
 
 
 async def test_rule_26_later_versions_add_fields_replace_enums_and_null_the_optional() -> None:
-    async with visiting(surprises=True) as (_, call):
+    async with visiting(forward_compat=True) as (_, call):
         payload = (await call("GET", "/campaigns/3")).payload
         campaign = payload["campaign"]
         assert "orbital" == campaign["strategy"]
@@ -141,7 +141,7 @@ async def test_rule_26_later_versions_add_fields_replace_enums_and_null_the_opti
 
 
 async def test_rule_26_errors_are_left_as_they_are() -> None:
-    async with visiting(surprises=True) as (_, call):
+    async with visiting(forward_compat=True) as (_, call):
         assert {"error": "Not found"} == (await call("GET", "/nowhere")).payload
 
 

@@ -201,7 +201,7 @@ async def test_rule_25_an_absent_field_stays_unchanged() -> None:
     ],
 )
 async def test_rule_25_the_answer_to_an_update_has_three_shapes(style: str, payload: object) -> None:
-    async with visiting(update_answer=style) as (sandbox, call):
+    async with visiting(update_reply=style) as (sandbox, call):
         sandbox.add_campaign(id=4, leads=PHONES[:1])
         said = await call("PATCH", "/campaigns/4/leads", json=[{"phone_number": PHONES[0]}])
         assert (200, payload) == (said.status, said.payload)

@@ -8,7 +8,7 @@ from voiso_async import LanePolicy, Outcome, RetryPolicy
 from voiso_async.ingest.report import IngestReport
 from voiso_async.phone import digits_of
 from voiso_async.sandbox import Sandbox
-from voiso_async.sandbox.talkdesk import TalkdeskList
+from voiso_async.sandbox.talkdesk.account import TalkdeskList
 from voiso_async.talkdesk import Record, TalkdeskClient
 
 QUICK = RetryPolicy(max_attempts=5, base_delay=0.001, max_delay=0.01)

@@ -24,7 +24,7 @@ from voiso_async.sandbox import (
     Status,
     Truncate,
 )
-from voiso_async.sandbox.talkdesk import TalkdeskList
+from voiso_async.sandbox.talkdesk.account import TalkdeskList
 from voiso_async.talkdesk import Record
 
 LOST = [

@@ -20,7 +20,7 @@ from voiso_async import (
     VoisoError,
 )
 from voiso_async.sandbox import Sandbox, Stall
-from voiso_async.sandbox.talkdesk import TalkdeskList
+from voiso_async.sandbox.talkdesk.account import TalkdeskList
 from voiso_async.talkdesk import Record
 
 
@@ -254,7 +254,7 @@ async def test_two_calls_on_one_list_take_turns(voiso_sandbox: Sandbox, target: 
     async with client_of(voiso_sandbox) as talkdesk:
         add = talkdesk.record_lists.add
         await asyncio.gather(*(_whole(add(target.id, people(250, start=250 * n))) for n in range(4)))
-    assert (1000, 0) == (len(target.records), target.crowded)
+    assert (1000, 0) == (len(target.records), target.concurrent_requests)
 
 
 async def _whole(addition: Any) -> IngestReport:

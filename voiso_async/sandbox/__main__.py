@@ -7,13 +7,10 @@ import sys
 from collections.abc import Sequence
 
 from voiso_async.sandbox.rules import COOLDOWN_SECONDS, Rules
-from voiso_async.sandbox.serve import serve
-from voiso_async.sandbox.server import DEFAULT_KEY, LOOPBACK, Sandbox
-
-__all__ = ["main"]
+from voiso_async.sandbox.server import DEFAULT_KEY, LOOPBACK, Sandbox, serve
 
 PORT = 8765
-REMEMBERED = 100  # a demonstration may run for days
+HISTORY_LIMIT = 100  # a demonstration may run for days
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -25,8 +22,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--host", default=LOOPBACK, help="address to listen on")
     parser.add_argument("--port", type=int, default=PORT, help="port to listen on, 0 for a free one")
     parser.add_argument("--key", default=DEFAULT_KEY, help="the API key, with every scope")
-    parser.add_argument("--cooldown", type=float, default=COOLDOWN_SECONDS, help="seconds between lead calls")
-    parser.add_argument("--server-time", type=float, default=0.0, help="seconds a lead call is processed")
+    parser.add_argument("--cooldown", type=float, default=COOLDOWN_SECONDS, help="seconds between lead requests")
+    parser.add_argument("--server-time", type=float, default=0.0, help="seconds a lead request takes")
     return parser
 
 
@@ -36,7 +33,7 @@ def _announce(url: str) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve until a signal comes; 0 then, 1 if the port cannot be had."""
+    """Serve until a signal; the exit code is 0, or 1 if the port is taken."""
     options = _parser().parse_args(arguments)
     rules = Rules(cooldown=options.cooldown, server_time=options.server_time)
     sandbox = Sandbox(
@@ -45,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         host=options.host,
         port=options.port,
         sample=True,
-        history_limit=REMEMBERED,
+        history_limit=HISTORY_LIMIT,
     )
     try:
         asyncio.run(serve(sandbox, _announce))

@@ -1,22 +1,20 @@
-"""What came over the wire, as frozen records."""
+"""The record of every request: what the client sent and what the sandbox did."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from attrs import evolve, field, frozen
 
-__all__ = ["Exchange", "History"]
-
 
 @frozen(kw_only=True)
 class Exchange:
-    """One request and what became of it; times are those of the sandbox's clock.
+    """One request and its result; times are those of the sandbox's clock.
 
     ``path`` is what follows ``/api/v4``, undecoded; ``headers`` have lower-case names and lack Authorization.
-    ``began`` is when the request's headers had arrived; ``ended`` is stamped when the processing was over,
-    before the first byte of the answer, and is ``None`` while the request is being processed. ``status`` is
-    ``None`` if no status line was sent. ``applied`` holds the numbers that were newly created or updated.
-    ``early`` tells that a lead call broke the two-second rule, whatever it was answered.
+    ``began`` is when the headers had arrived; ``ended`` is when processing ended, before the first byte of the
+    reply, and is ``None`` until then. ``status`` is ``None`` if no status line was sent. ``applied`` holds the
+    numbers that were created or updated. ``early`` marks a lead request that came before the cooldown had
+    passed, whatever the reply.
     """
 
     number: int
@@ -27,7 +25,7 @@ class Exchange:
     authorization_count: int = 0
     key_right: bool = False
     key_elsewhere: bool = False
-    """The key stands in the target, in another header or in the body: it must not."""
+    """Whether the key is in the target, in another header or in the body, where it must not be."""
     body: bytes = field(default=b"", repr=False)
     connection: int = 0
     began: float
@@ -39,29 +37,29 @@ class Exchange:
 
 
 class History:
-    """Keeps the exchanges in the order in which they began, at most ``limit`` of them."""
+    """Keeps the exchanges in the order they began; with ``limit``, only the last ones."""
 
     def __init__(self, limit: int | None = None) -> None:
         self.exchanges: list[Exchange] = []
         self._limit = limit
         self._seen = 0
 
-    def number(self) -> int:
-        """Count one more request; the first is 1."""
+    def next_number(self) -> int:
+        """Return the number of a new request; the first is 1."""
         self._seen += 1
         return self._seen
 
     def add(self, exchange: Exchange) -> None:
-        """Keep a request that has just begun."""
+        """Add a request that has just begun."""
         self.exchanges.append(exchange)
         if self._limit is not None:
             del self.exchanges[: -self._limit]
 
-    def note(self, exchange: Exchange, **changes: Any) -> Exchange:
-        """Put what is known now in the place of what was known before."""
+    def update(self, exchange: Exchange, **changes: Any) -> Exchange:
+        """Replace the record of a request, unless it was dropped already; return the new one."""
         later = evolve(exchange, **changes)
-        for place in range(len(self.exchanges) - 1, -1, -1):
-            if self.exchanges[place].number == exchange.number:
-                self.exchanges[place] = later
+        for position in range(len(self.exchanges) - 1, -1, -1):
+            if self.exchanges[position].number == exchange.number:
+                self.exchanges[position] = later
                 break
         return later

@@ -1,37 +1,35 @@
-"""The sandbox itself: a local Voiso over real HTTP."""
+"""``Sandbox``, the server with its data, and ``serve``, which runs it until a signal."""
 
 import asyncio
+import signal
 import ssl
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
 from aiohttp import web
 
-from voiso_async.sandbox.centre import Centre
+from voiso_async.sandbox.connection import Connections, NoReply
 from voiso_async.sandbox.faults import Faults
+from voiso_async.sandbox.handler import RequestHandler
 from voiso_async.sandbox.history import Exchange, History
-from voiso_async.sandbox.line import NoAnswer, Switchboard
 from voiso_async.sandbox.rules import Rules
-from voiso_async.sandbox.sample import CAMPAIGNS, USERS
-from voiso_async.sandbox.scopes import ALL_SCOPES
-from voiso_async.sandbox.state import Campaign, User
-from voiso_async.sandbox.talkdesk import Talkdesk
-from voiso_async.sandbox.talkdesk_sample import fill_talkdesk
-from voiso_async.sandbox.talkdesk_visit import TALKDESK_ROOT, TalkdeskVisit
-from voiso_async.sandbox.visit import ROOT, Visit
-
-__all__ = ["Sandbox"]
+from voiso_async.sandbox.sample import CAMPAIGNS, USERS, fill_talkdesk
+from voiso_async.sandbox.talkdesk.account import Talkdesk
+from voiso_async.sandbox.talkdesk.routes import TALKDESK_ROOT, TalkdeskHandler
+from voiso_async.sandbox.voiso.routes import ALL_SCOPES, ROOT, VoisoHandler
+from voiso_async.sandbox.voiso.state import Campaign, State, User
 
 DEFAULT_KEY = "sandbox-key"
 LOOPBACK = "127.0.0.1"
-LINGER_SECONDS = 1.0  # how long the rest of a body is read that no handler wanted
-CLOSING_SECONDS = 0.1  # handlers learn of the closing at once; this is for clients that hold on
+LINGER_SECONDS = 1.0  # how long aiohttp reads the rest of a body that nothing has read
+CLOSING_SECONDS = 0.1  # handlers end at once; this is for clients that keep their connection
 
 
 class Sandbox:
-    """A local Voiso that enforces the contract and breaks down on request.
+    """A local Voiso over real HTTP that enforces the rules of the API and fails on request.
 
     ::
 
@@ -40,10 +38,10 @@ class Sandbox:
             sandbox.faults.add(ApplyThenClose(), path="/campaigns/3/leads")
             ...  # talk to sandbox.url with sandbox.key, then look at sandbox.history
 
-    ``port`` 0 takes a free one, which a later ``start`` takes again, with all data kept. ``sample`` fills in a
-    dozen campaigns and 25 users, and ``talkdesk``, the Talkdesk account, with agents of whom some are among them.
-    ``clock`` is what the two-second rule and the history go by.
-    ``history_limit`` bounds how many exchanges, bodies included, are remembered.
+    ``port`` 0 takes a free one; after ``aclose``, ``start`` listens on it again with the same data. ``sample``
+    adds a dozen campaigns and 25 users, and fills ``talkdesk``, whose agents are partly the same people.
+    ``clock`` measures the cooldown and the times in the history; ``history_limit`` is how many exchanges,
+    bodies included, the history keeps.
     """
 
     def __init__(
@@ -60,7 +58,7 @@ class Sandbox:
     ) -> None:
         self.key = key
         self.faults: Faults = Faults()
-        self._centre = Centre(
+        self._state = State(
             rules=rules or Rules(),
             clock=clock,
             keys={key: set(ALL_SCOPES)},
@@ -81,48 +79,48 @@ class Sandbox:
 
     @property
     def url(self) -> str:
-        """The bare origin; ``/api/v4`` is below it. The port is known once the sandbox has started."""
+        """The origin, without ``/api/v4``. The port is known once the sandbox has started."""
         host = f"[{self._host}]" if ":" in self._host else self._host
         return f"{'https' if self._ssl else 'http'}://{host}:{self._port}"
 
     @property
     def talkdesk_url(self) -> str:
-        """The root of the Talkdesk account; its tokens are had at ``/oauth/token`` below it."""
+        """The root of the Talkdesk account; ``/oauth/token`` below it issues tokens."""
         return f"{self.url}{TALKDESK_ROOT}"
 
     @property
     def rules(self) -> Rules:
-        """The rules in force for requests that begin from now on."""
-        return self._centre.rules
+        """The rules for requests that arrive from now on."""
+        return self._state.rules
 
     @rules.setter
     def rules(self, rules: Rules) -> None:
-        self._centre.rules = rules
+        self._state.rules = rules
 
     @property
     def keys(self) -> dict[str, set[str]]:
         """Every key and its scopes; change it at run time to add, limit or revoke a key."""
-        return self._centre.keys
+        return self._state.keys
 
     @property
     def campaigns(self) -> dict[int, Campaign]:
         """The campaigns by id."""
-        return self._centre.campaigns
+        return self._state.campaigns
 
     @property
     def users(self) -> dict[int, User]:
         """The users by id."""
-        return self._centre.users
+        return self._state.users
 
     @property
     def history(self) -> list[Exchange]:
-        """Every request since the beginning, those still being processed included."""
-        return self._centre.history.exchanges
+        """Every request, also those still in process, in the order they arrived."""
+        return self._state.history.exchanges
 
     @property
     def too_early(self) -> int:
-        """How many lead calls broke the two-second rule, whatever they were answered."""
-        return self._centre.too_early
+        """How many lead requests came before the cooldown had passed, whatever the reply."""
+        return self._state.too_early
 
     def add_campaign(
         self,
@@ -137,7 +135,7 @@ class Sandbox:
         leads: Iterable[str] = (),
         **details: Any,
     ) -> Campaign:
-        """Make a campaign; ``leads`` are numbers, ``details`` any other field it is to show."""
+        """Make a campaign; ``leads`` are numbers, ``details`` are any other fields."""
         number = id if id is not None else max(self.campaigns, default=0) + 1
         campaign = Campaign(
             id=number,
@@ -149,7 +147,7 @@ class Sandbox:
             user_ids=list(user_ids),
             leads={phone: {"phone_number": phone, "active": True} for phone in leads},
             details=details,
-            clock=self._centre.clock,
+            clock=self._state.clock,
         )
         self.campaigns[number] = campaign
         return campaign
@@ -162,7 +160,7 @@ class Sandbox:
         email: str = "",
         **details: Any,
     ) -> User:
-        """Make a user; ``details`` are any other fields it is to show."""
+        """Make a user; ``details`` are any other fields."""
         number = id if id is not None else max(self.users, default=0) + 1
         email = email or f"user{number}@example.net"
         user = User(id=number, name=name or f"User {number}", email=email, details=details)
@@ -170,12 +168,12 @@ class Sandbox:
         return user
 
     async def start(self) -> None:
-        """Listen."""
+        """Listen on the port; raises ``OSError`` if it is taken."""
         if self._runner is not None:
             raise RuntimeError("the sandbox has been started already")
-        self._centre.closing = asyncio.Event()
-        board = Switchboard(self._handle, access_log=None, lingering_time=LINGER_SECONDS)
-        runner = web.ServerRunner(board, shutdown_timeout=CLOSING_SECONDS)
+        self._state.closing = asyncio.Event()
+        server = Connections(self._handle, access_log=None, lingering_time=LINGER_SECONDS)
+        runner = web.ServerRunner(server, shutdown_timeout=CLOSING_SECONDS)
         await runner.setup()
         try:
             await web.TCPSite(runner, self._host, self._port, ssl_context=self._ssl).start()
@@ -186,12 +184,12 @@ class Sandbox:
         self._port = runner.addresses[0][1]
 
     async def aclose(self) -> None:
-        """Stop listening, end every stall, close every connection; the data and the history stay."""
+        """Stop listening, end every stall and close every connection; data and history stay."""
         if self._runner is not None:
             runner, self._runner = self._runner, None
-            self._centre.closing.set()
+            self._state.closing.set()
             await runner.cleanup()
-            await asyncio.sleep(0)  # the closed transports let their sockets go in the next round
+            await asyncio.sleep(0)  # transports close their sockets in the next iteration of the loop
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -208,14 +206,34 @@ class Sandbox:
         fault = self.faults.take(request.method, path)
         name = None if fault is None else type(fault).__name__
         if path.startswith(TALKDESK_ROOT + "/"):
-            visit: Visit = TalkdeskVisit(
-                request, self._centre, path=path, fault=name, talkdesk=self.talkdesk, origin=self.url
+            handler: RequestHandler = TalkdeskHandler(
+                request, self._state, path=path, fault=name, account=self.talkdesk, origin=self.url
             )
         else:
-            visit = Visit(request, self._centre, path=path, fault=name)
+            handler = VoisoHandler(request, self._state, path=path, fault=name)
         try:
-            return await (visit.play() if fault is None else fault.play(visit))
+            return await (handler.run() if fault is None else fault.run(handler))
         except ConnectionError:
-            return NoAnswer()
+            return NoReply()
         finally:
-            visit.end()
+            handler.finish()
+
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+async def serve(sandbox: Sandbox, announce: Callable[[str], object]) -> None:
+    """Serve until SIGINT or SIGTERM; ``announce`` gets the URL once the sandbox listens."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for signum in SIGNALS:
+        with suppress(NotImplementedError):  # on Windows, Ctrl-C ends asyncio.run itself
+            loop.add_signal_handler(signum, stop.set)
+    try:
+        async with sandbox:
+            announce(sandbox.url)
+            await stop.wait()
+    finally:
+        for signum in SIGNALS:
+            with suppress(NotImplementedError):
+                loop.remove_signal_handler(signum)

@@ -1,7 +1,7 @@
-"""What can go wrong, each a small value for ``sandbox.faults.add``.
+"""Faults, each a small value for ``sandbox.faults.add``.
 
-``apply`` says what the server did before it went wrong: ``True`` everything, ``False`` nothing (the body is
-read all the same), a number the first so many leads.
+``apply`` is what the server does before it fails: ``True`` applies all leads, ``False`` none (it still reads the
+body), a number the first n.
 """
 
 from voiso_async.sandbox.faults.breaks import (
@@ -15,7 +15,7 @@ from voiso_async.sandbox.faults.breaks import (
     Stall,
     Truncate,
 )
-from voiso_async.sandbox.faults.floods import GzipBomb, Huge
+from voiso_async.sandbox.faults.oversize import GzipBomb, Huge
 from voiso_async.sandbox.faults.replies import (
     Busy,
     CloseIdle,

@@ -1,119 +1,107 @@
-"""Faults of the connection: it ends, stalls, drips, or speaks another language."""
+"""Faults of the connection: it closes, stalls, is slow, or carries something that is not HTTP."""
 
 from aiohttp import web
 from attrs import field, frozen
 
-from voiso_async.sandbox.answers import Answer
-from voiso_async.sandbox.line import Framing, head_of
-from voiso_async.sandbox.visit import Visit
-
-__all__ = [
-    "ApplyThenClose",
-    "ApplyThenReset",
-    "CloseAfterHeaders",
-    "Drip",
-    "Garbage",
-    "RawBytes",
-    "Refuse",
-    "Stall",
-    "Truncate",
-]
+from voiso_async.sandbox.connection import Framing, head_of
+from voiso_async.sandbox.handler import RequestHandler
+from voiso_async.sandbox.replies import Reply
 
 NOT_HTTP = b"\x16\x03\x01 220 mail.example.net ESMTP ready\r\n\r\n"
-EMPTY_OBJECT = Answer.json(200, {})
+EMPTY_OBJECT = Reply.json(200, {})
 
 
 @frozen
 class Refuse:
-    """Reset the connection when the headers have come; the body is not read."""
+    """Reset the connection when the headers have arrived; the body is not read."""
 
-    async def play(self, visit: Visit) -> web.StreamResponse:
+    async def run(self, handler: RequestHandler) -> web.StreamResponse:
         """Reset."""
-        return visit.reset()
+        return handler.reset()
 
 
 @frozen
 class CloseAfterHeaders:
-    """Close the connection when the headers have come; the body is not read."""
+    """Close the connection when the headers have arrived; the body is not read."""
 
-    async def play(self, visit: Visit) -> web.StreamResponse:
+    async def run(self, handler: RequestHandler) -> web.StreamResponse:
         """Close."""
-        return visit.hang_up()
+        return handler.close()
 
 
 @frozen
 class Stall:
-    """Never answer: close after ``seconds``, or wait until the client leaves."""
+    """Never reply: close after ``seconds``, or wait until the client disconnects."""
 
     seconds: float | None = None
     apply: bool | int = False
 
-    async def play(self, visit: Visit) -> web.StreamResponse:
+    async def run(self, handler: RequestHandler) -> web.StreamResponse:
         """Stall."""
-        await visit.apply(self.apply)
-        await visit.wait(self.seconds)
-        return visit.hang_up()
+        await handler.apply(self.apply)
+        await handler.wait(self.seconds)
+        return handler.close()
 
 
 @frozen
 class ApplyThenClose:
-    """Apply everything, or the ``first`` n leads, then close the connection without an answer."""
+    """Apply everything, or the ``first`` n leads, then close the connection without a reply."""
 
     first: int | None = None
 
-    async def play(self, visit: Visit) -> web.StreamResponse:
+    async def run(self, handler: RequestHandler) -> web.StreamResponse:
         """Apply and close."""
-        await visit.process(self.first)
-        return visit.hang_up()
+        await handler.process(self.first)
+        return handler.close()
 
 
 @frozen
 class ApplyThenReset:
-    """Apply everything, or the ``first`` n leads, then reset the connection without an answer."""
+    """Apply everything, or the ``first`` n leads, then reset the connection without a reply."""
 
     first: int | None = None
 
-    async def play(self, visit: Visit) -> web.StreamResponse:
+    async def run(self, handler: RequestHandler) -> web.StreamResponse:
         """Apply and reset."""
-        await visit.process(self.first)
-        return visit.reset()
+        await handler.process(self.first)
+        return handler.reset()
 
 
 @frozen
 class Truncate:
-    """Answer as usual, but close after ``keep_bytes`` of the body, under one of three promises of its length."""
+    """Reply as usual, but close after ``keep_bytes`` of the body; ``framing`` announces its length."""
 
     keep_bytes: int
     framing: Framing = "length"
     apply: bool | int = True
 
-    async def play(self, visit: Visit) -> web.StreamResponse:
-        """Answer in part."""
-        answer = await visit.apply(self.apply) or EMPTY_OBJECT
-        promise = f"{len(answer.body):x}\r\n".encode() if self.framing == "chunked" else b""
-        data = head_of(answer, self.framing) + promise + answer.body[: self.keep_bytes]
-        return visit.hang_up(data, status=answer.status)
+    async def run(self, handler: RequestHandler) -> web.StreamResponse:
+        """Send a part of the reply, then close."""
+        reply = await handler.apply(self.apply) or EMPTY_OBJECT
+        chunk_size = f"{len(reply.body):x}\r\n".encode() if self.framing == "chunked" else b""
+        data = head_of(reply, self.framing) + chunk_size + reply.body[: self.keep_bytes]
+        return handler.close(data, status=reply.status)
 
 
 @frozen
 class Drip:
-    """Answer as usual, one byte every ``seconds``: the body, or with ``head`` the headers too."""
+    """Reply as usual, but send one byte every ``seconds``: the body, or with ``head`` the headers too."""
 
     seconds: float = 0.2
     head: bool = False
     apply: bool | int = True
 
-    async def play(self, visit: Visit) -> web.StreamResponse:
-        """Answer in drops."""
-        answer = await visit.apply(self.apply) or EMPTY_OBJECT
-        visit.end(answer.status)
-        head = head_of(answer)
-        at_once, slowly = (b"", head + answer.body) if self.head else (head, answer.body)
-        visit.write(at_once)
-        for place in range(len(slowly)):
-            await visit.wait(self.seconds)
-            visit.write(slowly[place : place + 1])
-        return visit.hang_up()
+    async def run(self, handler: RequestHandler) -> web.StreamResponse:
+        """Send the reply byte by byte."""
+        reply = await handler.apply(self.apply) or EMPTY_OBJECT
+        handler.finish(reply.status)
+        head = head_of(reply)
+        at_once, slowly = (b"", head + reply.body) if self.head else (head, reply.body)
+        handler.write(at_once)
+        for start in range(len(slowly)):
+            await handler.wait(self.seconds)
+            handler.write(slowly[start : start + 1])
+        return handler.close()
 
 
 @frozen
@@ -123,18 +111,18 @@ class RawBytes:
     data: bytes = field(repr=False)
     apply: bool | int = False
 
-    async def play(self, visit: Visit) -> web.StreamResponse:
+    async def run(self, handler: RequestHandler) -> web.StreamResponse:
         """Write and close."""
-        await visit.apply(self.apply)
-        return visit.hang_up(self.data)
+        await handler.apply(self.apply)
+        return handler.close(self.data)
 
 
 @frozen
 class Garbage:
-    """Answer something that is not HTTP."""
+    """Reply with something that is not HTTP."""
 
     apply: bool | int = False
 
-    async def play(self, visit: Visit) -> web.StreamResponse:
+    async def run(self, handler: RequestHandler) -> web.StreamResponse:
         """Write and close."""
-        return await RawBytes(NOT_HTTP, self.apply).play(visit)
+        return await RawBytes(NOT_HTTP, self.apply).run(handler)

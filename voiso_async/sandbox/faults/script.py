@@ -1,4 +1,4 @@
-"""The faults that wait for their requests."""
+"""Which fault the next matching request gets."""
 
 import re
 from typing import Protocol
@@ -6,16 +6,14 @@ from typing import Protocol
 from aiohttp import web
 from attrs import define
 
-from voiso_async.sandbox.visit import Visit
-
-__all__ = ["Fault", "Faults"]
+from voiso_async.sandbox.handler import RequestHandler
 
 
 class Fault(Protocol):
-    """Takes the place of the ordinary treatment of one request."""
+    """Replaces the usual processing of one request."""
 
-    async def play(self, visit: Visit) -> web.StreamResponse:
-        """Treat the request; what is returned is sent."""
+    async def run(self, handler: RequestHandler) -> web.StreamResponse:
+        """Process the request and return what to send."""
         ...
 
 
@@ -24,14 +22,14 @@ class _Entry:
     fault: Fault
     method: str | None
     path: re.Pattern[str] | None
-    left: float
+    remaining: float
 
-    def fits(self, method: str, path: str) -> bool:
+    def matches(self, method: str, path: str) -> bool:
         return self.method in (None, method) and (self.path is None or bool(self.path.fullmatch(path)))
 
 
 class Faults:
-    """A queue: each request takes the first fault that fits it."""
+    """A queue: each request takes the first fault that matches it."""
 
     def __init__(self) -> None:
         self._entries: list[_Entry] = []
@@ -47,24 +45,24 @@ class Faults:
         path: str | re.Pattern[str] | None = None,
         times: float | None = None,
     ) -> None:
-        """Let the next ``times`` fitting requests meet ``fault``; ``math.inf`` for every one from now on.
+        """Apply ``fault`` to the next ``times`` matching requests; ``math.inf`` for all of them.
 
-        ``path`` is below ``/api/v4`` and may be a regular expression, which must fit the whole path.
-        ``times`` is 1, unless the fault has a number of its own.
+        ``path`` is below ``/api/v4`` and may be a regular expression, which must match the whole path.
+        ``times`` defaults to the fault's own ``times``, or 1.
         """
         count = getattr(fault, "times", 1) if times is None else times
         self._entries.append(_Entry(fault, method, None if path is None else re.compile(path), count))
 
     def take(self, method: str, path: str) -> Fault | None:
-        """Give the fault for this request, if there is one."""
+        """Return the fault for this request, or None, and use it up."""
         for entry in self._entries:
-            if entry.fits(method, path):
-                entry.left -= 1
-                if entry.left <= 0:
+            if entry.matches(method, path):
+                entry.remaining -= 1
+                if entry.remaining <= 0:
                     self._entries.remove(entry)
                 return entry.fault
         return None
 
     def clear(self) -> None:
-        """Forget every fault that has not happened."""
+        """Remove every fault that no request has taken."""
         self._entries.clear()

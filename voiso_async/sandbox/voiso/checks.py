@@ -1,4 +1,4 @@
-"""What a query and a body must look like (rules 5 to 10 and 20)."""
+"""Read query and body of a request, or raise the error that Voiso replies with."""
 
 import re
 from collections.abc import Mapping
@@ -6,69 +6,67 @@ from typing import Any
 
 import msgspec
 
-from voiso_async.sandbox.answers import refuse, refuse_fields
+from voiso_async.sandbox.replies import field_errors, http_error
 from voiso_async.sandbox.rules import Rules
 
-__all__ = ["is_plausible", "read_flag", "read_json", "read_leads", "read_page", "read_user_ids"]
-
 INTEGER = re.compile(r"-?[0-9]{1,18}")
-PLAUSIBLE = re.compile(r"[1-9][0-9]{6,14}")  # contract 12.14
-HEADER_NAME = re.compile(r"X-[A-Za-z0-9\-_.!~*+]+")  # contract 6.1
-PRIORITIES = range(1, 1001)  # contract 6.1
+PLAUSIBLE = re.compile(r"[1-9][0-9]{6,14}")  # a country code and the rest, no plus
+HEADER_NAME = re.compile(r"X-[A-Za-z0-9\-_.!~*+]+")
+PRIORITIES = range(1, 1001)
 
 Fields = dict[str, list[str]]
 
 
 def read_json(body: bytes) -> Any:
-    """Decode a body, or refuse it with 400 (rule 6)."""
+    """Decode a body; what is not JSON is a 400."""
     try:
         return msgspec.json.decode(body)
     except (msgspec.DecodeError, ValueError, RecursionError):
-        raise refuse(400) from None
+        raise http_error(400) from None
 
 
 def read_page(limit_text: str, offset_text: str, rules: Rules) -> tuple[int, int]:
-    """Read ``limit`` and ``offset``, or refuse them with 400 (rule 5)."""
+    """Read ``limit`` and ``offset``; no integer or one out of range is a 400."""
     limit, offset = _integer(limit_text), _integer(offset_text)
     if rules.clamp_limit:
         limit = min(limit, rules.max_page)
     if not 1 <= limit <= rules.max_page or offset < 0:
-        raise refuse(400)
+        raise http_error(400)
     return limit, offset
 
 
 def _integer(text: str) -> int:
     if not INTEGER.fullmatch(text):
-        raise refuse(400)
+        raise http_error(400)
     return int(text)
 
 
 def read_flag(text: str) -> bool:
-    """Read ``true`` or ``false``, or refuse it with 400 (contract 5.2)."""
+    """Read ``true`` or ``false``; anything else is a 400."""
     if text not in ("true", "false"):
-        raise refuse(400)
+        raise http_error(400)
     return text == "true"
 
 
 def is_plausible(number: str) -> bool:
-    """Whether a number is digits with a country code (rule 10)."""
+    """Whether a number is digits only and begins with a country code."""
     return PLAUSIBLE.fullmatch(number) is not None
 
 
 def read_leads(body: bytes, rules: Rules) -> list[dict[str, Any]]:
-    """Read the leads of a lead call, or refuse them with 400 or 422 (rules 6 to 9)."""
+    """Read the leads of a body; one bad lead makes the whole request a 422."""
     leads = read_json(body)
     if not isinstance(leads, list):
-        raise refuse_fields(422, {"leads": ["must be an array"]})
+        raise field_errors(422, {"leads": ["must be an array"]})
     if not 1 <= len(leads) <= rules.max_leads:
-        raise refuse_fields(422, {"leads": [f"must hold 1 to {rules.max_leads} items"]})
+        raise field_errors(422, {"leads": [f"must hold 1 to {rules.max_leads} items"]})
     fields: Fields = {}
     for index, lead in enumerate(leads):
         for name, texts in _wrong_in(lead, rules).items():
-            place = f"{index}.{name}" if rules.name_index else name
-            fields.setdefault(place, texts)
+            position = f"{index}.{name}" if rules.name_index else name
+            fields.setdefault(position, texts)
     if fields:
-        raise refuse_fields(422, fields)
+        raise field_errors(422, fields)
     return leads
 
 
@@ -123,11 +121,11 @@ def _wrong_headers(lead: Mapping[str, Any]) -> str:
 
 
 def read_user_ids(body: bytes, rules: Rules) -> list[int | str]:
-    """Read ``user_ids``, or refuse them with 400 or 422 (rule 20)."""
+    """Read ``user_ids``; what is not an array of ids is a 422."""
     payload = read_json(body)
     ids = payload.get("user_ids") if isinstance(payload, dict) else None
     if text := _wrong_ids(ids, rules):
-        raise refuse_fields(422, {"user_ids": [text]})
+        raise field_errors(422, {"user_ids": [text]})
     return ids or []
 
 

@@ -1,4 +1,4 @@
-"""A Talkdesk account in the sandbox: its rules, its clients and its data (Talkdesk contract 11)."""
+"""A Talkdesk account in the sandbox: its rules, its clients and its data ."""
 
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -7,8 +7,6 @@ from uuid import uuid4
 
 from attrs import Factory, define, field, frozen
 from attrs.validators import in_
-
-__all__ = ["TALKDESK_SCOPES", "Talkdesk", "TalkdeskGroup", "TalkdeskList", "TalkdeskRules", "Token"]
 
 TALKDESK_SCOPES = frozenset(
     {"campaigns:read", "campaigns:write", "record-lists:manage", "record-lists:write", "users:read"}
@@ -22,50 +20,50 @@ LINKS = (
 
 @frozen(kw_only=True)
 class TalkdeskRules:
-    """What this Talkdesk demands, and the odd forms its pages take; change it with ``attrs.evolve``."""
+    """What this Talkdesk requires and how it replies, times in seconds; change it with ``attrs.evolve``."""
 
     expires_in: Any = 599
-    """Seconds that tokens live, and what the answer says of it; ``None`` leaves it out (and means 599)."""
-    token_answer: Mapping[str, Any] | None = field(default=None, repr=False)
-    """Fields that stand in place of those of the token answer."""
+    """Lifetime of tokens, and the field of that name in the reply; ``None`` leaves it out and means 599."""
+    token_reply: Mapping[str, Any] | None = field(default=None, repr=False)
+    """Fields that replace those of the token reply."""
     max_page: int = 100
     max_bulk: int = 100
     capacity: int | None = None
-    """Records that a list can hold; one more is a 400 ``0530911``."""
+    """How many records a list can hold; a request that exceeds it is a 400 ``0530911``."""
     poison: Callable[[Mapping[str, Any]], str | None] | None = field(default=None, repr=False)
     """A record for which this returns a text makes the whole request a 400 with that text."""
     next_link: str = field(default="absolute", validator=in_(LINKS))
-    """How pages name the next: an address, a path, only a query; themselves; back to the first; not at all; ..."""
+    """What pages link to as the next page, and in which form; the names are in ``LINKS``."""
     foreign: str = "https://elsewhere.example.net"
-    """Where ``foreign`` links lead."""
+    """The origin of ``foreign`` links."""
     other_total: int | None = None
-    """What every page says the total is, true or not; -1 leaves it out."""
+    """What every page gives as the total instead of the true one; -1 leaves it out."""
     other_page: int | None = None
-    """What every page says its number is."""
+    """What every page gives as its number instead of the true one."""
     overlap: int = 0
-    """So many items of a page stand on the page before it, too."""
+    """How many items of a page were on the page before it too."""
     embedded: Literal["always", "filled", "never"] = "always"
-    """Whether pages have ``_embedded``: ``filled`` leaves it out where there is no item."""
+    """Whether pages have ``_embedded``; ``filled`` leaves it out of empty pages."""
     misspelt: bool = False
-    """``total_page`` and ``campaings``, as the documents have them."""
+    """Pages say ``total_page`` and ``campaings``, as Talkdesk's documentation does."""
     shuffled: bool = False
-    """Answers to bulk additions name the records in another order."""
+    """Answers to bulk requests list the records in another order."""
     forget: int = 0
-    """So many of the first records of each bulk answer are left out of it."""
+    """How many of the first records each bulk reply leaves out."""
     latency: float = 0.0
 
 
 @define
 class Token:
-    """A token that was given: until when, by the sandbox's clock, and what for."""
+    """An issued token: when it expires, by the sandbox's clock, and its scopes."""
 
     until: float
     scopes: frozenset[str]
 
 
 @define(kw_only=True, eq=False)
-class TalkdeskGroup:
-    """A campaign: who works in it, and which record lists it dials."""
+class TalkdeskCampaign:
+    """A campaign with the ids of its users and of its record lists."""
 
     id: str
     name: str
@@ -77,42 +75,42 @@ class TalkdeskGroup:
 
 @define(kw_only=True, eq=False)
 class TalkdeskList:
-    """A record list; ``records`` in the order of arrival, each with its id."""
+    """A record list; ``records`` in the order they were added, each with its id."""
 
     id: str
     name: str
     kind: str = "PHONE_NUMBER"
     status: str = "ACCEPTED"
     records: list[dict[str, Any]] = field(factory=list, repr=False)
-    known: set[Any] = field(factory=set, repr=False)
-    """What the records are told apart by."""
-    flying: int = 0
-    crowded: int = 0
-    """How often two bulk additions were in flight at once."""
+    known_keys: set[Any] = field(factory=set, repr=False)
+    """What must be unique: phone numbers or external ids, by ``kind``."""
+    in_flight: int = 0
+    concurrent_requests: int = 0
+    """How often a bulk request arrived while another was in flight."""
 
 
 @define(eq=False)
 class Talkdesk:
-    """One account: change its rules and data at run time, then look at what became of it."""
+    """One account; a test changes its rules and data at run time and then inspects them."""
 
     rules: TalkdeskRules = Factory(TalkdeskRules)
     clock: Callable[[], float] = field(default=time.monotonic, repr=False)
     secrets: dict[str, str] = field(factory=lambda: dict([DEFAULT_CLIENT]), repr=False)
     """The secret of each client that has one."""
     public_keys: dict[tuple[str, str], str] = field(factory=dict, repr=False)
-    """The public key, as PEM, of each client and key id."""
+    """The public key, as PEM, by client and key id."""
     scopes: set[str] = field(factory=lambda: set(TALKDESK_SCOPES))
-    """What every client was granted."""
+    """What every client is granted."""
     tokens: dict[str, Token] = field(factory=dict, repr=False)
     used: set[str] = field(factory=set, repr=False)
-    """The ``jti`` of each assertion that was taken."""
-    campaigns: dict[str, TalkdeskGroup] = Factory(dict)
+    """The ``jti`` of each assertion that was used."""
+    campaigns: dict[str, TalkdeskCampaign] = Factory(dict)
     users: dict[str, dict[str, Any]] = field(factory=dict, repr=False)
     lists: dict[str, TalkdeskList] = Factory(dict)
 
     @property
     def client_id(self) -> str:
-        """The client that is there from the beginning."""
+        """The client that exists from the start."""
         return DEFAULT_CLIENT[0]
 
     @property
@@ -122,10 +120,10 @@ class Talkdesk:
 
     def add_campaign(
         self, *, name: str = "", user_ids: Iterable[str] = (), status: str = "RUNNING", **details: Any
-    ) -> TalkdeskGroup:
-        """Make a campaign; ``id`` among the ``details`` is taken for its own."""
+    ) -> TalkdeskCampaign:
+        """Make a campaign; ``details`` are any other fields, and ``id`` among them sets its id."""
         number = details.pop("id", None) or str(uuid4())
-        campaign = TalkdeskGroup(
+        campaign = TalkdeskCampaign(
             id=number,
             name=name or f"Campaign {len(self.campaigns) + 1}",
             status=status,
@@ -136,7 +134,7 @@ class Talkdesk:
         return campaign
 
     def add_user(self, *, name: str = "", email: str | None = None, **details: Any) -> str:
-        """Make a user; gives the id."""
+        """Make a user and return its id."""
         number = details.pop("id", None) or str(uuid4())
         count = len(self.users) + 1
         self.users[number] = {
@@ -157,5 +155,5 @@ class Talkdesk:
         return made
 
     def revoke(self) -> None:
-        """Forget every token, as if the account had been signed out."""
+        """Revoke every token."""
         self.tokens.clear()
