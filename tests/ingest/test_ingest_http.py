@@ -9,7 +9,7 @@ import aiohttp
 import http_stage
 import pytest
 from http_stage import COOLDOWN, Stage, counts, phones
-from sandbox_caller import Caller
+from sandbox_caller import PlainClient
 
 from voiso_async import VoisoClient
 from voiso_async.errors import ConfigurationError, DeadlineExceededError, SourceError
@@ -156,7 +156,7 @@ async def test_a_writer_outside_of_this_process_costs_patience_and_no_leads(stag
 
     async def rival() -> None:
         async with aiohttp.ClientSession() as session:
-            call = Caller(stage.sandbox, session)
+            call = PlainClient(stage.sandbox, session)
             for number in range(30):
                 await call.add([f"4477009{number:05d}"], key=stage.sandbox.key)
                 await asyncio.sleep(0.03)

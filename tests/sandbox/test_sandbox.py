@@ -1,4 +1,4 @@
-"""The sandbox as a whole: its beginning, its end, its data."""
+"""Start and end of a sandbox, and its data."""
 
 import asyncio
 import ssl
@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
-from sandbox_caller import PHONES, eventually, visiting
+from sandbox_caller import PHONES, eventually, serving
 
 from voiso_async.sandbox import Rules, Sandbox, Stall
 
@@ -33,8 +33,8 @@ async def test_the_clock_can_be_replaced() -> None:
             now[0] = moment
             url = f"{sandbox.url}/api/v4/campaigns/3/leads"
             headers = {"Authorization": f"Bearer {sandbox.key}"}
-            async with session.post(url, json=[{"phone_number": PHONES[0]}], headers=headers) as answer:
-                statuses.append(answer.status)
+            async with session.post(url, json=[{"phone_number": PHONES[0]}], headers=headers) as reply:
+                statuses.append(reply.status)
         assert [200, 409, 200] == statuses
         assert [100.0, 101.9, 102.0] == [exchange.began for exchange in sandbox.history]
 
@@ -66,15 +66,15 @@ async def test_closing_ends_stalls_work_and_uploads_and_leaves_no_task() -> None
 
 
 async def test_a_closed_sandbox_refuses_connections_and_opens_again_on_the_same_port() -> None:
-    async with visiting() as (sandbox, call):
-        await call.add(PHONES[:1])
+    async with serving() as (sandbox, client):
+        await client.add(PHONES[:1])
         url = sandbox.url
         await sandbox.aclose()
         with pytest.raises(aiohttp.ClientConnectorError):
-            await call("GET", "/users")
+            await client("GET", "/users")
         await sandbox.start()
         assert url == sandbox.url
-        assert PHONES[:1] == (await call.add(PHONES[:1])).payload["leads_import"]["duplicates"]
+        assert PHONES[:1] == (await client.add(PHONES[:1])).payload["leads_import"]["duplicates"]
 
 
 async def test_a_sandbox_is_not_started_twice() -> None:

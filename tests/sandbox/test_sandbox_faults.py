@@ -1,4 +1,4 @@
-"""Faults that are complete answers or floods, and the order in which faults are taken."""
+"""Faults that are complete or oversize replies, and which request gets which fault."""
 
 import gzip
 import math
@@ -7,7 +7,7 @@ import time
 
 import aiohttp
 import pytest
-from sandbox_caller import PHONES, SHORT, Caller, eventually, raw_get, visiting
+from sandbox_caller import PHONES, SHORT, PlainClient, eventually, raw_get, serving
 
 from voiso_async.sandbox import (
     Busy,
@@ -24,35 +24,35 @@ from voiso_async.sandbox import (
 )
 
 
-async def status_of(call: Caller, path: str) -> int:
-    headers = {"Authorization": f"Bearer {call.sandbox.key}"}
-    async with call.session.get(f"{call.sandbox.url}/api/v4{path}", headers=headers) as answer:
-        return answer.status
+async def status_of(client: PlainClient, path: str) -> int:
+    headers = {"Authorization": f"Bearer {client.sandbox.key}"}
+    async with client.session.get(f"{client.sandbox.url}/api/v4{path}", headers=headers) as reply:
+        return reply.status
 
 
 async def test_an_html_page_comes_with_200() -> None:
-    async with visiting() as (sandbox, call):
+    async with serving() as (sandbox, client):
         sandbox.faults.add(Html())
-        async with call.session.get(f"{sandbox.url}/api/v4/users") as answer:
-            assert (200, "text/html") == (answer.status, answer.content_type)
-            assert (await answer.text()).startswith("<!doctype html>")
+        async with client.session.get(f"{sandbox.url}/api/v4/users") as reply:
+            assert (200, "text/html") == (reply.status, reply.content_type)
+            assert (await reply.text()).startswith("<!doctype html>")
 
 
 @pytest.mark.parametrize("payload", [[], None, 3, "text", {"leads_import": {"created": [{"phone_number": 1}]}}])
-async def test_any_json_can_be_answered(payload: object) -> None:
-    async with visiting() as (sandbox, call):
+async def test_any_json_can_be_the_reply(payload: object) -> None:
+    async with serving() as (sandbox, client):
         sandbox.faults.add(Json(payload, status=202, headers={"X-Note": "odd"}, apply=1))
-        said = await call.add(PHONES[:2])
-        assert (202, payload, "odd") == (said.status, said.payload, said.headers["X-Note"])
+        received = await client.add(PHONES[:2])
+        assert (202, payload, "odd") == (received.status, received.payload, received.headers["X-Note"])
         assert PHONES[:1] == list(sandbox.campaigns[3].leads)
 
 
-async def test_the_right_answer_can_have_the_wrong_type() -> None:
-    async with visiting() as (sandbox, call):
+async def test_the_right_reply_can_have_the_wrong_type() -> None:
+    async with serving() as (sandbox, client):
         sandbox.faults.add(WrongType())
-        said = await call.add(PHONES[:1])
-        assert "text/plain; charset=utf-8" == said.headers["Content-Type"]
-        assert PHONES[:1] == said.payload["leads_import"]["created"]
+        received = await client.add(PHONES[:1])
+        assert "text/plain; charset=utf-8" == received.headers["Content-Type"]
+        assert PHONES[:1] == received.payload["leads_import"]["created"]
 
 
 @pytest.mark.parametrize(
@@ -68,130 +68,130 @@ async def test_the_right_answer_can_have_the_wrong_type() -> None:
     ],
 )
 async def test_any_status_with_any_body(fault: Fault, status: int, body: bytes) -> None:
-    async with visiting() as (sandbox, call):
+    async with serving() as (sandbox, client):
         sandbox.faults.add(fault)
-        async with call.session.get(f"{sandbox.url}/api/v4/users") as answer:
-            assert (status, body) == (answer.status, await answer.read())
+        async with client.session.get(f"{sandbox.url}/api/v4/users") as reply:
+            assert (status, body) == (reply.status, await reply.read())
         assert status == sandbox.history[0].status
 
 
 async def test_a_server_error_is_an_html_page_and_may_have_applied_everything() -> None:
-    async with visiting() as (sandbox, call):
+    async with serving() as (sandbox, client):
         sandbox.faults.add(Status(500, headers={"Retry-After": "3"}, apply=True))
-        async with call.session.post(
+        async with client.session.post(
             f"{sandbox.url}/api/v4/campaigns/3/leads",
             json=[{"phone_number": PHONES[0]}],
             headers={"Authorization": f"Bearer {sandbox.key}"},
-        ) as answer:
-            assert (500, "text/html", "3") == (answer.status, answer.content_type, answer.headers["Retry-After"])
+        ) as reply:
+            assert (500, "text/html", "3") == (reply.status, reply.content_type, reply.headers["Retry-After"])
         assert PHONES[:1] == list(sandbox.campaigns[3].leads)
 
 
 @pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
 async def test_a_redirect_names_its_target_and_applies_nothing(code: int) -> None:
-    async with visiting() as (sandbox, call):
+    async with serving() as (sandbox, client):
         sandbox.faults.add(Redirect(code, "https://example.org/x"))
         sandbox.faults.add(Redirect(code, None))
-        said = [await call.add(PHONES[:1]) for _ in range(2)]
+        received = [await client.add(PHONES[:1]) for _ in range(2)]
         assert [(code, "https://example.org/x"), (code, None)] == [
-            (one.status, one.headers.get("Location")) for one in said
+            (one.status, one.headers.get("Location")) for one in received
         ]
         assert {} == sandbox.campaigns[3].leads
 
 
 async def test_busy_comes_as_often_as_it_says_and_does_not_extend_the_wait() -> None:
-    async with visiting() as (sandbox, call):
+    async with serving() as (sandbox, client):
         sandbox.faults.add(Busy(2))
         sandbox.faults.add(Busy(status=429, retry_after=9))
-        said = [await call.add(PHONES[:1]) for _ in range(4)]
-        assert [409, 409, 429, 200] == [one.status for one in said]
-        assert [None, None, "9", None] == [one.headers.get("Retry-After") for one in said]
+        received = [await client.add(PHONES[:1]) for _ in range(4)]
+        assert [409, 409, 429, 200] == [one.status for one in received]
+        assert [None, None, "9", None] == [one.headers.get("Retry-After") for one in received]
         assert 0 == sandbox.too_early
 
 
 async def test_busy_leaves_the_campaign_free() -> None:
-    async with visiting(cooldown=60.0) as (sandbox, call):
+    async with serving(cooldown=60.0) as (sandbox, client):
         sandbox.faults.add(Busy())
-        assert [409, 200, 409] == [(await call.add(PHONES[:1])).status for _ in range(3)]
+        assert [409, 200, 409] == [(await client.add(PHONES[:1])).status for _ in range(3)]
         assert 1 == sandbox.too_early
 
 
-async def test_a_delayed_answer_is_an_ordinary_one() -> None:
-    async with visiting() as (sandbox, call):
+async def test_a_delayed_reply_is_an_ordinary_one() -> None:
+    async with serving() as (sandbox, client):
         sandbox.faults.add(Delay(SHORT))
         began = time.monotonic()
-        assert PHONES[:1] == (await call.add(PHONES[:1])).payload["leads_import"]["created"]
+        assert PHONES[:1] == (await client.add(PHONES[:1])).payload["leads_import"]["created"]
         assert time.monotonic() - began >= SHORT
 
 
 async def test_a_delayed_request_is_applied_although_the_client_has_left() -> None:
-    async with visiting() as (sandbox, call):
+    async with serving() as (sandbox, client):
         sandbox.faults.add(Delay(2 * SHORT))
         with pytest.raises(TimeoutError):
-            await call.add(PHONES[:1], timeout=aiohttp.ClientTimeout(total=SHORT))
+            await client.add(PHONES[:1], timeout=aiohttp.ClientTimeout(total=SHORT))
         assert {} == sandbox.campaigns[3].leads
         await eventually(lambda: sandbox.history[0].ended)
         assert PHONES[:1] == list(sandbox.campaigns[3].leads)
         assert (None, (PHONES[0],)) == (sandbox.history[0].status, sandbox.history[0].applied)
 
 
-async def test_an_idle_connection_is_closed_after_its_answer() -> None:
-    async with visiting() as (sandbox, _):
+async def test_an_idle_connection_is_closed_after_its_reply() -> None:
+    async with serving() as (sandbox, _):
         sandbox.faults.add(CloseIdle(SHORT))
         began = time.monotonic()
-        answer = await raw_get(sandbox, "/campaigns")
+        reply = await raw_get(sandbox, "/campaigns")
         assert time.monotonic() - began >= SHORT
-        assert answer.startswith(b"HTTP/1.1 200 OK")
-        assert b"close" not in answer
+        assert reply.startswith(b"HTTP/1.1 200 OK")
+        assert b"close" not in reply
 
 
-async def test_a_huge_answer_has_the_size_it_was_given() -> None:
-    async with visiting() as (sandbox, call):
+async def test_a_huge_reply_has_the_size_it_was_given() -> None:
+    async with serving() as (sandbox, client):
         sandbox.faults.add(Huge(1_000_000, status=500))
-        async with call.session.get(f"{sandbox.url}/api/v4/users") as answer:
-            assert (500, 1_000_002) == (answer.status, len(await answer.read()))
+        async with client.session.get(f"{sandbox.url}/api/v4/users") as reply:
+            assert (500, 1_000_002) == (reply.status, len(await reply.read()))
 
 
-async def test_an_endless_answer_ends_when_the_client_leaves() -> None:
-    async with visiting() as (sandbox, call):
+async def test_an_endless_reply_ends_when_the_client_disconnects() -> None:
+    async with serving() as (sandbox, client):
         sandbox.faults.add(Huge())
-        async with call.session.get(f"{sandbox.url}/api/v4/users") as answer:
-            assert 3_000_000 == len(await answer.content.readexactly(3_000_000))
-        assert 200 == (await call("GET", "/users")).status
+        async with client.session.get(f"{sandbox.url}/api/v4/users") as reply:
+            assert 3_000_000 == len(await reply.content.readexactly(3_000_000))
+        assert 200 == (await client("GET", "/users")).status
         assert 200 == sandbox.history[0].status
 
 
 async def test_a_gzip_bomb_is_small_on_the_wire_and_large_behind_it() -> None:
-    async with visiting() as (sandbox, _):
+    async with serving() as (sandbox, _):
         sandbox.faults.add(GzipBomb(3_000_000))
         async with (
             aiohttp.ClientSession(auto_decompress=False) as session,
-            session.get(f"{sandbox.url}/api/v4/users") as answer,
+            session.get(f"{sandbox.url}/api/v4/users") as reply,
         ):
-            packed = await answer.read()
-            assert "gzip" == answer.headers["Content-Encoding"]
+            packed = await reply.read()
+            assert "gzip" == reply.headers["Content-Encoding"]
         assert len(packed) < 30_000
         assert b" " * 3_000_000 + b"{}" == gzip.decompress(packed)
 
 
 async def test_faults_fit_by_method_and_path_and_are_taken_in_order() -> None:
-    async with visiting() as (sandbox, call):
+    async with serving() as (sandbox, client):
         sandbox.faults.add(Status(501), method="POST")
         sandbox.faults.add(Status(502), path="/users", times=2)
         sandbox.faults.add(Status(503), path=r"/campaigns/\d+")
         sandbox.faults.add(Status(504), path=re.compile(r"/campaigns(/\d+)?"), method="GET")
-        statuses = [await status_of(call, path) for path in ("/users", "/users", "/users")]
+        statuses = [await status_of(client, path) for path in ("/users", "/users", "/users")]
         assert [502, 502, 200] == statuses
-        statuses = [await status_of(call, path) for path in ("/campaigns/3", "/campaigns/3", "/campaigns/3")]
+        statuses = [await status_of(client, path) for path in ("/campaigns/3", "/campaigns/3", "/campaigns/3")]
         assert [503, 504, 200] == statuses
         assert 1 == len(sandbox.faults)
         sandbox.faults.clear()
-        assert 200 == (await call("POST", "/campaigns/3/pause")).status
+        assert 200 == (await client("POST", "/campaigns/3/pause")).status
         assert ["Status"] * 2 == [exchange.fault for exchange in sandbox.history[:2]]
         assert sandbox.history[2].fault is None
 
 
 async def test_a_fault_can_be_there_for_ever() -> None:
-    async with visiting() as (sandbox, call):
+    async with serving() as (sandbox, client):
         sandbox.faults.add(Status(503), times=math.inf)
-        assert [503] * 5 == [await status_of(call, "/users") for _ in range(5)]
+        assert [503] * 5 == [await status_of(client, "/users") for _ in range(5)]

@@ -1,4 +1,4 @@
-"""`python -m voiso_async.sandbox`, and what it is made of."""
+"""``python -m voiso_async.sandbox``, and ``serve``."""
 
 import asyncio
 import errno
@@ -38,8 +38,8 @@ def test_the_program_prints_its_url_serves_and_ends_cleanly(number: signal.Signa
         request = urllib.request.Request(  # noqa: S310 - a loopback URL
             f"{url}/api/v4/campaigns?limit=5", headers={"Authorization": "Bearer my-key"}
         )
-        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - a loopback URL
-            page = json.load(answer)
+        with urllib.request.urlopen(request, timeout=60) as reply:  # noqa: S310 - a loopback URL
+            page = json.load(reply)
         child.send_signal(number)
         rest, complaints = child.communicate(timeout=60)
     assert (5, 12) == (len(page["campaigns"]), page["metadata"]["total"])
