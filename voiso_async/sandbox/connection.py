@@ -27,7 +27,7 @@ class Connection(web.RequestHandler):
 class Connections(web.Server):
     """The HTTP server that numbers its connections."""
 
-    _opened = 0
+    _opened = 0  # the history shows the numbers, so tests see which requests shared a connection
 
     def __call__(self) -> Connection:
         """Make the protocol of a new connection; asyncio calls this for each one it accepts."""
@@ -56,7 +56,7 @@ def reset(request: web.BaseRequest) -> None:
     if transport := transport_of(request):
         sock: socket.socket = transport.get_extra_info("socket")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
-        transport.abort()
+        transport.abort()  # ``close`` would send what is buffered first
 
 
 def head_of(reply: Reply, framing: Framing = "length") -> bytes:

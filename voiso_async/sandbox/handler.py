@@ -75,7 +75,7 @@ class RequestHandler:
         self._query = {name: http_request.query.getall(name) for name in http_request.query}
         self._accepted: tuple[Endpoint, Request] | None = None
         self._error: HttpError | None = None
-        self._lead_request: LeadRequest | None = None
+        self._lead_request: LeadRequest | None = None  # set even if a later check fails: such a request counts
         self._size: int | None = None
         self._finished = False
         authorizations = http_request.headers.getall("Authorization", [])
@@ -124,6 +124,7 @@ class RequestHandler:
         """Read the whole body; raises ``ConnectionError`` if the client disconnects before its end."""
         if self._size is not None:
             return
+        # Read on above the limit: a client that is still sending would see a reset instead of the 413.
         body, size = bytearray(), 0
         try:
             async for chunk in self.http_request.content.iter_any():
@@ -159,6 +160,7 @@ class RequestHandler:
         return await endpoint.run(request)
 
     def _decorate(self, reply: Reply) -> Reply:
+        # Only successes: error replies keep the form that Voiso documents.
         changes: list[Callable[[Any], Any]] = [as_later_version] if self.rules.forward_compat else []
         changes += [self.rules.decorate] if self.rules.decorate else []
         if not changes or not reply.body:
@@ -196,6 +198,7 @@ class RequestHandler:
         """Record that processing has ended; sending may follow. Only the first call has an effect."""
         if self._finished:
             return
+        # Before sending: the client may send its next request as soon as it has the reply.
         self._finished = True
         ended = self._state.clock()
         if self._lead_request is not None:
@@ -205,6 +208,7 @@ class RequestHandler:
     def respond(self, reply: Reply) -> web.StreamResponse:
         """Finish the request with ``reply``."""
         self.finish(reply.status)
+        # A fault's own Content-Type replaces that of the reply, however it is written.
         own = {name.title(): value for name, value in reply.headers.items()}
         headers = {"Content-Type": reply.content_type, **own}
         return web.Response(status=reply.status, body=reply.body, headers=headers)

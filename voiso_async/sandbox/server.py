@@ -203,6 +203,7 @@ class Sandbox:
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         path = request.raw_path.partition("?")[0]
         path = path.removeprefix(ROOT) if path.startswith(ROOT + "/") else path
+        # A fault is taken when the headers arrive, so faults follow the order of arrival.
         fault = self.faults.take(request.method, path)
         name = None if fault is None else type(fault).__name__
         if path.startswith(TALKDESK_ROOT + "/"):
@@ -216,7 +217,7 @@ class Sandbox:
         except ConnectionError:
             return NoReply()
         finally:
-            handler.finish()
+            handler.finish()  # for a client that disconnected; otherwise it has been called already
 
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)

@@ -16,7 +16,6 @@ class Refuse:
     """Reset the connection when the headers have arrived; the body is not read."""
 
     async def run(self, handler: RequestHandler) -> web.StreamResponse:
-        """Reset."""
         return handler.reset()
 
 
@@ -25,7 +24,6 @@ class CloseAfterHeaders:
     """Close the connection when the headers have arrived; the body is not read."""
 
     async def run(self, handler: RequestHandler) -> web.StreamResponse:
-        """Close."""
         return handler.close()
 
 
@@ -37,7 +35,6 @@ class Stall:
     apply: bool | int = False
 
     async def run(self, handler: RequestHandler) -> web.StreamResponse:
-        """Stall."""
         await handler.apply(self.apply)
         await handler.wait(self.seconds)
         return handler.close()
@@ -50,7 +47,6 @@ class ApplyThenClose:
     first: int | None = None
 
     async def run(self, handler: RequestHandler) -> web.StreamResponse:
-        """Apply and close."""
         await handler.process(self.first)
         return handler.close()
 
@@ -62,7 +58,6 @@ class ApplyThenReset:
     first: int | None = None
 
     async def run(self, handler: RequestHandler) -> web.StreamResponse:
-        """Apply and reset."""
         await handler.process(self.first)
         return handler.reset()
 
@@ -76,8 +71,8 @@ class Truncate:
     apply: bool | int = True
 
     async def run(self, handler: RequestHandler) -> web.StreamResponse:
-        """Send a part of the reply, then close."""
         reply = await handler.apply(self.apply) or EMPTY_OBJECT
+        # The first chunk announces the whole body, so a part of it is visibly incomplete.
         chunk_size = f"{len(reply.body):x}\r\n".encode() if self.framing == "chunked" else b""
         data = head_of(reply, self.framing) + chunk_size + reply.body[: self.keep_bytes]
         return handler.close(data, status=reply.status)
@@ -92,7 +87,6 @@ class Drip:
     apply: bool | int = True
 
     async def run(self, handler: RequestHandler) -> web.StreamResponse:
-        """Send the reply byte by byte."""
         reply = await handler.apply(self.apply) or EMPTY_OBJECT
         handler.finish(reply.status)
         head = head_of(reply)
@@ -112,7 +106,6 @@ class RawBytes:
     apply: bool | int = False
 
     async def run(self, handler: RequestHandler) -> web.StreamResponse:
-        """Write and close."""
         await handler.apply(self.apply)
         return handler.close(self.data)
 
@@ -124,5 +117,4 @@ class Garbage:
     apply: bool | int = False
 
     async def run(self, handler: RequestHandler) -> web.StreamResponse:
-        """Write and close."""
         return await RawBytes(NOT_HTTP, self.apply).run(handler)

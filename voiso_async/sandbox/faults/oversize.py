@@ -23,7 +23,6 @@ class Huge:
     apply: bool | int = False
 
     async def run(self, handler: RequestHandler) -> web.StreamResponse:
-        """Stream."""
         await handler.apply(self.apply)
         return await _stream(handler, self.status, {}, self._chunks())
 
@@ -45,7 +44,6 @@ class GzipBomb:
     apply: bool | int = False
 
     async def run(self, handler: RequestHandler) -> web.StreamResponse:
-        """Stream."""
         await handler.apply(self.apply)
         return await _stream(handler, 200, {"Content-Encoding": "gzip"}, self._chunks())
 
@@ -68,5 +66,5 @@ async def _stream(
             return NoReply()
         if chunk:
             await response.write(chunk)
-        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # lets the loop notice that the client has disconnected
     return response

@@ -13,7 +13,7 @@ from voiso_async.sandbox.handler import RequestHandler
 from voiso_async.sandbox.replies import Reply, body_for
 
 HTML_TYPE = "text/html; charset=utf-8"
-PAGE = "<!doctype html><title>Please sign in</title><p>The network wants a word with you."
+PAGE = "<!doctype html><title>Please sign in</title><p>This network asks for a name."
 
 
 @frozen
@@ -26,7 +26,6 @@ class Status:
     apply: bool | int = False
 
     async def run(self, handler: RequestHandler) -> web.StreamResponse:
-        """Reply."""
         await handler.apply(self.apply)
         return handler.respond(evolve(self._reply(), status=self.code, headers=self.headers))
 
@@ -50,7 +49,6 @@ class Html:
     apply: bool | int = False
 
     async def run(self, handler: RequestHandler) -> web.StreamResponse:
-        """Reply."""
         return await Status(self.status, PAGE, apply=self.apply).run(handler)
 
 
@@ -64,7 +62,6 @@ class Json:
     apply: bool | int = False
 
     async def run(self, handler: RequestHandler) -> web.StreamResponse:
-        """Reply."""
         await handler.apply(self.apply)
         return handler.respond(Reply.json(self.status, self.payload, self.headers))
 
@@ -76,7 +73,6 @@ class WrongType:
     content_type: str = "text/plain; charset=utf-8"
 
     async def run(self, handler: RequestHandler) -> web.StreamResponse:
-        """Reply."""
         return handler.respond(evolve(await handler.process(), content_type=self.content_type))
 
 
@@ -88,7 +84,6 @@ class Redirect:
     location: str | None = "https://example.com/elsewhere"
 
     async def run(self, handler: RequestHandler) -> web.StreamResponse:
-        """Reply."""
         headers = {} if self.location is None else {"Location": self.location}
         return await Status(self.code, headers=headers).run(handler)
 
@@ -102,7 +97,6 @@ class Busy:
     retry_after: float | str | None = None
 
     async def run(self, handler: RequestHandler) -> web.StreamResponse:
-        """Reject as busy."""
         await handler.read()
         return handler.respond(handler.busy(self.status, self.retry_after))
 
@@ -114,7 +108,6 @@ class Delay:
     seconds: float
 
     async def run(self, handler: RequestHandler) -> web.StreamResponse:
-        """Wait and reply."""
         await handler.read()
         await handler.pause(self.seconds)
         return await handler.run()
@@ -127,8 +120,8 @@ class CloseIdle:
     seconds: float = 0.0
 
     async def run(self, handler: RequestHandler) -> web.StreamResponse:
-        """Reply, then close."""
         reply = await handler.process()
+        # Without ``Connection: close``: the client may already be sending its next request.
         if transport := transport_of(handler.http_request):
             asyncio.get_running_loop().call_later(self.seconds, transport.close)
         return handler.respond(reply)

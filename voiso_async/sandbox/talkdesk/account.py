@@ -1,4 +1,4 @@
-"""A Talkdesk account in the sandbox: its rules, its clients and its data ."""
+"""A Talkdesk account in the sandbox: its rules, its clients and its data."""
 
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -12,6 +12,8 @@ TALKDESK_SCOPES = frozenset(
     {"campaigns:read", "campaigns:write", "record-lists:manage", "record-lists:write", "users:read"}
 )
 DEFAULT_CLIENT = ("sandbox-client", "sandbox-secret")
+# What a page links to as the next one: the right page as an address, a path or only a query; itself or the first
+# page again; nothing, in several forms; the API documentation; or a page on another server, scheme or port.
 LINKS = (
     *("absolute", "relative", "bare", "self", "cycle", "null", "blank", "templated", "none"),
     *("docs", "docs_elsewhere", "foreign", "wrong_scheme", "wrong_port"),
@@ -47,7 +49,7 @@ class TalkdeskRules:
     misspelt: bool = False
     """Pages say ``total_page`` and ``campaings``, as Talkdesk's documentation does."""
     shuffled: bool = False
-    """Answers to bulk requests list the records in another order."""
+    """Replies to bulk requests list the records in another order."""
     forget: int = 0
     """How many of the first records each bulk reply leaves out."""
     latency: float = 0.0

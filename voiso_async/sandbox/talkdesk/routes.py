@@ -90,6 +90,7 @@ class TalkdeskHandler(RequestHandler):
 
     async def _run_endpoint(self, endpoint: Endpoint, request: Request) -> Reply:
         posted = self.http_request.method == "POST"
+        # Count bulk requests that overlap: the client must not send two to one list at once.
         target = self._account.lists.get(request.ids.get("list", "")) if posted else None
         if target is not None:
             target.concurrent_requests += target.in_flight > 0

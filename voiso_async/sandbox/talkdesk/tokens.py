@@ -13,8 +13,8 @@ from voiso_async.sandbox.talkdesk.request import TalkdeskRequest
 
 KIND = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 FORM_TYPE = "application/x-www-form-urlencoded"
-LONGEST_ASSERTION = 300
-DEFAULT_LIFE = 599.0
+LONGEST_ASSERTION = 300  # seconds
+DEFAULT_LIFE = 599.0  # seconds
 
 
 async def issue_token(request: TalkdeskRequest) -> Reply:
@@ -31,6 +31,7 @@ async def issue_token(request: TalkdeskRequest) -> Reply:
     if not scopes <= account.scopes:
         raise _token_error(401, "unauthorized", "the client was not granted a scope it asks for")
     text = f"ey.{uuid4()}.{uuid4()}"
+    # A lifetime that is no positive number goes into the reply for the client to judge; the token lives as usual.
     life = account.rules.expires_in
     seconds = float(life) if isinstance(life, int | float) and life > 0 else DEFAULT_LIFE
     account.tokens[text] = Token(account.clock() + seconds, scopes)
@@ -59,6 +60,7 @@ def _assertion_is_valid(request: TalkdeskRequest, assertion: str) -> bool:
     """Check signature, audience and lifetime of an assertion, and that it is used for the first time."""
     import jwt  # noqa: PLC0415 - installed only with the talkdesk extra
 
+    # The key depends on issuer and key id, so read both before the signature is checked.
     try:
         head = jwt.get_unverified_header(assertion)
         named = jwt.decode(assertion, options={"verify_signature": False})

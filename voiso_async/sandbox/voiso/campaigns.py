@@ -50,6 +50,7 @@ async def start_campaign(request: VoisoRequest) -> Reply:
     await request.admit()
     allowed = STARTABLE | {"stopped"} if request.rules.stopped_can_start else STARTABLE
     _require_status(campaign, allowed, "started")
+    # The status comes first: a running campaign without leads is told that it runs.
     for name, present in (("users", campaign.user_ids), ("leads", campaign.leads)):
         if not present:
             raise field_errors(409, {name: ["is missing"]})

@@ -64,7 +64,7 @@ def read_leads(body: bytes, rules: Rules) -> list[dict[str, Any]]:
     for index, lead in enumerate(leads):
         for name, texts in _wrong_in(lead, rules).items():
             position = f"{index}.{name}" if rules.name_index else name
-            fields.setdefault(position, texts)
+            fields.setdefault(position, texts)  # without an index, only the first error of a field is shown
     if fields:
         raise field_errors(422, fields)
     return leads
@@ -106,6 +106,7 @@ def _wrong_source(lead: Mapping[str, Any]) -> str:
 
 def _wrong_priority(lead: Mapping[str, Any]) -> str:
     priority = lead.get("priority", PRIORITIES[0])
+    # Not isinstance: True is an int in Python, but no number in JSON.
     if type(priority) is int and priority in PRIORITIES:
         return ""
     return f"must be an integer from {PRIORITIES[0]} to {PRIORITIES[-1]}"

@@ -36,6 +36,7 @@ async def add_leads(request: VoisoRequest) -> Reply:
             request.campaign.leads[number] = {"active": True, **lead}
             request.applied.append(number)
             new.add(number)
+        # A repeat within the batch, unlike a lead that was there before, may be left out of the lists.
         if request.rules.repeats_listed or target != "duplicates" or number not in new:
             lists[target].append(number)
     return Reply.json(request.rules.success_status, {"leads_import": _as_echoed(request, lists)})
@@ -52,6 +53,7 @@ async def update_leads(request: VoisoRequest) -> Reply:
     known = request.campaign.leads
     lists: Lists = {"updated": [], "rejected": []}
     leads = await _admitted_leads(request)
+    # A number is listed once, but each of its changes is applied, in order.
     for number in dict.fromkeys(lead["phone_number"] for lead in leads):
         lists["updated" if number in known else "rejected"].append(number)
     for lead in leads:

@@ -54,7 +54,7 @@ class LeadPacing:
     def start(self, began: float, cooldown: float) -> "LeadRequest":
         """Record a lead request that began at ``began``, and whether it came too early."""
         request = LeadRequest(pacing=self, early=self.in_flight > 0 or began - self.ended < cooldown)
-        if not request.early:
+        if not request.early:  # one that came too early never occupies the campaign
             self.in_flight += 1
         return request
 
@@ -71,6 +71,7 @@ class LeadRequest:
         """Record the end; it starts the cooldown."""
         if not self.early:
             self.pacing.in_flight -= 1
+        # A request that came too early but failed for another reason, such as a 422, restarts the cooldown too.
         if not self.busy:
             self.pacing.ended = ended
 
@@ -175,6 +176,7 @@ class Limiter:
 
     def admits(self, now: float, limit: Limit) -> bool:
         """Count one more request, or return False if the limit is reached."""
+        # A sliding window, not a bucket: the limit holds for any period of that length.
         while self.admitted and now - self.admitted[0] >= limit.seconds:
             self.admitted.popleft()
         if len(self.admitted) >= limit.requests:
@@ -195,7 +197,7 @@ class State:
     limiter: Limiter = Factory(Limiter)
     history: History = field(factory=History, repr=False)
     too_early: int = 0
-    closing: asyncio.Event = field(factory=asyncio.Event, repr=False)
+    closing: asyncio.Event = field(factory=asyncio.Event, repr=False)  # new for each start: it belongs to a loop
 
     async def pause(self, seconds: float) -> None:
         """Wait ``seconds``; a sandbox that is closing ends every wait at once."""

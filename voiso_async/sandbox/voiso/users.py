@@ -74,7 +74,7 @@ async def remove_campaign_user(request: VoisoRequest) -> Reply:
     for user in request.state.users.values():
         names = {str(user.id), user.uuid} if request.rules.takes_uuids else {str(user.id)}
         if wanted in names and user.id in campaign.user_ids:
-            await request.admit()
+            await request.admit()  # only now: an unknown user is a 404 even above the rate limit
             campaign.user_ids.remove(user.id)
             return Reply.json(200, {"user": user.short()})
     raise http_error(404)
