@@ -93,7 +93,7 @@ async def test_a_stalled_lead_request_keeps_its_campaign_busy() -> None:
         assert 200 == (await client.add(PHONES[:1])).status
 
 
-async def test_a_stall_of_some_seconds_ends_without_an_reply() -> None:
+async def test_a_stall_of_some_seconds_ends_without_a_reply() -> None:
     async with serving() as (sandbox, client):
         sandbox.faults.add(Stall(SHORT))
         began = time.monotonic()
@@ -109,7 +109,7 @@ async def test_a_truncated_reply_is_shorter_than_its_framing_announces(framing: 
         assert (200, tuple(PHONES[:3])) == (sandbox.history[0].status, sandbox.history[0].applied)
 
 
-async def test_a_cut_reply_without_framing_looks_whole() -> None:
+async def test_a_truncated_reply_without_framing_looks_whole() -> None:
     async with serving() as (sandbox, client):
         sandbox.faults.add(Truncate(20, "none"))
         async with client.session.get(
@@ -119,7 +119,7 @@ async def test_a_cut_reply_without_framing_looks_whole() -> None:
             assert 20 == len(await reply.read())
 
 
-async def test_a_cut_reply_may_have_applied_nothing() -> None:
+async def test_a_truncated_reply_may_have_applied_nothing() -> None:
     async with serving() as (sandbox, client):
         sandbox.faults.add(Truncate(1, apply=False))
         await failing(client, aiohttp.ClientPayloadError)
@@ -133,7 +133,7 @@ async def test_a_dripping_reply_comes_whole_byte_by_byte(head: bool) -> None:  #
         assert "paused" == (await client("POST", "/campaigns/3/pause")).payload["status"]
 
 
-async def test_a_dripping_reply_outlasts_the_clients_patience() -> None:
+async def test_a_dripping_reply_may_last_longer_than_the_timeout_of_the_client() -> None:
     async with serving() as (sandbox, client):
         sandbox.faults.add(Drip(SHORT))
         with pytest.raises(TimeoutError):

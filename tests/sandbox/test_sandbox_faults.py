@@ -99,7 +99,7 @@ async def test_a_redirect_names_its_target_and_applies_nothing(code: int) -> Non
         assert {} == sandbox.campaigns[3].leads
 
 
-async def test_busy_comes_as_often_as_it_says_and_does_not_extend_the_wait() -> None:
+async def test_busy_comes_as_often_as_it_says_and_does_not_restart_the_cooldown() -> None:
     async with serving() as (sandbox, client):
         sandbox.faults.add(Busy(2))
         sandbox.faults.add(Busy(status=429, retry_after=9))
@@ -124,7 +124,7 @@ async def test_a_delayed_reply_is_an_ordinary_one() -> None:
         assert time.monotonic() - began >= SHORT
 
 
-async def test_a_delayed_request_is_applied_although_the_client_has_left() -> None:
+async def test_a_delayed_request_is_applied_although_the_client_has_disconnected() -> None:
     async with serving() as (sandbox, client):
         sandbox.faults.add(Delay(2 * SHORT))
         with pytest.raises(TimeoutError):
@@ -174,7 +174,7 @@ async def test_a_gzip_bomb_is_small_on_the_wire_and_large_behind_it() -> None:
         assert b" " * 3_000_000 + b"{}" == gzip.decompress(packed)
 
 
-async def test_faults_fit_by_method_and_path_and_are_taken_in_order() -> None:
+async def test_faults_match_method_and_path_and_are_taken_in_order() -> None:
     async with serving() as (sandbox, client):
         sandbox.faults.add(Status(501), method="POST")
         sandbox.faults.add(Status(502), path="/users", times=2)
@@ -191,7 +191,7 @@ async def test_faults_fit_by_method_and_path_and_are_taken_in_order() -> None:
         assert sandbox.history[2].fault is None
 
 
-async def test_a_fault_can_be_there_for_ever() -> None:
+async def test_a_fault_can_apply_to_every_request() -> None:
     async with serving() as (sandbox, client):
         sandbox.faults.add(Status(503), times=math.inf)
         assert [503] * 5 == [await status_of(client, "/users") for _ in range(5)]

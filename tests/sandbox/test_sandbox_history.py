@@ -12,7 +12,7 @@ from sandbox_caller import PHONES, SHORT, eventually, serving
 from voiso_async.sandbox import Sandbox
 
 
-async def test_every_request_is_in_the_history_in_the_order_of_arrival() -> None:
+async def test_every_request_is_in_the_history_in_the_order_they_arrived() -> None:
     async with serving() as (sandbox, client):
         await client("GET", "/users?name=a&limit=5", headers={"X-Note": "seen"})
         await client.add(PHONES[:2])
@@ -39,7 +39,7 @@ async def test_the_end_is_recorded_before_the_client_can_have_the_reply() -> Non
             assert sandbox.history[-1].ended <= asyncio.get_running_loop().time()
 
 
-async def test_a_request_is_in_the_history_from_its_beginning() -> None:
+async def test_a_request_is_in_the_history_from_its_start() -> None:
     async with serving(latency=4 * SHORT) as (sandbox, client):
         asking = asyncio.create_task(client("GET", "/users"))
         await eventually(lambda: sandbox.history)

@@ -4,12 +4,12 @@ import re
 from typing import Any
 
 from voiso_async.sandbox.replies import Reply
-from voiso_async.sandbox.talkdesk.account import TalkdeskCampaign
+from voiso_async.sandbox.talkdesk.account import TalkdeskCampaign, TalkdeskList
 from voiso_async.sandbox.talkdesk.request import TalkdeskRequest, hal_reply, page
 
 STATES = ("RUNNING", "PAUSED")
 CLAUSE = re.compile(r"id eq '([^']*)'")
-LONGEST_FILTER = 2083
+LONGEST_FILTER = 2083  # characters
 LARGEST_USER_PAGE = 200
 MOST_LISTS = 100
 CREATED_AT = "2026-02-03T08:00:00.120Z"
@@ -17,12 +17,8 @@ CREATED_AT = "2026-02-03T08:00:00.120Z"
 
 async def list_campaigns(request: TalkdeskRequest) -> Reply:
     """Reply with the campaigns that match every filter."""
-    found = [
-        _record(request, campaign)
-        for campaign in request.account.campaigns.values()
-        if _matches(request, campaign)
-    ]
-    return page(request, "campaigns", found)
+    campaigns = request.account.campaigns.values()
+    return page(request, "campaigns", [_record(request, one) for one in campaigns if _matches(request, one)])
 
 
 def _matches(request: TalkdeskRequest, campaign: TalkdeskCampaign) -> bool:
@@ -78,12 +74,10 @@ async def update_campaign(request: TalkdeskRequest) -> Reply:
 async def list_campaign_users(request: TalkdeskRequest) -> Reply:
     """Reply with the users of a campaign: only ids and links, so names need one more request for each."""
     wanted = _ids_in_filter(request)
-    request.number("page", 1, 10**18)
+    request.number("page", 1, 10**18)  # a bad page number is a 400 even for an unknown campaign
     ids = [one for one in _campaign(request).user_ids if wanted is None or one in wanted]
-    items = [
-        {"id": one, "_links": {"self": request.link(f"/users/{one}"), "users": request.link("/users")}}
-        for one in ids
-    ]
+    everyone = request.link("/users")
+    items = [{"id": one, "_links": {"self": request.link(f"/users/{one}"), "users": everyone}} for one in ids]
     return page(request, "users", items)
 
 
@@ -99,19 +93,17 @@ def _ids_in_filter(request: TalkdeskRequest) -> set[str] | None:
 
 async def list_campaign_lists(request: TalkdeskRequest) -> Reply:
     """Reply with the record lists of a campaign."""
-    lists = request.account.lists
-    return page(
-        request,
-        "record_lists",
-        [list_record(request, lists[one]) for one in _campaign(request).list_ids if one in lists],
-    )
+    lists, ids = request.account.lists, _campaign(request).list_ids
+    return page(request, "record_lists", [list_record(request, lists[one]) for one in ids if one in lists])
 
 
-def list_record(request: TalkdeskRequest, found: Any) -> dict[str, Any]:
+def list_record(request: TalkdeskRequest, found: TalkdeskList) -> dict[str, Any]:
     """The object of a record list, in lists and alone."""
-    own = {"id": found.id, "name": found.name, "status": found.status, "created_at": CREATED_AT}
     return {
-        **own,
+        "id": found.id,
+        "name": found.name,
+        "status": found.status,
+        "created_at": CREATED_AT,
         "unique_identifier_type": found.kind,
         "_links": {"self": request.link(f"/record-lists/{found.id}")},
     }

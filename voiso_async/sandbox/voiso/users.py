@@ -13,10 +13,8 @@ EXACT = ("sip_account", "extension", "caller_id", "timezone")
 
 async def list_users(request: VoisoRequest) -> Reply:
     """Reply with one page of the users that match every filter."""
-    shown = [(user, user.full()) for user in request.state.users.values()]
-    reply = request.page(
-        "users", [_list_record(request, user) for user, record in shown if _matches(request, record)]
-    )
+    users = [user for user in request.state.users.values() if _matches(request, user.full())]
+    reply = request.page("users", [_list_record(request, user) for user in users])
     await request.admit()
     return reply
 
