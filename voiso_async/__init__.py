@@ -1,6 +1,5 @@
 """Async Python SDK for the Voiso contact-centre API v4, with bulk lead ingestion at its heart."""
 
-from voiso_async.answer import Answer
 from voiso_async.client import VoisoClient
 from voiso_async.errors import (
     APIError,
@@ -49,8 +48,10 @@ from voiso_async.models import (
     LeadUpdate,
     User,
 )
-from voiso_async.paginator import Listing, Page, Paginator
+from voiso_async.pages import Page
+from voiso_async.paginator import Listing, Paginator
 from voiso_async.resources import AddedUsers
+from voiso_async.resources.raw import RawResponse
 from voiso_async.retry import RetryPolicy
 from voiso_async.transport import Timeout
 from voiso_async.version import VERSION
@@ -60,7 +61,6 @@ __version__: str = VERSION
 __all__ = [
     "APIError",
     "AddedUsers",
-    "Answer",
     "AuthenticationError",
     "BadRequestError",
     "Campaign",
@@ -95,6 +95,7 @@ __all__ = [
     "PermissionDeniedError",
     "Proof",
     "RateLimitError",
+    "RawResponse",
     "RedirectError",
     "RequestTimeoutError",
     "ResponseError",

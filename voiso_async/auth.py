@@ -8,8 +8,6 @@ from typing import NoReturn, Protocol
 from voiso_async.errors import ConfigurationError
 from voiso_async.wire import Response
 
-__all__ = ["MASK", "ApiKey", "Auth", "Secret", "checked_text", "hidden", "masked", "spellings"]
-
 LONGEST_KEY = 1024
 VISIBLE_ASCII = re.compile(r"[\x21-\x7e]+")
 PREFIXED = re.compile(r"\s*bearer[\s:]", re.IGNORECASE)

@@ -10,7 +10,6 @@ from typing import Any, Literal, Self, TypedDict, TypeVar, Unpack
 
 from attrs import evolve
 
-from voiso_async.answer import Answer
 from voiso_async.auth import ApiKey, Secret
 from voiso_async.convert import encode
 from voiso_async.errors import ClientClosedError, ConfigurationError
@@ -23,12 +22,11 @@ from voiso_async.outbox.protocol import Outbox
 from voiso_async.resources import Campaigns, Leads, Users
 from voiso_async.resources.leads import LeadWrites
 from voiso_async.resources.params import pairs_of
+from voiso_async.resources.raw import RawResponse
 from voiso_async.retry import RetryPolicy
 from voiso_async.session import LEAD_TIMEOUT, Session, Uncopied
 from voiso_async.transport import HttpSession, Timeout
 from voiso_async.wire import Request, base_url_of, check_seconds
-
-__all__ = ["VoisoClient"]
 
 T = TypeVar("T")
 
@@ -104,11 +102,11 @@ class VoisoClient(Uncopied):
         self._batcher = LeadBatcher(
             writes.post,
             _door(outbox, self._session.origin, policy),
-            writes.explain,
+            writes.parse_error,
             policy=policy,
             hook=hook,
             guard=self._session.ensure_usable,
-            backoff=self._session.quiet,
+            backoff=self._session.wait_until_allowed,
         )
         self._outbox = outbox
         self._attach()
@@ -140,7 +138,7 @@ class VoisoClient(Uncopied):
         *,
         params: Mapping[str, Any] | Iterable[tuple[str, Any]] = (),
         json: Any = None,
-    ) -> Answer:
+    ) -> RawResponse:
         """Call an endpoint that has no method here yet; ``path`` comes after ``/api/v4``.
 
         As careful as the methods: the key goes to the client's own origin alone, GETs are repeated, other verbs
@@ -158,7 +156,9 @@ class VoisoClient(Uncopied):
         route, ids = _route(path)
         request = Request(method=method, route=route, path=path, params=pairs_of(params), body=body, ids=ids)
         response = await self._session.send(request)
-        return Answer(status=response.status, headers=response.headers, body=response.body, request=request.name)
+        return RawResponse(
+            status=response.status, headers=response.headers, body=response.body, request=request.name
+        )
 
     def lanes(self) -> list[LaneStatus]:
         """Tell how each campaign's lane stands: state and reason, rows waiting, when its gate opens."""

@@ -10,23 +10,12 @@ from itertools import islice
 from typing import Any
 from urllib.parse import urlsplit
 
+from voiso_async._structs import Struct, field
 from voiso_async.convert import decode
 from voiso_async.errors import APIError, Fields, ResponseError
 from voiso_async.retry import retry_after
 from voiso_async.statuses import ADVICE, KNOWN_FIELDS, MEANINGS, error_class, proof_of
-from voiso_async.values import Struct, field
 from voiso_async.wire import Request, Response, origin_of, request_id_of
-
-__all__ = [
-    "Complaint",
-    "Explain",
-    "api_error",
-    "clean_text",
-    "complaint_in",
-    "decode_json",
-    "explain_voiso",
-    "only_accepted",
-]
 
 LONGEST_TEXT = 200
 LONGEST_NAME = 80
@@ -45,7 +34,7 @@ CREDENTIAL = re.compile(r"\b(bearer|basic)\s+[^\s\"',;]{8,}", re.IGNORECASE)
 NUMBER = re.compile(r"\d(?:[\W_]{0,3}\d){6,}")
 
 
-class Complaint(Struct, frozen=True, kw_only=True):
+class ErrorBody(Struct, frozen=True, kw_only=True):
     """What a vendor's error body says: one line for people, the messages by field, and what a program can use.
 
     ``code`` is the vendor's own, as text; ``retry_after`` the seconds it asks for where no header says so.
@@ -57,7 +46,7 @@ class Complaint(Struct, frozen=True, kw_only=True):
     retry_after: float | None = None
 
 
-Explain = Callable[[bytes], Complaint | None]
+ErrorParser = Callable[[bytes], ErrorBody | None]
 
 
 def clean_text(text: str, limit: int = LONGEST_TEXT) -> str:
@@ -68,18 +57,18 @@ def clean_text(text: str, limit: int = LONGEST_TEXT) -> str:
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
-def explain_voiso(body: bytes) -> Complaint | None:
+def parse_voiso_error(body: bytes) -> ErrorBody | None:
     """Read the envelopes ``{"error": …}`` and ``{"errors": …}`` leniently (contract 3); ``None`` if it is neither.
 
     An envelope that says nothing counts only if the body has nothing else to say either: see ``complaint_in``.
     """
     try:
-        return complaint_in(decode(body))
+        return error_body_in(decode(body))
     except ResponseError:
         return None
 
 
-def complaint_in(value: Any) -> Complaint | None:
+def error_body_in(value: Any) -> ErrorBody | None:
     """Find the envelope in a decoded body.
 
     Many servers always write the key: an envelope without any text (``null``, ``false``, ``{"base": []}``) says
@@ -95,7 +84,7 @@ def complaint_in(value: Any) -> Complaint | None:
         fields[name] = (*fields.get(name, ()), text)
     plain = fields.pop("", ())
     shown = (f"{name} {text}" for name, texts in fields.items() for text in texts)
-    return Complaint(message=clean_text("; ".join(plain or islice(shown, SHOWN_FIELDS))), fields=fields)
+    return ErrorBody(message=clean_text("; ".join(plain or islice(shown, SHOWN_FIELDS))), fields=fields)
 
 
 def _speaks(part: Any, depth: int = 0) -> bool:
@@ -128,7 +117,7 @@ def _texts(part: Any, path: str = "", depth: int = 0) -> Iterator[tuple[str, str
 def api_error(
     request: Request | str,
     response: Response,
-    explain: Explain = explain_voiso,
+    explain: ErrorParser = parse_voiso_error,
     advice: Mapping[int, str] = ADVICE,
 ) -> APIError:
     """Name the error of a complete answer that says no, with what is certain and what to do about it.
@@ -162,12 +151,12 @@ def _readable(body: bytes) -> Any:
         return body.decode("utf-8", "replace")
 
 
-def _message(complaint: Complaint | None, advice: str) -> str:
+def _message(complaint: ErrorBody | None, advice: str) -> str:
     said = complaint.message if complaint else ""
     return "; ".join(filter(None, [said, advice])) or "the request was refused, without a reason that can be read"
 
 
-def _meaning(status: int, complaint: Complaint | None, advice: str) -> str:
+def _meaning(status: int, complaint: ErrorBody | None, advice: str) -> str:
     """Say what the answer means without a word of the server's, which may echo a lead: known fields only."""
     words = {part for name in (complaint.fields if complaint else ()) for part in WORD.findall(name)}
     fields = ", ".join(sorted(words & KNOWN_FIELDS))
@@ -225,7 +214,7 @@ def decode_json(response: Response, request: Request | str) -> Any:
     if reason:
         sort = response.headers.get("content-type", "json")
         raise _unusable("the answer is not JSON", request, response, reason if "json" in sort else "content_type")
-    if complaint_in(value) is not None:
+    if error_body_in(value) is not None:
         raise _unusable(
             f"status {response.status} with an error message as body", request, response, "error_envelope"
         )

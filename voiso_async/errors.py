@@ -34,7 +34,12 @@ report does not show in the campaign is provably not applied (``refused`` or ``n
 
 from collections.abc import Mapping
 from copy import copy
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+if TYPE_CHECKING:
+    from voiso_async.ingest.report import IngestReport
+    from voiso_async.models import Campaign
+    from voiso_async.resources.campaign_users import AddedUsers
 
 __all__ = [
     "APIError",
@@ -77,11 +82,13 @@ Fields = Mapping[str, tuple[str, ...]]
 class VoisoError(Exception):
     """The root of every error of this package.
 
-    ``report`` is the ``IngestReport`` of the call when the error leaves an ingestion, else ``None``.
+    ``report`` is there when the error comes from a call that sends leads, ``added_users`` when it comes from
+    ``campaigns.add_users()``; else they are ``None``.
     """
 
     proof: Proof | None = None
-    report: Any = None
+    report: "IngestReport | None" = None
+    added_users: "AddedUsers | None" = None
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -93,7 +100,7 @@ class VoisoError(Exception):
     def __reduce__(self) -> tuple[Any, ...]:
         return _revive, (type(self), self.args, self.__dict__)
 
-    def with_report(self, report: object) -> Self:
+    def with_report(self, report: "IngestReport | None") -> Self:
         """Give a copy of this error that carries ``report``: each waiting call gets its own."""
         twin = self._twin()
         twin.report = report
@@ -320,7 +327,12 @@ class PaginationError(_RequestError):
 
 
 class DeadlineExceededError(VoisoError):
-    """The caller's own deadline passed; ``report`` says what is certain."""
+    """The caller's own deadline passed.
+
+    ``report`` says what is certain of leads; ``campaign`` is the one that ``campaigns.wait_for()`` saw last.
+    """
+
+    campaign: "Campaign | None" = None
 
 
 class IngestError(VoisoError):

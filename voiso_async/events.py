@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from itertools import count
 from typing import Any
 
-from voiso_async.values import Struct
+from voiso_async._structs import Struct
 
 __all__ = [
     "BatchAnswered",

@@ -14,16 +14,14 @@ from urllib.parse import urlencode, urlsplit
 
 from attrs import frozen
 
+from voiso_async._structs import replace
 from voiso_async.auth import MASK, VISIBLE_ASCII, Secret, checked_text, hidden, masked, spellings
 from voiso_async.convert import decode
-from voiso_async.decipher import Complaint, api_error, clean_text
+from voiso_async.decipher import ErrorBody, api_error, clean_text
 from voiso_async.errors import ClientClosedError, ResponseError, VoisoError
 from voiso_async.events import EventHook
 from voiso_async.transport import HttpSession, Timeout, Transport
-from voiso_async.values import replace
 from voiso_async.wire import Request, Response, request_id_of
-
-__all__ = ["ClientCredentials", "ClientSecret", "Identity"]
 
 LONGEST_TOKEN = 8000  # servers take header lines of about 8 KiB
 MASKED_PREFIX = 24
@@ -199,14 +197,14 @@ class ClientCredentials:
         return response
 
 
-def _explain_token(body: bytes) -> Complaint | None:
+def _explain_token(body: bytes) -> ErrorBody | None:
     """Read the token endpoint's own error body (Talkdesk contract 2.3)."""
     with suppress(ResponseError):
         answer = decode(body)
         if isinstance(answer, dict) and isinstance(answer.get("error"), str):
             texts = (answer["error"], answer.get("error_description"))
             said = ": ".join(text for text in texts if isinstance(text, str) and text)
-            return Complaint(message=clean_text(said), code=clean_text(answer["error"]))
+            return ErrorBody(message=clean_text(said), code=clean_text(answer["error"]))
     return None
 
 

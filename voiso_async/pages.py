@@ -6,22 +6,11 @@ from collections.abc import Set as AbstractSet
 from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 from urllib.parse import parse_qsl, urljoin, urlsplit
 
+from voiso_async._structs import RedactedRepr, Struct, replace
 from voiso_async.convert import page_decoder, structure, structure_field
 from voiso_async.decipher import decode_json
 from voiso_async.errors import ConfigurationError, PaginationError
-from voiso_async.values import Discreet, Struct, replace
 from voiso_async.wire import Params, Request, Response, origin_of
-
-__all__ = [
-    "LARGEST_PAGE",
-    "HasId",
-    "LinkPages",
-    "OffsetPages",
-    "Page",
-    "Step",
-    "check_whole_number",
-    "page_of",
-]
 
 LARGEST_PAGE = 100  # contract 4
 LONGEST_LINK = 2083
@@ -42,7 +31,7 @@ T = TypeVar("T")
 R = TypeVar("R", bound=HasId)
 
 
-class Page(Discreet, Struct, Generic[T], frozen=True, kw_only=True):
+class Page(RedactedRepr, Struct, Generic[T], frozen=True, kw_only=True):
     """One page of a listing: a sequence of its items.
 
     ``total`` counts all matches, if the server said so; ``offset`` is where the page began; ``drifted`` tells that
@@ -55,7 +44,7 @@ class Page(Discreet, Struct, Generic[T], frozen=True, kw_only=True):
     drifted: bool = False
     next_link: str | None = None
 
-    _hidden: ClassVar[AbstractSet[str]] = {"next_link"}
+    _redacted: ClassVar[AbstractSet[str]] = {"next_link"}
 
     def __iter__(self) -> Iterator[T]:
         return iter(self.items)
@@ -164,7 +153,7 @@ class OffsetPages(Struct, frozen=True):
         return len(page) < self.page_size
 
 
-class LinkPages(Discreet, Struct, frozen=True):
+class LinkPages(RedactedRepr, Struct, frozen=True):
     """Steps by the ``next`` link of each page.
 
     A link must keep the origin and the path of the listing, since the credentials go where it leads; one that does
@@ -176,7 +165,7 @@ class LinkPages(Discreet, Struct, frozen=True):
     visited: frozenset[Params] = frozenset()
     received: int = 0
 
-    _hidden: ClassVar[AbstractSet[str]] = {"visited"}
+    _redacted: ClassVar[AbstractSet[str]] = {"visited"}
 
     @property
     def offset(self) -> None:

@@ -9,12 +9,10 @@ from typing import Any, Generic, TypeVar
 
 import anyio
 
+from voiso_async._structs import replace
 from voiso_async.errors import APIError, PaginationError
-from voiso_async.pages import HasId, LinkPages, OffsetPages, Page, Step, check_whole_number, page_of
-from voiso_async.values import replace
+from voiso_async.pages import HasId, Page, Step, check_whole_number
 from voiso_async.wire import Request
-
-__all__ = ["LinkPages", "Listing", "OffsetPages", "Page", "Paginator", "page_of"]
 
 MOST_CONCURRENCY = 32
 PAST_END = frozenset({400, 404, 416})
@@ -25,7 +23,7 @@ STALE_PAGES = 3
 T = TypeVar("T", bound=HasId)
 
 Fetch = Callable[[Step], Awaitable[Page[T]]]
-Foreseen = dict[Step, Page[T] | Exception]
+Prefetched = dict[Step, Page[T] | Exception]
 
 
 class Listing(list[T]):
@@ -111,7 +109,7 @@ class Paginator(Generic[T]):
             if page is None:
                 break
             if not found and concurrency > 1:
-                await walk.look_ahead(page, limit, concurrency)
+                await walk.prefetch(page, limit, concurrency)
             found.extend(page)
         cut = limit is not None and len(found) >= limit
         return Listing(
@@ -159,7 +157,7 @@ class _Walk(AsyncIterator[Page[T]]):
         self._seen: set[str] = set()
         self._stale = 0
         self._over = False
-        self._foreseen: Foreseen[T] = {}
+        self._prefetched: Prefetched[T] = {}
 
     async def __anext__(self) -> Page[T]:
         while (page := await self.turn()) is not None:
@@ -182,7 +180,7 @@ class _Walk(AsyncIterator[Page[T]]):
         """Whether the total confirms that all was read; ``None`` without a total."""
         return None if self.total is None else not self.drifted and len(self._seen) == self._promised
 
-    async def look_ahead(self, page: Page[T], most: int | None, concurrency: int) -> None:
+    async def prefetch(self, page: Page[T], most: int | None, concurrency: int) -> None:
         """Read what the first page foretells, ``concurrency`` pages at a time, until one is not as foreseen."""
         steps = self._step.ahead(page, most)
         arrived = set(self._seen)
@@ -190,12 +188,12 @@ class _Walk(AsyncIterator[Page[T]]):
         async def read_on() -> None:
             for step in steps:
                 try:
-                    page = self._foreseen[step] = await self._fetch(step)
+                    page = self._prefetched[step] = await self._fetch(step)
                 except Exception as error:  # noqa: BLE001 - raised by the walk when it comes to this place
-                    self._foreseen[step] = error
+                    self._prefetched[step] = error
                     steps.close()
                     return
-                if not self._as_foreseen(step, page, arrived):
+                if not self._is_as_predicted(step, page, arrived):
                     steps.close()
                 arrived.update(_ids(page))
 
@@ -214,7 +212,7 @@ class _Walk(AsyncIterator[Page[T]]):
     async def _page_at(self, step: Step) -> Page[T] | None:
         """Read a page; ``None`` if the server refuses it because it lies past the end."""
         try:
-            page = self._take_foreseen(step)
+            page = self._take_prefetched(step)
             return await self._fetch(step) if page is None else page
         except APIError as error:
             if error.status not in PAST_END or not self._is_past_end(step):
@@ -232,16 +230,16 @@ class _Walk(AsyncIterator[Page[T]]):
             return self._step
         return None if self._over else self._step.after(self._page)
 
-    def _take_foreseen(self, step: Step) -> Page[T] | None:
-        page = self._foreseen.pop(step, None)
+    def _take_prefetched(self, step: Step) -> Page[T] | None:
+        page = self._prefetched.pop(step, None)
         if isinstance(page, Exception):
             raise page
-        if page is None or self._as_foreseen(step, page, self._seen):
+        if page is None or self._is_as_predicted(step, page, self._seen):
             return page
-        self._foreseen.clear()
+        self._prefetched.clear()
         return None
 
-    def _as_foreseen(self, step: Step, page: Page[T], seen: set[str]) -> bool:
+    def _is_as_predicted(self, step: Step, page: Page[T], seen: set[str]) -> bool:
         return step.fits(page, self.total) and _all_new(_ids(page), seen)
 
     def _fresh(self, page: Page[T]) -> tuple[T, ...]:
@@ -262,7 +260,7 @@ class _Walk(AsyncIterator[Page[T]]):
         changed = None not in (self.total, page.total) and self.total != page.total
         if not fresh and step.after(page) is not None:
             self._doubt(step, page, hopeless=bool(page) and not changed)
-        self._step, self._page = step, _hollow(page)
+        self._step, self._page = step, _placeholder(page)
         self._stale = 0 if fresh else self._stale
         self.drifted |= changed or (len(fresh) < len(page) and not self._over)
         self.total = self.total if page.total is None else page.total
@@ -282,7 +280,7 @@ def _ids(page: Page[T]) -> list[str]:
     return [str(item.id) for item in page]  # contract 12.2: compared as text
 
 
-def _hollow(page: Page[Any]) -> Page[Any]:
+def _placeholder(page: Page[Any]) -> Page[Any]:
     """What the next step asks of a page, so that its items are held no longer than their reader holds them."""
     return replace(page, items=(None,) * len(page))
 

@@ -12,16 +12,6 @@ from enum import Enum
 from itertools import pairwise
 from typing import Any
 
-__all__ = [
-    "PhoneFault",
-    "are_canonical",
-    "canonical",
-    "digits_of",
-    "has_country_code",
-    "is_round",
-    "is_zero_in_brackets",
-]
-
 # Country codes of plans in which no number begins with 0: such a 0 is the trunk prefix, which is not dialled from
 # abroad. In the other plans (Italy's 39, Ivory Coast's 225, …) a 0 may belong to the number.
 _NO_ZERO = (

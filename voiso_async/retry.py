@@ -15,8 +15,6 @@ from attrs import field, frozen
 from voiso_async.errors import APIError, ResponseError, TLSError, TransportError, VoisoError
 from voiso_async.wire import positive_number, positive_whole
 
-__all__ = ["NO_RETRY", "RetryPolicy", "retry_after"]
-
 REQUEST_TIMEOUT = 408
 TOO_MANY_REQUESTS = 429
 SERVER_ERRORS = range(500, 600)

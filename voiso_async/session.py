@@ -12,8 +12,9 @@ from typing import NoReturn
 import anyio
 from attrs import define
 
+from voiso_async._structs import replace
 from voiso_async.auth import Auth
-from voiso_async.decipher import Explain, api_error, explain_voiso
+from voiso_async.decipher import ErrorParser, api_error, parse_voiso_error
 from voiso_async.errors import (
     APIError,
     ClientClosedError,
@@ -29,10 +30,7 @@ from voiso_async.events import EventHook, OriginHeld, RetryPlanned
 from voiso_async.retry import RetryPolicy, retry_after
 from voiso_async.statuses import ADVICE
 from voiso_async.transport import HttpSession, Timeout, Transport
-from voiso_async.values import replace
 from voiso_async.wire import Request, Response, origin_of, request_id_of
-
-__all__ = ["LEAD_TIMEOUT", "Session", "Uncopied"]
 
 LEAD_TIMEOUT = Timeout(total=120.0, connect=10.0, read=120.0)
 """A batch of leads may be worked on for long, and giving up early turns a thousand rows into a doubt."""
@@ -58,7 +56,7 @@ class _Shared:
     reads: Transport
     leads: Transport
     hook: EventHook
-    explain: Explain
+    explain: ErrorParser
     advice: Mapping[int, str]
     loop: asyncio.AbstractEventLoop | None = None
     pid: int | None = None
@@ -106,7 +104,7 @@ class Session(Uncopied):
         timeout: Timeout | None = None,
         lead_timeout: Timeout | None = None,
         retry: RetryPolicy | None = None,
-        explain: Explain = explain_voiso,
+        explain: ErrorParser = parse_voiso_error,
         advice: Mapping[int, str] = ADVICE,
         hook: EventHook | None = None,
     ) -> None:
@@ -135,7 +133,7 @@ class Session(Uncopied):
         return self._lead_timeout
 
     @property
-    def held(self) -> float:
+    def held_for(self) -> float:
         """Seconds that the server still wants quiet for; 0.0 when requests may leave."""
         return max(0.0, self._shared.quiet_until - _now())
 
@@ -212,7 +210,7 @@ class Session(Uncopied):
     ) -> Response:
         """Wait while the origin is held, then send with the key of this moment: the transport ring."""
         url = self._url(request)
-        await self._quiet(request, ends)
+        await self._wait_until_allowed(request, ends)
         self.ensure_usable()
         headers = await self._shared.auth.headers()
         with self._shared.hook.attempt(request.name, attempt, _now) as ending:
@@ -248,14 +246,14 @@ class Session(Uncopied):
             )
         return url
 
-    async def quiet(self) -> None:
+    async def wait_until_allowed(self) -> None:
         """Wait while the server wants quiet: whoever is about to take a turn waits here, not in it."""
-        while (wait := self.held) > 0:  # noqa: ASYNC110 - it may have grown meanwhile
+        while (wait := self.held_for) > 0:  # noqa: ASYNC110 - it may have grown meanwhile
             await anyio.sleep(wait)
 
-    async def _quiet(self, request: Request, ends: float) -> None:
+    async def _wait_until_allowed(self, request: Request, ends: float) -> None:
         """Wait until the server's own time has passed, unless that is beyond the deadline."""
-        while (wait := self.held) > 0:
+        while (wait := self.held_for) > 0:
             if _now() + wait >= ends:
                 raise RequestTimeoutError(
                     f"the server asked for {wait:.1f} s of quiet, longer than the time left",
@@ -268,7 +266,7 @@ class Session(Uncopied):
     def _hold(self, response: Response) -> None:
         seconds = retry_after(response.headers) if response.status in HOLDING_STATUSES else None
         seconds = min(seconds or 0.0, self._retry.max_retry_after)
-        if seconds > self.held:
+        if seconds > self.held_for:
             self._shared.quiet_until = _now() + seconds
             self._shared.hook(OriginHeld(seconds=seconds))
 

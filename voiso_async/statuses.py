@@ -15,8 +15,6 @@ from voiso_async.errors import (
     UnprocessableEntityError,
 )
 
-__all__ = ["ADVICE", "KNOWN_FIELDS", "MEANINGS", "error_class", "proof_of"]
-
 CLEAR_REFUSALS = frozenset({401, 403, 404, 405, 406, 410, 411, 413, 414, 415, 429, 431, 451, *range(300, 400)})
 """Statuses that prove inaction even without the vendor's envelope: nobody processes and then answers so."""
 OPEN_STATUSES = frozenset({408, *range(500, 600)})

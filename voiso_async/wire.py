@@ -10,23 +10,8 @@ from urllib.parse import SplitResult, urlencode, urlsplit
 
 from attrs import Attribute
 
+from voiso_async._structs import RedactedRepr, Struct
 from voiso_async.errors import ConfigurationError
-from voiso_async.values import Discreet, Struct
-
-__all__ = [
-    "Request",
-    "RequestName",
-    "Response",
-    "base_url_of",
-    "check_seconds",
-    "checked_url",
-    "id_text",
-    "origin_of",
-    "positive_id",
-    "positive_number",
-    "positive_whole",
-    "request_id_of",
-]
 
 API_PATH = "/api/v4"  # contract 1
 CLUSTER = re.compile(r"(?!xn--)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")  # contract 1: one DNS label
@@ -92,7 +77,7 @@ def _shown_id(key: str, text: str) -> int | str | None:
     return text if SHOWN_ID.fullmatch(text) else None
 
 
-class Request(Discreet, Struct, frozen=True, kw_only=True):
+class Request(RedactedRepr, Struct, frozen=True, kw_only=True):
     """One call of the API: a verb, a route template, and the path with its ids filled in.
 
     ``name`` is what errors, events and logs show; ``scope`` is what the key needs (contract 2), for hints.
@@ -110,7 +95,7 @@ class Request(Discreet, Struct, frozen=True, kw_only=True):
     ids: Params = ()
     personal: bool | None = None
 
-    _hidden: ClassVar[AbstractSet[str]] = {"params", "body", "headers", "path", "ids"}
+    _redacted: ClassVar[AbstractSet[str]] = {"params", "body", "headers", "path", "ids"}
 
     def __str__(self) -> str:
         return f"{self.method} {self.route}"
@@ -160,7 +145,7 @@ class Request(Discreet, Struct, frozen=True, kw_only=True):
         )
 
 
-class Response(Discreet, Struct, frozen=True, kw_only=True):
+class Response(RedactedRepr, Struct, frozen=True, kw_only=True):
     """One complete answer; header names are lower case, ``seconds`` is how long the exchange took."""
 
     status: int
@@ -169,7 +154,7 @@ class Response(Discreet, Struct, frozen=True, kw_only=True):
     truncated: bool = False
     seconds: float = 0.0
 
-    _hidden: ClassVar[AbstractSet[str]] = {"headers", "body"}
+    _redacted: ClassVar[AbstractSet[str]] = {"headers", "body"}
 
 
 def positive_id(value: Any, name: str = "campaign_id") -> int:

@@ -413,7 +413,8 @@ async def test_wait_for_ends_with_the_last_status(sandbox: Sandbox) -> None:
         with pytest.raises(DeadlineExceededError) as caught:
             await voiso.campaigns.wait_for(3, ["stopped", "paused"], timeout=0.2, poll=0.05)
     assert "after 0.2 s the campaign is pausing, not paused or stopped" == str(caught.value)
-    assert ("pausing", 3) == (caught.value.report.status, caught.value.report.id)
+    assert caught.value.campaign is not None
+    assert ("pausing", 3) == (caught.value.campaign.status, caught.value.campaign.id)
 
 
 async def test_wait_for_ends_while_a_look_hangs(sandbox: Sandbox) -> None:
@@ -421,7 +422,7 @@ async def test_wait_for_ends_while_a_look_hangs(sandbox: Sandbox) -> None:
     async with client_of(sandbox) as voiso:
         with pytest.raises(DeadlineExceededError, match="was never seen") as caught:
             await voiso.campaigns.wait_for(3, "active", timeout=0.1)
-    assert caught.value.report is None
+    assert caught.value.campaign is None
 
 
 async def test_wait_for_survives_what_reads_survive(sandbox: Sandbox) -> None:

@@ -19,6 +19,7 @@ import pytest
 from attrs import evolve
 from client_calls import CALLS, LANE, ONCE, PHONE, QUICK, SHORT, Call, client_of, everything_shown, wire
 from raw_server import RawServer
+from report_in import report_in
 from sandbox_caller import eventually
 
 from voiso_async import (
@@ -791,7 +792,7 @@ async def test_closing_ends_a_post_that_outlasts_the_grace(sandbox: Sandbox) -> 
     for call, outcome in ((adding, Outcome.UNKNOWN), (waiting, Outcome.NOT_SENT)):
         with pytest.raises(ClientClosedError) as caught:
             await call
-        assert (1, True) == (caught.value.report.counts[outcome], caught.value.report.balanced)
+        assert (1, True) == (report_in(caught.value).counts[outcome], report_in(caught.value).balanced)
     assert 1 == len(sandbox.history)
 
 

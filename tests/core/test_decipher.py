@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from voiso_async import errors
-from voiso_async.decipher import Complaint, api_error, clean_text, decode_json, explain_voiso
+from voiso_async.decipher import ErrorBody, api_error, clean_text, decode_json, parse_voiso_error
 from voiso_async.errors import APIError, ResponseError
 from voiso_async.wire import Request, Response
 
@@ -19,8 +19,8 @@ REQUEST = Request(
 PHONE = "447700900123"
 
 
-def said(value: Any) -> Complaint | None:
-    return explain_voiso(json.dumps(value).encode())
+def said(value: Any) -> ErrorBody | None:
+    return parse_voiso_error(json.dumps(value).encode())
 
 
 def refused(status: int, body: bytes = b"", **headers: str) -> APIError:
@@ -53,7 +53,7 @@ def refused(status: int, body: bytes = b"", **headers: str) -> APIError:
     ],
 )
 def test_every_shape_of_the_envelope_is_read(value: Any, message: str, fields: dict[str, Any]) -> None:
-    assert Complaint(message=message, fields=fields) == said(value)
+    assert ErrorBody(message=message, fields=fields) == said(value)
 
 
 @pytest.mark.parametrize(
@@ -86,11 +86,11 @@ def test_every_shape_of_the_envelope_is_read(value: Any, message: str, fields: d
     ],
 )
 def test_what_is_no_envelope_is_none(body: bytes) -> None:
-    assert explain_voiso(body) is None
+    assert parse_voiso_error(body) is None
 
 
 def test_a_byte_order_mark_is_no_obstacle() -> None:
-    assert explain_voiso(b'\xef\xbb\xbf{"error": "x"}') == Complaint(message="x")
+    assert parse_voiso_error(b'\xef\xbb\xbf{"error": "x"}') == ErrorBody(message="x")
 
 
 json_values = st.recursive(
@@ -104,7 +104,7 @@ json_values = st.recursive(
 @given(json_values, json_values)
 @example("two\nlines", {"phone": ["x" * 999]})
 def test_no_envelope_breaks_the_reader(error: Any, more: Any) -> None:
-    found = explain_voiso(json.dumps({"error": error, "errors": more}).encode())
+    found = parse_voiso_error(json.dumps({"error": error, "errors": more}).encode())
     texts = []
     if found is not None:  # lone surrogates make it invalid JSON
         texts = [found.message, *found.fields, *(t for texts in found.fields.values() for t in texts)]
@@ -113,7 +113,7 @@ def test_no_envelope_breaks_the_reader(error: Any, more: Any) -> None:
 
 @given(st.binary(max_size=200))
 def test_no_bytes_break_the_reader(body: bytes) -> None:
-    assert isinstance(explain_voiso(body), Complaint | None)
+    assert isinstance(parse_voiso_error(body), ErrorBody | None)
     assert isinstance(refused(400, body).message, str)
 
 
@@ -121,7 +121,7 @@ def test_an_envelope_too_deep_or_too_long_is_cut_not_followed() -> None:
     deep: Any = "bottom"
     for _ in range(400):
         deep = {"a": deep}
-    assert said({"errors": deep}) == Complaint()
+    assert said({"errors": deep}) == ErrorBody()
     wide = said({"errors": {f"f{at}": ["bad"] for at in range(5000)}})
     assert wide is not None
     assert len(wide.fields) == 2000

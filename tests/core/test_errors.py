@@ -6,7 +6,7 @@ import pickle
 
 import pytest
 
-from voiso_async import errors
+from voiso_async import IngestReport, Outcome, errors
 from voiso_async.errors import (
     APIError,
     ConfigurationError,
@@ -52,7 +52,7 @@ def test_every_error_is_one_line(kind: type[VoisoError]) -> None:
 @pytest.mark.parametrize("kind", PUBLIC)
 def test_every_error_survives_a_pickle(kind: type[VoisoError]) -> None:
     error = make(kind)
-    error.report = {"rows": 3}
+    error.report = report(3)
     twin = pickle.loads(pickle.dumps(error))  # noqa: S301 - made a moment ago
     assert type(error) is type(twin)
     assert str(error) == str(twin)
@@ -104,10 +104,14 @@ def test_one_class_for_each_status(status: int, name: str) -> None:
     assert name == error_class(status).__name__
 
 
+def report(rows: int) -> IngestReport:
+    return IngestReport(rows=rows, counts={Outcome.CREATED: rows}, reasons={})
+
+
 def test_a_copy_with_a_report_leaves_the_original_alone() -> None:
     error = TransportError("lost", request="POST /x", proof="in_doubt", reason="connection_lost")
-    first, second = error.with_report("one"), error.with_report("two")
-    assert (None, "one", "two") == (error.report, first.report, second.report)
+    first, second = error.with_report(report(1)), error.with_report(report(2))
+    assert (None, report(1), report(2)) == (error.report, first.report, second.report)
     assert str(error) == str(first) == "POST /x: lost"
     assert (first.proof, first.reason) == ("in_doubt", "connection_lost")
 
@@ -132,8 +136,7 @@ def test_a_source_error_keeps_the_original_as_its_cause() -> None:
 @pytest.mark.parametrize("kind", PUBLIC)
 def test_every_error_can_be_copied_in_depth(kind: type[VoisoError]) -> None:
     error = make(kind)
-    error.report = {"rows": [3]}
+    error.report = report(3)
     twin = copy.deepcopy(error)
     assert (type(error), str(error), error.__dict__) == (type(twin), str(twin), twin.__dict__)
-    twin.report["rows"].append(4)
-    assert error.report == {"rows": [3]}
+    assert error.report is not twin.report

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from voiso_async.auth import ApiKey
 from voiso_async.convert import decode, structure
-from voiso_async.decipher import api_error, clean_text, decode_json, explain_voiso
+from voiso_async.decipher import api_error, clean_text, decode_json, parse_voiso_error
 from voiso_async.errors import APIError, PaginationError, ResponseError, VoisoError
 from voiso_async.ingest.outcome import LeadOutcome
 from voiso_async.ingest.policy import LanePolicy
@@ -50,10 +50,10 @@ def prepared(lead: Any) -> Row | LeadOutcome:
 READERS: Mapping[str, Reader] = {
     "decode": decode,
     "decode_json": lambda body: decode_json(answer(body), GET),
-    "explain": explain_voiso,
+    "explain": parse_voiso_error,
     "clean_text": lambda body: clean_text(text(body)),
-    "api_error": lambda body: str(api_error(GET, answer(body, 400 + len(body) % 200), explain_voiso)),
-    "redirect": lambda body: str(api_error(GET, answer(body, 307), explain_voiso)),
+    "api_error": lambda body: str(api_error(GET, answer(body, 400 + len(body) % 200), parse_voiso_error)),
+    "redirect": lambda body: str(api_error(GET, answer(body, 307), parse_voiso_error)),
     "campaign": lambda body: structure(decode(body), Campaign),
     "user": lambda body: structure(decode(body), User),
     "page": lambda body: page_of(Campaign, "campaigns")(answer(body), GET),
@@ -199,7 +199,7 @@ def _cost(reader: Reader, body: bytes) -> float:
 def test_kinds_of_results_are_what_their_names_say(body: bytes) -> None:
     assert isinstance(canonical(text(body)), str | PhoneFault)
     assert isinstance(prepared(text(body)), Row | LeadOutcome)
-    assert isinstance(api_error(GET, answer(body, 422), explain_voiso), APIError)
+    assert isinstance(api_error(GET, answer(body, 422), parse_voiso_error), APIError)
     assert digits_of(text(body)).isascii()
     for reader in (READERS["link"], READERS["page"]):
         try:

@@ -14,8 +14,8 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
 from voiso_async.errors import ConnectError, ResponseError, TLSError, TransportError, UnexpectedError
-from voiso_async.faults import FAULTS, translated
 from voiso_async.transport import Transport
+from voiso_async.transport_errors import FAULTS, translated
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import pytest
 from exchanges import LEADS, PATIENT, exchange, failure
 from http_stage import counts, phones
 from raw_server import RawServer, answer, closed_port, http, raw
+from report_in import report_in
 
 from voiso_async import LanePolicy, VoisoClient
 from voiso_async.errors import ClientClosedError, ConfigurationError, ConnectError, UnexpectedError, WrongLoopError
@@ -130,7 +131,7 @@ async def test_an_error_of_a_trace_hook_is_told_at_once_as_what_it_is(
         with pytest.raises(UnexpectedError, match=f"{error.__name__} at test_given_session.py") as caught:
             await voiso.leads.add(3, phones(3))
         assert len(server.requests) <= 1
-        assert {outcome: 3} == counts(caught.value.report)
+        assert {outcome: 3} == counts(report_in(caught.value))
         assert isinstance(caught.value.__cause__, error)
     assert "canary" not in str(caught.value) + repr(caught.value) + repr(events)
     assert KEY not in "".join(traceback.format_exception(caught.value))
@@ -163,7 +164,7 @@ async def test_a_netrc_that_collides_with_the_key_is_told_at_once(
         with pytest.raises(UnexpectedError, match="ValueError") as caught:
             await voiso.leads.add(3, phones(3))
         assert server.requests == []
-    assert {"not_sent": 3} == counts(caught.value.report)
+    assert {"not_sent": 3} == counts(report_in(caught.value))
     assert "canary" not in "".join(traceback.format_exception(caught.value))
 
 

@@ -6,7 +6,8 @@ import pytest
 from attrs import frozen
 
 from voiso_async.errors import PaginationError, ResponseError
-from voiso_async.paginator import LinkPages, Page, Paginator
+from voiso_async.pages import LinkPages, Page
+from voiso_async.paginator import Paginator
 from voiso_async.talkdesk.pages import hal_link
 from voiso_async.wire import Request
 

@@ -10,7 +10,8 @@ from listing_server import LISTING, ListingServer, honest, ids_of
 
 from voiso_async.errors import APIError, ConfigurationError, PaginationError, ResponseError, ServerError
 from voiso_async.models import Campaign
-from voiso_async.paginator import OffsetPages, Page, Paginator, page_of
+from voiso_async.pages import OffsetPages, Page, page_of
+from voiso_async.paginator import Paginator
 from voiso_async.wire import Request, Response
 
 

@@ -17,8 +17,9 @@ from fake_transport import BASE_URL, KEY, bench, status
 from http_mock import http_mock
 from raw_server import CLOSE_AFTER_READING, RawServer, answer, closed_port
 
+from voiso_async._structs import replace
 from voiso_async.auth import ApiKey, Secret
-from voiso_async.decipher import Complaint, decode_json
+from voiso_async.decipher import ErrorBody, decode_json
 from voiso_async.errors import (
     APIError,
     AuthenticationError,
@@ -41,7 +42,6 @@ from voiso_async.events import EventHook, OriginHeld, RequestDone, RequestSent, 
 from voiso_async.retry import NO_RETRY, RetryPolicy
 from voiso_async.session import Session
 from voiso_async.transport import Timeout
-from voiso_async.values import replace
 from voiso_async.wire import Request, Response
 
 GET = Request(method="GET", route="/campaigns", path="/campaigns", scope="campaigns.read")
@@ -179,7 +179,7 @@ async def test_retry_after_holds_every_request_of_every_view(code: int) -> None:
 
     async def later() -> None:
         await anyio.sleep(1.0)
-        assert 5.9 < it.session.held < 6.1
+        assert 5.9 < it.session.held_for < 6.1
         async with anyio.create_task_group() as group:
             group.start_soon(view.send, GET)
             group.start_soon(it.session.attempt, LEADS)
@@ -188,7 +188,7 @@ async def test_retry_after_holds_every_request_of_every_view(code: int) -> None:
     await asyncio.gather(it.session.send(GET), later())
     assert it.reads.times == pytest.approx([began, began + 7.0, began + 7.0], abs=0.01)
     assert it.leads.times == pytest.approx([began + 7.0], abs=0.01)
-    assert it.session.held == 0.0
+    assert it.session.held_for == 0.0
     assert it.told(OriginHeld) == [OriginHeld(seconds=7.0)]
 
 
@@ -210,7 +210,7 @@ async def test_nothing_else_holds_the_origin(code: int, headers: dict[str, str])
     it = bench(replace(status(code), headers=headers))
     with pytest.raises(VoisoError):
         await it.session.send(PAUSE, retry=NO_RETRY)
-    assert it.session.held == 0.0
+    assert it.session.held_for == 0.0
     assert it.told(OriginHeld) == []
 
 
@@ -223,7 +223,7 @@ async def test_a_day_of_quiet_is_raised_at_once_and_held_up_to_the_cap() -> None
         await it.session.send(GET)
     assert caught.value.retry_after == 86400.0
     assert anyio.current_time() == began
-    assert it.session.held == 60.0
+    assert it.session.held_for == 60.0
 
 
 @pytest.mark.virtual
@@ -231,7 +231,7 @@ async def test_a_shorter_wait_does_not_shorten_the_quiet() -> None:
     it = bench(status(429, retry_after="50"))
     await it.session.attempt(LEADS)
     it.session._hold(status(429, retry_after="3"))
-    assert it.session.held == 50.0
+    assert it.session.held_for == 50.0
 
 
 @pytest.mark.virtual
@@ -426,7 +426,7 @@ async def test_a_redirect_names_the_origin_of_its_target() -> None:
 @pytest.mark.virtual
 async def test_another_vendor_brings_its_own_explanation() -> None:
     it = bench(status(404, b"own words"))
-    it.session._shared.explain = lambda body: Complaint(message=body.decode())
+    it.session._shared.explain = lambda body: ErrorBody(message=body.decode())
     with pytest.raises(NotFoundError, match="own words"):
         await it.session.send(GET)
 

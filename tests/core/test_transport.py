@@ -31,6 +31,7 @@ from raw_server import (
 )
 from unreachable import Names
 
+from voiso_async._structs import replace
 from voiso_async.errors import (
     ConfigurationError,
     ConnectError,
@@ -39,7 +40,6 @@ from voiso_async.errors import (
     ResponseError,
 )
 from voiso_async.transport import LARGEST_ANSWER, Timeout, Transport
-from voiso_async.values import replace
 from voiso_async.wire import Request
 
 

@@ -13,6 +13,7 @@ import anyio
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from report_in import report_in
 
 from voiso_async import ConfigurationError, InputFileError, SourceError, VoisoClient
 from voiso_async.files import open_leads
@@ -274,8 +275,8 @@ async def test_a_file_that_changes_while_it_is_read_ends_the_push(
     assert isinstance(caught.value.__cause__, InputFileError)
     assert "leads.csv: row 2002: the file was changed while it was read" == str(caught.value.__cause__)
     assert f"InputFileError: {caught.value.__cause__}; what had been sent" in str(caught.value)
-    assert caught.value.report.balanced
-    assert 1999 == caught.value.report.rows
+    assert report_in(caught.value).balanced
+    assert 1999 == report_in(caught.value).rows
 
 
 async def test_the_rows_of_a_pipe_come_as_they_are_written() -> None:

@@ -10,11 +10,11 @@ from attrs import define
 from fake_campaign import FakeCampaigns, busy, check, engine, lost, phones, status
 from virtual_time import VirtualLoop
 
+from voiso_async._structs import replace
 from voiso_async.ingest import gate
 from voiso_async.ingest.ingestion import Ingestion
 from voiso_async.ingest.report import IngestReport
 from voiso_async.ingest.rows import Operation
-from voiso_async.values import replace
 
 HOUR = 3600.0
 

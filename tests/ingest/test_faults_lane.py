@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 from fake_campaign import FakeCampaigns, busy, check, engine, lost, phones, status
+from report_in import report_in
 
+from voiso_async._structs import replace
 from voiso_async.errors import IngestError, SourceError
 from voiso_async.events import BatchSent, Event, EventHook
 from voiso_async.ingest.batch import Batch
@@ -16,7 +18,6 @@ from voiso_async.ingest.ingestion import Ingestion
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.ingest.report import IngestReport
 from voiso_async.ingest.rows import Operation
-from voiso_async.values import replace
 
 pytestmark = pytest.mark.virtual
 
@@ -137,8 +138,8 @@ async def test_no_memory_for_a_batch_sends_no_half_of_it_and_gives_the_gate_back
         await add(batcher, phones(3000))
     assert isinstance(caught.value.__cause__, MemoryError)
     assert at - 1 == len(server.history)
-    assert 1000 * (at - 1) == caught.value.report.counts[Outcome.CREATED]
-    assert caught.value.report.balanced
+    assert 1000 * (at - 1) == report_in(caught.value).counts[Outcome.CREATED]
+    assert report_in(caught.value).balanced
     again = await add(batcher, phones(3000))
     assert again.ok
     check(server, [again])

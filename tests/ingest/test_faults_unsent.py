@@ -15,6 +15,7 @@ from certificates import certificate
 from exchanges import LEADS, QUICK, failure
 from http_stage import counts, phones
 from raw_server import CLOSE_AFTER_HEAD, STALL, RawServer, Verb, Wire, answer, closed_port, http, raw
+from report_in import report_in
 from unreachable import OLD_TLS_ONLY, Names, full_backlog, trusting
 
 from voiso_async import LanePolicy, VoisoClient
@@ -143,8 +144,8 @@ async def test_leads_that_find_no_way_are_not_sent(
         assert 0 == voiso.lanes()[0].rows_in_doubt
     error = caught.value
     assert ("not_sent", reason) == (error.proof, error.reason)
-    assert {"not_sent": 5} == counts(error.report)
-    assert (0, 5) == (error.report.doubted, error.report.counts[Outcome.NOT_SENT])
+    assert {"not_sent": 5} == counts(report_in(error))
+    assert (0, 5) == (report_in(error).doubted, report_in(error).counts[Outcome.NOT_SENT])
     assert "canary" not in str(error)
 
 
@@ -180,7 +181,7 @@ async def test_without_file_descriptors_the_loop_lives_and_the_leads_are_not_sen
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         assert ("not_sent", "os_error") == (caught.value.proof, caught.value.reason)
-        assert {"not_sent": 1} == counts(caught.value.report)
+        assert {"not_sent": 1} == counts(report_in(caught.value))
         assert {"created": 1} == counts(await voiso.leads.add(3, phones(1)))
         await voiso.aclose()
 

@@ -6,6 +6,7 @@ from typing import Any
 import http_stage
 import pytest
 from http_stage import COOLDOWN, Stage, counts, phones
+from report_in import report_in
 
 from voiso_async.errors import (
     APIError,
@@ -81,7 +82,7 @@ async def test_parts_refused_alike_mean_that_the_call_is_at_fault(
     voiso = await stage.client()
     with pytest.raises(kind) as caught:
         await voiso.leads.add(3, phones(10))
-    assert {"not_sent": 10} == counts(caught.value.report)
+    assert {"not_sent": 10} == counts(report_in(caught.value))
     assert [10, 5, 5] == stage.sizes
 
 
@@ -101,7 +102,7 @@ async def test_a_search_whose_last_post_is_fatal_ends(stage: Stage, last: Status
     voiso = await stage.client(max_extra_posts=1)
     with pytest.raises((AuthenticationError, NotFoundError)) as caught:
         await voiso.leads.add(3, phones(8))
-    assert {"not_sent": 8} == counts(caught.value.report)
+    assert {"not_sent": 8} == counts(report_in(caught.value))
     assert {"created": 8} == counts(await voiso.leads.add(3, phones(8)))
 
 

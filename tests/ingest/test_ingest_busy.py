@@ -6,6 +6,7 @@ from typing import Any
 import http_stage
 import pytest
 from http_stage import COOLDOWN, Stage, counts, phones
+from report_in import report_in
 
 from voiso_async.errors import (
     APIError,
@@ -56,7 +57,7 @@ async def test_busy_for_too_long_stops_and_names_another_writer(
     with pytest.raises(kind) as caught:
         await voiso.leads.add(3, phones(10))
     assert "another writer" in str(caught.value)
-    assert {"not_sent": 10} == counts(caught.value.report)
+    assert {"not_sent": 10} == counts(report_in(caught.value))
 
 
 @pytest.mark.row(46)
@@ -66,7 +67,7 @@ async def test_a_day_of_retry_after_gives_up_at_once(stage: Stage) -> None:
     with pytest.raises(RateLimitError) as caught:
         await voiso.leads.add(3, phones(10))
     assert 86_400 == caught.value.retry_after
-    assert {"not_sent": 10} == counts(caught.value.report)
+    assert {"not_sent": 10} == counts(report_in(caught.value))
 
 
 async def test_busy_after_a_lost_answer_stays_in_doubt(stage: Stage) -> None:

@@ -9,6 +9,7 @@ import aiohttp
 import http_stage
 import pytest
 from http_stage import COOLDOWN, Stage, counts, phones
+from report_in import report_in
 from sandbox_caller import PlainClient
 
 from voiso_async import VoisoClient
@@ -212,8 +213,8 @@ async def test_a_source_that_raises_leaves_everything_said(stage: Stage) -> None
     with pytest.raises(SourceError) as caught:
         await voiso.leads.add(3, broken())
     assert isinstance(caught.value.__cause__, LookupError)
-    assert caught.value.report.rows == 25
-    assert set(counts(caught.value.report)) <= {"created", "not_sent"}
+    assert report_in(caught.value).rows == 25
+    assert set(counts(report_in(caught.value))) <= {"created", "not_sent"}
 
 
 async def test_an_async_source_is_read_as_it_comes(stage: Stage) -> None:
@@ -232,8 +233,8 @@ async def test_a_deadline_raises_with_its_report_and_the_pace_is_kept(stage: Sta
     voiso = await stage.client(max_rows=10)
     with pytest.raises(DeadlineExceededError) as caught:
         await voiso.leads.add(3, phones(1000), timeout=0.2)
-    assert caught.value.report.balanced
-    assert 0 < caught.value.report.counts[Outcome.CREATED] < 1000
+    assert report_in(caught.value).balanced
+    assert 0 < report_in(caught.value).counts[Outcome.CREATED] < 1000
     assert {"created": 5} == counts(await voiso.leads.add(3, phones(5, 5000)))
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import http_stage
 import pytest
 from http_stage import Stage, counts, phones
+from report_in import report_in
 from sandbox_caller import eventually
 
 from voiso_async import VoisoClient
@@ -183,7 +184,7 @@ async def test_two_batches_without_an_answer_stop_the_lane(stage: Stage) -> None
     voiso = await stage.client(doubt_attempts=2, max_rows=10)
     with pytest.raises(ConnectionLostError) as caught:
         await voiso.leads.add(3, phones(30))
-    assert {"unknown": 20, "not_sent": 10} == counts(caught.value.report)
+    assert {"unknown": 20, "not_sent": 10} == counts(report_in(caught.value))
     assert "in_doubt" == caught.value.proof
 
 
@@ -225,7 +226,7 @@ async def test_the_rate_of_requests_in_an_outage_is_bounded(stage: Stage) -> Non
         await voiso.leads.add(3, phones(30))
     assert 8 == len(stage.histories.attempts)
     assert time.monotonic() - began >= 2 * (0.05 + 0.1 + 0.2)
-    assert {"unknown": 20, "not_sent": 10} == counts(caught.value.report)
+    assert {"unknown": 20, "not_sent": 10} == counts(report_in(caught.value))
 
 
 @pytest.mark.row(57)

@@ -7,6 +7,7 @@ from typing import Any, Self
 import http_stage
 import pytest
 from http_stage import Stage, counts, phones
+from report_in import report_in
 
 from voiso_async.errors import (
     APIError,
@@ -33,7 +34,7 @@ async def test_a_closed_port_leaves_the_leads_not_sent(stage: Stage) -> None:
     voiso = await stage.client(unsent_for=0.0)
     with pytest.raises(ConnectError) as caught:
         await voiso.leads.add(3, phones(10))
-    assert {"not_sent": 10} == counts(caught.value.report)
+    assert {"not_sent": 10} == counts(report_in(caught.value))
     assert ("refused", "not_sent") == (caught.value.reason, caught.value.proof)
 
 
@@ -68,7 +69,7 @@ async def test_a_refusal_stops_after_one_request(stage: Stage, fault: Any, kind:
     voiso = await stage.client(max_rows=10)
     with pytest.raises(kind) as caught:
         await voiso.leads.add(3, phones(30))
-    assert {"not_sent": 30} == counts(caught.value.report)
+    assert {"not_sent": 30} == counts(report_in(caught.value))
     assert [10] == stage.sizes
     assert ("refused", fault.code) == (caught.value.proof, caught.value.status)
     assert {"created": 30} == counts(await voiso.leads.add(3, phones(30)))
@@ -78,7 +79,7 @@ async def test_the_sandboxes_own_refusals_are_understood(stage: Stage) -> None:
     voiso = await stage.client()
     with pytest.raises(NotFoundError) as caught:
         await voiso.leads.add(99, phones(1))
-    assert {"not_sent": 1} == counts(caught.value.report)
+    assert {"not_sent": 1} == counts(report_in(caught.value))
     stage.sandbox.keys[stage.sandbox.key] = {"campaigns.read"}
     with pytest.raises(PermissionDeniedError, match=r"campaigns\.manage"):
         await voiso.leads.add(3, phones(1))
@@ -96,10 +97,10 @@ async def test_a_key_revoked_in_mid_run_leaves_what_is_final(stage: Stage) -> No
     voiso = await stage.client(max_rows=10, on_event=revoke)
     with pytest.raises(AuthenticationError) as caught:
         await voiso.leads.add(3, phones(50))
-    told = counts(caught.value.report)
+    told = counts(report_in(caught.value))
     assert 20 == told.pop("created")
-    assert {"not_sent": caught.value.report.rows - 20} == told
-    assert caught.value.report.rows in {40, 50}, "leads that were never read are no rows"
+    assert {"not_sent": report_in(caught.value).rows - 20} == told
+    assert report_in(caught.value).rows in {40, 50}, "leads that were never read are no rows"
     assert [10, 10, 10] == stage.sizes
 
 
@@ -122,7 +123,7 @@ async def test_a_lost_answer_and_then_a_refusal_leave_unknown(stage: Stage) -> N
     voiso = await stage.client(max_rows=10)
     with pytest.raises(AuthenticationError) as caught:
         await voiso.leads.add(3, phones(30))
-    assert {"unknown": 10, "not_sent": 20} == counts(caught.value.report)
+    assert {"unknown": 10, "not_sent": 20} == counts(report_in(caught.value))
 
 
 class Silent:
@@ -165,6 +166,6 @@ async def test_no_redirect_is_followed(stage: Stage, elsewhere: Silent, code: in
     voiso = await stage.client()
     with pytest.raises(RedirectError) as caught:
         await voiso.leads.add(3, phones(10))
-    assert {"not_sent": 10} == counts(caught.value.report)
+    assert {"not_sent": 10} == counts(report_in(caught.value))
     assert 0 == elsewhere.connections
     assert 1 == len(stage.sandbox.history)

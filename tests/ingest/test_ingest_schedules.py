@@ -9,6 +9,7 @@ from fake_campaign import check_proof
 from http_stage import Stage, phones, staged
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from report_in import report_in
 
 from voiso_async.errors import VoisoError
 from voiso_async.ingest.ingestion import Ingestion
@@ -117,7 +118,7 @@ async def play(stage: Stage, faults: list[Any], callers: list[Caller], closes: f
         await voiso.aclose(grace=0.05)
     await asyncio.gather(*tasks)
     for error in (error for caller in callers for error in caller.errors):
-        assert error.report.balanced
+        assert report_in(error).balanced
         check_proof(error)
     await voiso.aclose(grace=10)
     stage.sandbox.faults.clear()

@@ -6,6 +6,7 @@ from typing import Any
 import http_stage
 import pytest
 from http_stage import COOLDOWN, Stage, counts, phones
+from report_in import report_in
 
 from voiso_async.errors import APIError
 from voiso_async.models.leads import LeadUpdate
@@ -70,7 +71,7 @@ async def test_the_wrong_verb_is_named_and_spares_the_adds(stage: Stage, status:
     with pytest.raises(APIError, match="update_verb") as caught:
         await update
     assert status == caught.value.status
-    assert {"not_sent": 5} == counts(caught.value.report)
+    assert {"not_sent": 5} == counts(report_in(caught.value))
 
 
 async def test_a_lost_update_is_sent_again(stage: Stage) -> None:

@@ -23,7 +23,9 @@ from fake_campaign import (
     unsent,
     without,
 )
+from report_in import report_in
 
+from voiso_async._structs import replace
 from voiso_async.errors import (
     APIError,
     AuthenticationError,
@@ -47,7 +49,6 @@ from voiso_async.ingest.outcome import Outcome
 from voiso_async.ingest.report import IngestReport
 from voiso_async.ingest.rows import Operation
 from voiso_async.models.leads import Lead, LeadUpdate
-from voiso_async.values import replace
 from voiso_async.wire import Response
 
 pytestmark = pytest.mark.virtual
@@ -296,10 +297,10 @@ async def test_two_batches_in_doubt_stop_the_lane() -> None:
     server = FakeCampaigns(script=[lost()] * 10)
     with pytest.raises(ConnectionLostError) as caught:
         await add(engine(server), phones(5000))
-    check(server, [caught.value.report])
+    check(server, [report_in(caught.value)])
     assert 10 == len(server.history)
-    assert 2000 == caught.value.report.counts[Outcome.UNKNOWN]
-    assert 2000 <= caught.value.report.counts[Outcome.NOT_SENT]
+    assert 2000 == report_in(caught.value).counts[Outcome.UNKNOWN]
+    assert 2000 <= report_in(caught.value).counts[Outcome.NOT_SENT]
 
 
 async def test_one_bad_batch_does_not_stop_the_lane() -> None:
@@ -367,8 +368,8 @@ async def test_lost_answer_then_401_leaves_unknown_not_not_sent() -> None:
     server = FakeCampaigns(script=[lost(), status(401, {"error": "Unauthorized"})])
     with pytest.raises(AuthenticationError) as caught:
         await add(engine(server), phones(1500))
-    check(server, [caught.value.report])
-    assert {"unknown": 1000, "not_sent": 500} == counts(caught.value.report)
+    check(server, [report_in(caught.value)])
+    assert {"unknown": 1000, "not_sent": 500} == counts(report_in(caught.value))
 
 
 # Rows that an answer leaves out
@@ -442,9 +443,9 @@ async def test_busy_for_too_long_stops_and_says_who() -> None:
     server = FakeCampaigns(script=[busy()] * 100)
     with pytest.raises(ConflictError, match="another writer is feeding this campaign") as caught:
         await add(engine(server), phones(2))
-    check(server, [caught.value.report])
+    check(server, [report_in(caught.value)])
     assert 100 < asyncio.get_running_loop().time() < 125
-    assert {"not_sent": 2} == counts(caught.value.report)
+    assert {"not_sent": 2} == counts(report_in(caught.value))
 
 
 @pytest.mark.row(46)
@@ -475,7 +476,7 @@ async def test_unsent_for_a_minute_stops_the_lane() -> None:
     with pytest.raises(ConnectError, match="nothing could leave this machine") as caught:
         await add(engine(server), phones(2))
     assert 50 < asyncio.get_running_loop().time() < 70
-    assert {"not_sent": 2} == counts(caught.value.report)
+    assert {"not_sent": 2} == counts(report_in(caught.value))
 
 
 @pytest.mark.row(41)
@@ -540,9 +541,9 @@ async def test_two_parts_refused_alike_mean_the_call_is_at_fault() -> None:
     server = FakeCampaigns(script=[status(422, {"errors": {"campaign": ["type should be live"]}})] * 50)
     with pytest.raises(UnprocessableEntityError, match="type should be live") as caught:
         await add(engine(server), phones(10))
-    check(server, [caught.value.report])
+    check(server, [report_in(caught.value)])
     assert 3 == len(server.history)
-    assert {"not_sent": 10} == counts(caught.value.report)
+    assert {"not_sent": 10} == counts(report_in(caught.value))
 
 
 async def test_poison_in_both_halves_is_found_once_the_server_has_taken_others() -> None:
@@ -576,9 +577,9 @@ async def test_a_search_in_which_nothing_was_ever_taken_stops_its_call() -> None
     await add(batcher, phones(2, 1000)[:1])
     with pytest.raises(UnprocessableEntityError) as caught:
         await add(batcher, phones(200))
-    check(server, [caught.value.report], cooldown=0)
+    check(server, [report_in(caught.value)], cooldown=0)
     assert 14 == len(server.history)
-    assert {"not_sent": 200} == counts(caught.value.report)
+    assert {"not_sent": 200} == counts(report_in(caught.value))
 
 
 def secretly(apply: int | None) -> Fault:
@@ -664,10 +665,10 @@ async def test_fatal_stops_after_one_request(code: int) -> None:
     server = FakeCampaigns(script=[status(code, {"error": "no"})])
     with pytest.raises(APIError) as caught:
         await add(engine(server), phones(3000))
-    check(server, [caught.value.report])
+    check(server, [report_in(caught.value)])
     assert 1 == len(server.history)
     assert caught.value.status == code
-    assert {"not_sent"} == set(counts(caught.value.report))
+    assert {"not_sent"} == set(counts(report_in(caught.value)))
 
 
 @pytest.mark.row(37)
@@ -675,8 +676,8 @@ async def test_key_revoked_in_mid_run_keeps_what_is_final() -> None:
     server = FakeCampaigns(script=[None] * 4 + [status(401, {"error": "Unauthorized"})])
     with pytest.raises(AuthenticationError) as caught:
         await add(engine(server), phones(10_000))
-    assert 4000 == caught.value.report.counts[Outcome.CREATED]
-    assert caught.value.report.balanced
+    assert 4000 == report_in(caught.value).counts[Outcome.CREATED]
+    assert report_in(caught.value).balanced
 
 
 async def test_each_call_gets_its_own_error_and_report() -> None:
@@ -685,7 +686,7 @@ async def test_each_call_gets_its_own_error_and_report() -> None:
     results = await asyncio.gather(add(batcher, phones(1)), add(batcher, phones(2, 10)), return_exceptions=True)
     assert all(isinstance(result, NotFoundError) for result in results)
     assert results[0] is not results[1]
-    assert [1, 2] == [result.report.rows for result in results if isinstance(result, VoisoError)]
+    assert [1, 2] == [report_in(result).rows for result in results if isinstance(result, VoisoError)]
 
 
 async def test_an_update_refused_with_404_names_the_verb_and_spares_the_adds() -> None:
@@ -699,7 +700,7 @@ async def test_an_update_refused_with_404_names_the_verb_and_spares_the_adds() -
     assert isinstance(results[0], IngestReport)
     assert isinstance(results[1], NotFoundError)
     assert "update_verb" in str(results[1])
-    check(server, [results[0], results[1].report])
+    check(server, [results[0], report_in(results[1])])
 
 
 async def test_the_next_call_starts_afresh_after_a_stop() -> None:
@@ -717,7 +718,7 @@ async def test_a_defect_in_the_engine_still_resolves_every_call() -> None:
     server = FakeCampaigns(script=[lambda *_: ZeroDivisionError("bug")])
     with pytest.raises(IngestError, match="ZeroDivisionError") as caught:
         await add(engine(server), phones(1500))
-    assert {"unknown": 1000, "not_sent": 500} == counts(caught.value.report)
+    assert {"unknown": 1000, "not_sent": 500} == counts(report_in(caught.value))
 
 
 # Callers who leave
@@ -895,8 +896,8 @@ async def test_deadline_raises_with_a_report() -> None:
     with pytest.raises(DeadlineExceededError) as caught:
         await add(batcher, phones(5000), timeout=4)
     assert 4 == pytest.approx(asyncio.get_running_loop().time())
-    assert caught.value.report.balanced
-    assert 2000 == caught.value.report.counts[Outcome.CREATED]
+    assert report_in(caught.value).balanced
+    assert 2000 == report_in(caught.value).counts[Outcome.CREATED]
 
 
 @pytest.mark.row(14)
@@ -1005,7 +1006,7 @@ async def test_a_source_that_raises_ends_its_call_with_everything_said(*, asynch
         await add(engine(server), broken_async() if asynchronous else broken())
     assert isinstance(caught.value.__cause__, LookupError)
     assert str(caught.value.__cause__) not in str(caught.value)  # it may hold anything
-    report = caught.value.report
+    report = report_in(caught.value)
     check(server, [report])
     assert 1500 == report.rows
     assert 0 == report.counts[Outcome.UNKNOWN]
@@ -1047,7 +1048,7 @@ async def test_what_an_error_proves_is_what_its_report_says(
     server = FakeCampaigns(script=[*DOUBTED, *later] if doubt else [*later])
     with pytest.raises(kind) as caught:
         await add(engine(server), phones(2))
-    assert {"unknown" if doubt else "not_sent": 2} == counts(caught.value.report)
+    assert {"unknown" if doubt else "not_sent": 2} == counts(report_in(caught.value))
     assert caught.value.proof == ("in_doubt" if doubt else proof)
     check_proof(caught.value)
 
@@ -1060,7 +1061,7 @@ async def test_of_one_stop_each_call_learns_what_it_proves_for_its_own_leads() -
     await asyncio.sleep(2.6)  # the second batch is in flight
     errors = await asyncio.gather(early, add(batcher, phones(4, 100)), return_exceptions=True)
     assert [ConnectionLostError] * 2 == [type(error) for error in errors]
-    told = [(counts(error.report), error.proof) for error in errors if isinstance(error, VoisoError)]
+    told = [(counts(report_in(error)), error.proof) for error in errors if isinstance(error, VoisoError)]
     assert [({"unknown": 4}, "in_doubt"), ({"not_sent": 4}, "not_sent")] == told
 
 
@@ -1144,8 +1145,8 @@ async def test_close_after_the_grace_cancels_the_post_in_flight() -> None:
     await batcher.aclose(grace=3)
     with pytest.raises(ClientClosedError) as caught:
         await task
-    check(server, [caught.value.report])
-    assert {"unknown": 1000, "not_sent": 500} == counts(caught.value.report)
+    check(server, [report_in(caught.value)])
+    assert {"unknown": 1000, "not_sent": 500} == counts(report_in(caught.value))
 
 
 RETRY_AFTER = busy(429, {"retry-after": "59"})
@@ -1257,8 +1258,8 @@ async def test_close_reads_sources_no_further() -> None:
     await batcher.aclose()
     with pytest.raises(ClientClosedError) as caught:
         await task
-    check(server, [caught.value.report])
-    assert caught.value.report.rows == caught.value.report.counts[Outcome.CREATED]
+    check(server, [report_in(caught.value)])
+    assert report_in(caught.value).rows == report_in(caught.value).counts[Outcome.CREATED]
 
 
 @pytest.mark.row(116)

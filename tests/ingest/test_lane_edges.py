@@ -22,6 +22,7 @@ from fake_campaign import (
     unsent,
     without,
 )
+from report_in import report_in
 
 from voiso_async.errors import APIError, ClientClosedError, ConnectError, VoisoError
 from voiso_async.events import Event, EventHook, LaneStopped
@@ -57,7 +58,7 @@ async def report_of(call: asyncio.Task[IngestReport]) -> IngestReport:
     try:
         return await call
     except VoisoError as error:
-        report: IngestReport = error.report
+        report: IngestReport = report_in(error)
         return report
 
 
@@ -88,7 +89,7 @@ async def test_a_lead_read_in_the_tick_of_the_close_has_an_outcome() -> None:
     await batcher.aclose()
     with pytest.raises(ClientClosedError) as caught:
         await call
-    assert caught.value.report.balanced
+    assert report_in(caught.value).balanced
 
 
 async def test_a_lead_read_in_the_tick_of_a_stop_has_an_outcome() -> None:
@@ -105,7 +106,7 @@ async def test_a_lead_read_in_the_tick_of_a_stop_has_an_outcome() -> None:
 
     with pytest.raises(APIError) as caught:
         await add(engine(FakeCampaigns(script=[refuse])), source())
-    assert caught.value.report.balanced
+    assert report_in(caught.value).balanced
 
 
 async def test_a_source_that_raises_after_a_stop_does_not_hide_the_cause() -> None:
@@ -208,8 +209,8 @@ async def test_a_row_whose_post_is_in_flight_at_the_close_is_never_not_sent() ->
     with pytest.raises(ClientClosedError) as caught:
         async for _ in slow:
             pass
-    check(server, [caught.value.report])
-    untouched = {o.phone for o in caught.value.report.outcomes if Outcome.NOT_SENT is o.outcome}
+    check(server, [report_in(caught.value)])
+    untouched = {o.phone for o in report_in(caught.value).outcomes if Outcome.NOT_SENT is o.outcome}
     assert untouched
     assert set() == untouched & server.members[3]
 
@@ -340,9 +341,9 @@ async def test_a_server_that_finds_everything_too_large_stops_the_lane() -> None
     server = FakeCampaigns(script=[status(413)] * 3000)
     with pytest.raises(APIError) as caught:
         await add(engine(server), phones(3000))
-    check(server, [caught.value.report])
+    check(server, [report_in(caught.value)])
     assert 413 == caught.value.status
-    assert {"rejected": 10, "not_sent": 2990} == counts(caught.value.report)
+    assert {"rejected": 10, "not_sent": 2990} == counts(report_in(caught.value))
     assert len(server.history) < 50
 
 
@@ -353,7 +354,7 @@ async def test_a_campaign_refused_in_mid_run_stops_the_lane_and_condemns_nobody_
     with pytest.raises(APIError) as caught:
         await add(engine(server), phones(20_000))
     check(server, [])
-    report = caught.value.report
+    report = report_in(caught.value)
     assert report.balanced
     alone = {post.phones[0] for post in server.history if 1 == len(post.leads)}
     assert {o.phone for o in report.problems if Outcome.REJECTED is o.outcome} <= alone

@@ -10,6 +10,7 @@ from attrs import Factory, define
 from fake_campaign import FakeCampaigns, Post, Told, check, check_proof, check_told, engine
 from hypothesis import given, settings
 from lane_schedules import FAULTS, MEMBER, POISON, SCHEDULES, UNWANTED, Caller, Schedule, check_truth
+from report_in import report_in
 from virtual_time import VirtualLoop
 
 from voiso_async.errors import VoisoError
@@ -37,7 +38,7 @@ class Played:
         try:
             await self._run(batcher)
         except VoisoError as error:
-            self.told = Told.now(error.report)
+            self.told = Told.now(report_in(error))
             raise
         finally:
             if self.ingestion is not None and self.told is None:
@@ -88,7 +89,7 @@ async def play(schedule: Schedule, server: FakeCampaigns) -> list[Played]:
 def check_ending(ended: BaseException | None) -> None:
     """A call ends by itself, by its caller's leaving, or with one of our errors and a whole report."""
     if isinstance(ended, VoisoError):
-        assert ended.report.balanced
+        assert report_in(ended).balanced
         check_proof(ended)
     elif not isinstance(ended, asyncio.CancelledError | None):
         raise ended

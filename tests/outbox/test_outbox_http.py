@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from client_calls import LANE, QUICK
+from report_in import report_in
 from sandbox_caller import eventually
 
 from voiso_async import Outcome, VoisoClient
@@ -132,7 +133,7 @@ async def test_a_wrong_key_ends_a_push_and_keeps_every_row(sandbox: Sandbox, out
     async with client(sandbox, outbox, key="a-wrong-key-of-another") as voiso:
         with pytest.raises(AuthenticationError) as caught:
             await voiso.leads.push(3, numbers(5), name="summer")
-    assert (5, "refused") == (caught.value.report.pending, caught.value.proof)
+    assert (5, "refused") == (report_in(caught.value).pending, caught.value.proof)
     (job,) = await outbox.jobs(name="summer")
     async with client(sandbox, outbox) as voiso:
         await voiso.leads.drain(job.id)
@@ -148,7 +149,7 @@ async def test_a_push_that_ends_after_a_lost_answer_leaves_its_job_in_doubt(
     async with client(sandbox, outbox) as voiso:
         with pytest.raises(AuthenticationError) as caught:
             await voiso.leads.push(3, numbers(5), name="summer")
-    assert (5, "in_doubt") == (caught.value.report.pending, caught.value.proof)
+    assert (5, "in_doubt") == (report_in(caught.value).pending, caught.value.proof)
     (job,) = await outbox.jobs(name="summer")
     assert 5 == job.doubted
 

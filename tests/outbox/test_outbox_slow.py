@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from report_in import report_in
 
 from voiso_async.errors import OutboxError, SourceError
 from voiso_async.outbox import JobState, SqliteOutbox
@@ -70,7 +71,7 @@ async def test_leads_before_a_fault_are_stored_and_the_job_can_be_continued(tmp_
         job = await outbox.begin()
         with pytest.raises(SourceError, match="ZeroDivisionError; leads read before: 1500") as caught:
             await outbox.load(job.id, 3, leads(whole=False))
-        assert 1500 == caught.value.report.rows == (await outbox.job(job.id)).report.rows
+        assert 1500 == report_in(caught.value).rows == (await outbox.job(job.id)).report.rows
         loaded = await outbox.load(job.id, 3, leads(whole=True))
         assert (1501, JobState.OPEN) == (loaded.report.rows, loaded.state)
 

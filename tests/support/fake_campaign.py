@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from attrs import Factory, define, frozen
+from report_in import report_in
 
-from voiso_async.decipher import api_error, explain_voiso
+from voiso_async.decipher import api_error, parse_voiso_error
 from voiso_async.errors import APIError, ConnectError, ConnectionLostError, VoisoError
 from voiso_async.ingest.batcher import LeadBatcher
 from voiso_async.ingest.gate import LocalGate
@@ -190,7 +191,7 @@ def without(count: int) -> Fault:
 
 def explain(campaign: int, operation: Operation, response: Response) -> APIError:
     request = Request.to("POST", "/campaigns/{campaign_id}/leads", {"campaign_id": 3})
-    return api_error(request, response, explain_voiso)
+    return api_error(request, response, parse_voiso_error)
 
 
 def engine(server: FakeCampaigns, **policy: Any) -> LeadBatcher:
@@ -246,7 +247,7 @@ def check_told(
 
 def check_proof(error: VoisoError) -> None:
     """An error and its report agree."""
-    report: IngestReport = error.report
+    report: IngestReport = report_in(error)
     in_doubt = report.counts[Outcome.UNKNOWN] + report.counts[Outcome.UNREPORTED] > 0
     assert ("in_doubt" == error.proof) is in_doubt
     assert error.proof is not None

@@ -11,6 +11,7 @@ from attrs import frozen
 from fault_server import FaultServer
 from http_histories import Histories
 from http_stage import Stage, phones
+from report_in import report_in
 
 from voiso_async.errors import VoisoError
 from voiso_async.ingest.outcome import Outcome
@@ -85,7 +86,7 @@ async def _call(call: Any, leaves: float | None) -> None:
     except TimeoutError:
         assert leaves is not None
     except VoisoError as error:
-        balanced = error.report.balanced
+        balanced = report_in(error).balanced
         assert balanced
 
 

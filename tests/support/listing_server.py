@@ -7,7 +7,8 @@ import anyio.lowlevel
 
 from voiso_async.convert import encode
 from voiso_async.models import Campaign
-from voiso_async.paginator import OffsetPages, Paginator, page_of
+from voiso_async.pages import OffsetPages, page_of
+from voiso_async.paginator import Paginator
 from voiso_async.wire import Request, Response
 
 LISTING = Request.to("GET", "/campaigns", params=[("status", "active")], scope="campaigns.read")

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from attrs import evolve
+from report_in import report_in
 from talkdesk_stage import calls, client_of, posts
 
 from voiso_async import (
@@ -312,7 +313,7 @@ async def test_an_unknown_list_is_told_with_an_empty_report(voiso_sandbox: Sandb
         with pytest.raises(VoisoError) as caught:
             await talkdesk.record_lists.add("l-none", [])
     assert isinstance(caught.value, NotFoundError)
-    assert ("0530910", 0) == (caught.value.code, caught.value.report.rows)
+    assert ("0530910", 0) == (caught.value.code, report_in(caught.value).rows)
     assert 0 == posts(voiso_sandbox)
 
 

@@ -11,7 +11,7 @@ from voiso_async import ResponseError, VoisoError
 from voiso_async.convert import encode
 from voiso_async.oauth import ClientCredentials, ClientSecret
 from voiso_async.talkdesk import TalkdeskUser
-from voiso_async.talkdesk.envelope import explain_talkdesk
+from voiso_async.talkdesk.envelope import parse_talkdesk_error
 from voiso_async.talkdesk.pages import hal_page_of
 from voiso_async.wire import Request, Response
 
@@ -66,7 +66,7 @@ LISTING = Request.to("GET", "/users")
     ],
 )
 def test_the_envelope(body: Any, message: str, code: str, wait: float | None) -> None:
-    found = explain_talkdesk(encode(body))
+    found = parse_talkdesk_error(encode(body))
     assert found is not None
     assert (message, code, wait) == (found.message, found.code, found.retry_after)
 
@@ -75,12 +75,12 @@ def test_the_envelope(body: Any, message: str, code: str, wait: float | None) ->
     "body", [b"", b"<html>", b"[]", b"3", b'{"message": "x"}', b'{"code": "1"}', b'{"code": "1", "message": 3}']
 )
 def test_anything_else_is_no_envelope(body: bytes) -> None:
-    assert explain_talkdesk(body) is None
+    assert parse_talkdesk_error(body) is None
 
 
 @given(st.binary() | ANYTHING.map(encode))
 def test_any_error_body_is_read_or_not(body: bytes) -> None:
-    found = explain_talkdesk(body)
+    found = parse_talkdesk_error(body)
     assert found is None or found.message.isprintable()
 
 

@@ -9,7 +9,8 @@ from talkdesk_stage import QUICK, calls, client_of, odd
 
 from voiso_async import ConfigurationError, PaginationError, ResponseError
 from voiso_async.convert import encode
-from voiso_async.paginator import LinkPages, Paginator
+from voiso_async.pages import LinkPages
+from voiso_async.paginator import Paginator
 from voiso_async.sandbox import Sandbox, Status
 from voiso_async.talkdesk import CampaignUser, TalkdeskClient
 from voiso_async.talkdesk.pages import HalPages, hal_page_of

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from attrs import evolve
+from report_in import report_in
 from talkdesk_stage import BULKS, LANE, check_report, client_of, counts, odd, people, posts
 
 from voiso_async import (
@@ -168,7 +169,7 @@ async def test_two_chunks_without_an_answer_are_an_outage(voiso_sandbox: Sandbox
     async with client_of(voiso_sandbox, lane=evolve(LANE, doubt_attempts=2)) as talkdesk:
         with pytest.raises(ServerError, match="two requests in a row") as caught:
             await talkdesk.record_lists.add(target.id, people(250))
-    assert {"unknown": 200} == counts(caught.value.report)
+    assert {"unknown": 200} == counts(report_in(caught.value))
     assert (4 if kind == "PHONE_NUMBER" else 2) == posts(voiso_sandbox)
 
 
@@ -188,8 +189,8 @@ async def test_a_busy_answer_proves_that_nothing_was_done(
         voiso_sandbox.faults.add(fault, path=BULKS, times=5)
         with pytest.raises(RateLimitError, match="was not sent can be added again later") as caught:
             await talkdesk.record_lists.add(target.id, people(5, start=10))
-    assert {"not_sent": 5} == counts(caught.value.report)
-    check_report(caught.value.report, target)
+    assert {"not_sent": 5} == counts(report_in(caught.value))
+    check_report(report_in(caught.value), target)
 
 
 @pytest.mark.parametrize(("most", "fewest"), [(99, 5), (30, 10), (1, 250)])
@@ -210,7 +211,7 @@ async def test_a_server_that_takes_not_even_one_ends_the_call(
     async with client_of(voiso_sandbox) as talkdesk:
         with pytest.raises(BadRequestError) as caught:
             await talkdesk.record_lists.add(target.id, people(8))
-    assert ("0530936", {"not_sent": 8}) == (caught.value.code, counts(caught.value.report))
+    assert ("0530936", {"not_sent": 8}) == (caught.value.code, counts(report_in(caught.value)))
 
 
 async def test_a_request_too_large_in_bytes_is_halved_and_one_record_refused(
@@ -230,8 +231,8 @@ async def test_a_full_list_ends_the_call_and_what_went_before_stays(
     async with client_of(voiso_sandbox) as talkdesk:
         with pytest.raises(BadRequestError, match="list is full") as caught:
             await talkdesk.record_lists.add(target.id, people(300))
-    assert ("0530911", {"created": 200, "not_sent": 100}) == (caught.value.code, counts(caught.value.report))
-    check_report(caught.value.report, target)
+    assert ("0530911", {"created": 200, "not_sent": 100}) == (caught.value.code, counts(report_in(caught.value)))
+    check_report(report_in(caught.value), target)
 
 
 async def test_the_records_that_spoil_a_request_are_found(voiso_sandbox: Sandbox, target: TalkdeskList) -> None:
@@ -257,9 +258,9 @@ async def test_a_refusal_that_is_not_the_records_fault_ends_the_call(
             await talkdesk.record_lists.add(target.id, people(150))
     assert "unknown upload request" in caught.value.message
     assert "unknown" not in str(caught.value)
-    assert {"not_sent": 100} == counts(caught.value.report)
+    assert {"not_sent": 100} == counts(report_in(caught.value))
     assert posts(voiso_sandbox) <= 4
-    check_report(caught.value.report, target)
+    check_report(report_in(caught.value), target)
 
 
 @pytest.mark.parametrize(("forget", "calls"), [(3, 2), (100, 2)])

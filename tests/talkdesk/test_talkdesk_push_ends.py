@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from raw_server import closed_port
+from report_in import report_in
 from talkdesk_stage import BULKS, check_report, client_of, counts, odd, people, posts, tokens
 
 from voiso_async import (
@@ -42,7 +43,7 @@ async def test_a_missing_scope_or_list_ends_the_call(voiso_sandbox: Sandbox, tar
         with pytest.raises(NotFoundError) as gone:
             await talkdesk.record_lists.add(known, people(3))
     assert ("0530902", "0530910") == (denied.value.code, gone.value.code)
-    assert {"not_sent": 3} == counts(denied.value.report) == counts(gone.value.report)
+    assert {"not_sent": 3} == counts(report_in(denied.value)) == counts(report_in(gone.value))
 
 
 async def test_a_token_that_ends_in_between_is_renewed(voiso_sandbox: Sandbox, target: TalkdeskList) -> None:
@@ -63,7 +64,7 @@ async def test_a_token_that_cannot_be_renewed_ends_the_call(voiso_sandbox: Sandb
         voiso_sandbox.talkdesk.revoke()
         with pytest.raises(VoisoError, match="client authentication failed") as caught:
             await talkdesk.record_lists.add(known, people(3))
-    assert {"not_sent": 3} == counts(caught.value.report)
+    assert {"not_sent": 3} == counts(report_in(caught.value))
 
 
 async def test_what_cannot_leave_this_machine_was_not_sent(voiso_sandbox: Sandbox, target: TalkdeskList) -> None:
@@ -73,7 +74,7 @@ async def test_what_cannot_leave_this_machine_was_not_sent(voiso_sandbox: Sandbo
     async with client_of(voiso_sandbox, base_url=nowhere) as talkdesk:
         with pytest.raises(ConnectError) as caught:
             await talkdesk.record_lists.add(known, people(3))
-    assert {"not_sent": 3} == counts(caught.value.report)
+    assert {"not_sent": 3} == counts(report_in(caught.value))
 
 
 async def test_a_source_that_raises_leaves_a_full_report(voiso_sandbox: Sandbox, target: TalkdeskList) -> None:
@@ -84,9 +85,9 @@ async def test_a_source_that_raises_leaves_a_full_report(voiso_sandbox: Sandbox,
     async with client_of(voiso_sandbox) as talkdesk:
         with pytest.raises(SourceError, match="KeyError") as caught:
             await talkdesk.record_lists.add(target.id, source())
-    assert {"created": 100, "not_sent": 30} == counts(caught.value.report)
+    assert {"created": 100, "not_sent": 30} == counts(report_in(caught.value))
     assert isinstance(caught.value.__cause__, KeyError)
-    check_report(caught.value.report, target)
+    check_report(report_in(caught.value), target)
 
 
 async def test_an_async_source_that_pauses_does_not_keep_what_has_come(
@@ -136,7 +137,7 @@ async def test_an_async_source_that_raises_or_is_unread(voiso_sandbox: Sandbox, 
     async with client_of(voiso_sandbox) as talkdesk:
         with pytest.raises(SourceError, match="ValueError") as caught:
             await talkdesk.record_lists.add(target.id, source())
-        assert {"not_sent": 1} == counts(caught.value.report)
+        assert {"not_sent": 1} == counts(report_in(caught.value))
         addition = talkdesk.record_lists.add(target.id, people(1))
         assert (0, True) == (addition.report.rows, addition.report.balanced)
 
@@ -243,8 +244,8 @@ async def test_at_the_deadline_the_report_is_full(voiso_sandbox: Sandbox, target
     async with client_of(voiso_sandbox) as talkdesk:
         with pytest.raises(DeadlineExceededError, match=r"the deadline of 0\.3 s") as caught:
             await talkdesk.record_lists.add(target.id, people(150), timeout=0.3)
-        assert caught.value.report.balanced
-        assert not caught.value.report.counts[Outcome.CREATED]
+        assert report_in(caught.value).balanced
+        assert not report_in(caught.value).counts[Outcome.CREATED]
         with pytest.raises(DeadlineExceededError):
             await talkdesk.record_lists.add(target.id, people(1), timeout=0)
 

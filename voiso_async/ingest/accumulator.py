@@ -4,13 +4,13 @@ from collections import deque
 from collections.abc import Iterator
 from itertools import islice
 
+from voiso_async._structs import Struct, replace
 from voiso_async.ingest.batch import Batch
 from voiso_async.ingest.bisection import BatchBisection
 from voiso_async.ingest.gate import ClaimRequest, Slot
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.ingest.rows import Operation, Row, RowResult
 from voiso_async.ingest.submission import QueuedSubmission
-from voiso_async.values import Struct, replace
 
 
 class _Fill:

@@ -4,11 +4,11 @@ from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from itertools import groupby
 from operator import attrgetter
 
+from voiso_async._structs import Struct
 from voiso_async.ingest.bisection import BatchBisection
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.ingest.rows import Operation, Row, RowResult, Submission
 from voiso_async.ingest.verdict import LeadReply
-from voiso_async.values import Struct
 
 
 class Batch(Struct, eq=False):

@@ -11,13 +11,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import ClassVar
 
+from voiso_async._structs import RedactedRepr, Struct
 from voiso_async.ingest.rows import Row
-from voiso_async.values import Discreet, Struct
 
 _INDEX = re.compile(r"(?:[A-Za-z_]+[.\[])?\[?([0-9]{1,4})\]?(?:[.\[].*)?")
 
 
-class Refusal(Discreet, Struct, frozen=True):
+class Refusal(RedactedRepr, Struct, frozen=True):
     """What the server said when it refused a whole batch: status, text and field errors.
 
     The text may echo what was sent, such as a name: it stays out of the repr.
@@ -27,7 +27,7 @@ class Refusal(Discreet, Struct, frozen=True):
     text: str
     fields: Mapping[str, tuple[str, ...]]
 
-    _hidden: ClassVar[AbstractSet[str]] = {"text", "fields"}
+    _redacted: ClassVar[AbstractSet[str]] = {"text", "fields"}
 
     def indexes(self, rows: int) -> list[int]:
         """Give the positions in the batch that the field errors name, in order."""

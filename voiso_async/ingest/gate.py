@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Protocol
 
+from voiso_async._structs import Struct
 from voiso_async.events import logger
 from voiso_async.ingest.rows import Attempt, Operation, Row, RowResult, Submission
-from voiso_async.values import Struct
 
 
 class ClaimRequest(Struct, frozen=True, kw_only=True):

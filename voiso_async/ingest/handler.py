@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import Callable, Iterable
 
+from voiso_async._structs import Struct, field
 from voiso_async.errors import APIError, ClientClosedError, IngestError, VoisoError
 from voiso_async.events import logger
 from voiso_async.ingest.accumulator import Accumulator
@@ -14,7 +15,6 @@ from voiso_async.ingest.policy import LanePolicy
 from voiso_async.ingest.report import LaneState
 from voiso_async.ingest.rows import Attempt, Operation, Row, RowResult, Submission
 from voiso_async.ingest.verdict import Busy, Fatal, InDoubt, NotSent, Refused, Settled, TooLarge, verdict
-from voiso_async.values import Struct, field
 from voiso_async.wire import Response
 
 

@@ -14,7 +14,7 @@ from voiso_async.ingest.batcher import LeadBatcher
 from voiso_async.ingest.outcome import LeadOutcome, Outcome
 from voiso_async.ingest.report import IngestReport, reporting
 from voiso_async.ingest.rows import Operation
-from voiso_async.ingest.source import Leads, Source
+from voiso_async.ingest.source import AnyLeads, Source
 from voiso_async.ingest.submission import LeadSubmission
 from voiso_async.wire import check_seconds, positive_id
 
@@ -52,7 +52,7 @@ class Ingestion(AsyncIterator[LeadOutcome]):
         batcher: LeadBatcher,
         operation: Operation,
         campaign_id: int | str,
-        leads: Leads,
+        leads: AnyLeads,
         *,
         dedupe: bool = True,
         timeout: float | None = None,

@@ -11,6 +11,7 @@ from itertools import islice
 
 import anyio
 
+from voiso_async._structs import Struct
 from voiso_async.errors import OutboxError, UnexpectedError, VoisoError
 from voiso_async.events import BatchAnswered, BatchSent, EventHook, LaneStopped
 from voiso_async.ingest.accumulator import Accumulator, BatchBuilder
@@ -22,7 +23,6 @@ from voiso_async.ingest.policy import LanePolicy
 from voiso_async.ingest.report import LaneMeter, LaneState, LaneStatus
 from voiso_async.ingest.rows import Operation, Row, RowResult
 from voiso_async.ingest.submission import QueuedSubmission
-from voiso_async.values import Struct
 from voiso_async.wire import Response
 
 STEADY = 10

@@ -4,7 +4,7 @@ from collections.abc import Set as AbstractSet
 from enum import StrEnum
 from typing import ClassVar
 
-from voiso_async.values import Discreet, Struct
+from voiso_async._structs import Struct, Value
 
 
 class Outcome(StrEnum):
@@ -56,7 +56,7 @@ OK = frozenset(
 """Outcomes of rows that need nothing more."""
 
 
-class LeadOutcome(Discreet, Struct, frozen=True, kw_only=True, gc=False):
+class LeadOutcome(Value, Struct, frozen=True, kw_only=True, gc=False):
     """The outcome of one row.
 
     ``index`` counts the rows of the call from 0; ``phone`` is canonical (or ``None`` if the row had none) and
@@ -75,7 +75,7 @@ class LeadOutcome(Discreet, Struct, frozen=True, kw_only=True, gc=False):
     detail: str | None = None
     first: int | None = None
 
-    _hidden: ClassVar[AbstractSet[str]] = {"phone", "key", "detail", "cells"}
+    _redacted: ClassVar[AbstractSet[str]] = {"phone", "key", "detail", "cells"}
 
 
 ANSWERED = frozenset(

@@ -15,12 +15,12 @@ import msgspec
 from attrs import frozen
 from msgspec import Meta
 
+from voiso_async._structs import RedactedRepr, Struct
 from voiso_async.convert import encode_lines
 from voiso_async.ingest.outcome import LeadOutcome, Outcome
 from voiso_async.ingest.rows import Operation, Row, Submission
 from voiso_async.models.leads import Lead, LeadSource, LeadUpdate
 from voiso_async.phone import PhoneFault, are_canonical, canonical
-from voiso_async.values import Discreet, Struct
 
 MAX_NAME = 1000
 MAX_URL = 2083
@@ -114,7 +114,7 @@ class InvalidLead:
         )
 
 
-class FileRow(Discreet, Struct, frozen=True, kw_only=True):
+class FileRow(RedactedRepr, Struct, frozen=True, kw_only=True):
     """A lead with the place it was read from: its ``row`` in the file, the ``cells`` of that row as they were.
 
     ``campaign`` is the id in a column of the file that assigns each row to a campaign.
@@ -125,7 +125,7 @@ class FileRow(Discreet, Struct, frozen=True, kw_only=True):
     cells: tuple[str, ...] = ()
     campaign: int | str | None = None
 
-    _hidden: ClassVar[AbstractSet[str]] = {"lead", "cells"}
+    _redacted: ClassVar[AbstractSet[str]] = {"lead", "cells"}
 
 
 def prepare(leads: Sequence[Any], first: int, operation: Operation, owner: Submission) -> list[Row | LeadOutcome]:

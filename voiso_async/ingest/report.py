@@ -5,16 +5,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any, ClassVar, Literal, TypeVar
 
+from voiso_async._structs import Struct, Value
 from voiso_async.errors import IngestError, VoisoError
 from voiso_async.ingest.outcome import ANSWERED, OK, LeadOutcome, Outcome
 from voiso_async.ingest.policy import LanePolicy
 from voiso_async.ingest.rows import Attempt, RowResult
-from voiso_async.values import Discreet, Struct
 
 E = TypeVar("E", bound=VoisoError)
 
 
-class IngestReport(Discreet, Struct, frozen=True, kw_only=True):
+class IngestReport(Value, Struct, frozen=True, kw_only=True):
     """What became of every row of one call; valid at any time, also after an error or a cancellation.
 
     ``rows`` were read from the source, ``counts`` says how they ended and ``pending`` how many are still open;
@@ -43,7 +43,7 @@ class IngestReport(Discreet, Struct, frozen=True, kw_only=True):
     problems: tuple[LeadOutcome, ...] = ()
     problems_left_out: int = 0
 
-    _hidden: ClassVar[AbstractSet[str]] = {"outcomes", "problems"}
+    _redacted: ClassVar[AbstractSet[str]] = {"outcomes", "problems"}
 
     @property
     def balanced(self) -> bool:
@@ -217,7 +217,7 @@ def _by_index(outcome: LeadOutcome) -> int:
 LaneState = Literal["idle", "waiting", "sending", "busy", "doubt", "unsent", "stopped"]
 
 
-class LaneStatus(Struct, frozen=True, kw_only=True):
+class LaneStatus(Value, Struct, frozen=True, kw_only=True):
     """The state of one lane; times are seconds.
 
     ``state`` is idle, waiting (for the gate or for rows), sending, busy (the server is still at work), doubt (an

@@ -5,8 +5,8 @@ from collections.abc import Set as AbstractSet
 from enum import StrEnum
 from typing import ClassVar, Protocol
 
+from voiso_async._structs import RedactedRepr, Struct
 from voiso_async.ingest.outcome import LeadOutcome, Outcome
-from voiso_async.values import Discreet, Struct
 
 
 class Operation(StrEnum):
@@ -49,7 +49,7 @@ class Submission(Protocol):
         ...
 
 
-class Row(Discreet, Struct, eq=False, gc=False):
+class Row(RedactedRepr, Struct, eq=False, gc=False):
     """A lead inside the engine; ``body`` is its exact JSON, ``entered`` when it came, by the lane's clock.
 
     ``doubts`` counts the attempts that carried it and got no usable answer, ``unaccounted`` says that a reply did
@@ -70,7 +70,7 @@ class Row(Discreet, Struct, eq=False, gc=False):
     expired: bool = False
 
     durable: ClassVar[bool] = False
-    _hidden: ClassVar[AbstractSet[str]] = {"phone", "body", "key", "submission"}
+    _redacted: ClassVar[AbstractSet[str]] = {"phone", "body", "key", "submission"}
 
     def as_repeated(self, first: int) -> LeadOutcome:
         """Give the outcome of a row whose phone an earlier row has."""
@@ -83,7 +83,7 @@ class Row(Discreet, Struct, eq=False, gc=False):
         return self.doubts > 0
 
 
-class RowResult(Discreet, Struct, eq=False, gc=False):
+class RowResult(RedactedRepr, Struct, eq=False, gc=False):
     """One row's outcome, on its way to whoever waits for it."""
 
     row: Row
@@ -91,7 +91,7 @@ class RowResult(Discreet, Struct, eq=False, gc=False):
     reason: str | None = None
     detail: str | None = None
 
-    _hidden: ClassVar[AbstractSet[str]] = {"detail"}
+    _redacted: ClassVar[AbstractSet[str]] = {"detail"}
 
     def as_outcome(self) -> LeadOutcome:
         """Give it as the value that a caller gets."""

@@ -13,7 +13,7 @@ from voiso_async.ingest.submission import LeadSubmission
 
 T = TypeVar("T")
 
-Leads = Iterable[Any] | AsyncIterable[Any]
+AnyLeads = Iterable[Any] | AsyncIterable[Any]
 Iterated = tuple[Iterator[Any] | None, AsyncIterator[Any] | None]
 
 BURST = 200
@@ -22,7 +22,7 @@ FIRST_BURST = 20
 """Leads that every source may read at once; for more it waits for the lock, or many would hold the loop."""
 
 
-def open_source(leads: Leads, *, one: str = "lead", rest: str = "nothing was sent") -> Iterated:
+def open_source(leads: AnyLeads, *, one: str = "lead", rest: str = "nothing was sent") -> Iterated:
     """Begin to iterate what a caller gives: as an iterator or as an async iterator."""
     try:
         if isinstance(leads, AsyncIterable):
@@ -48,7 +48,7 @@ class Source:
     Sources that share a ``read_lock`` read their bursts one after the other, and the event loop runs in between.
     """
 
-    def __init__(self, leads: Leads, read_lock: asyncio.Lock) -> None:
+    def __init__(self, leads: AnyLeads, read_lock: asyncio.Lock) -> None:
         self._read_lock = read_lock
         self._leads_read = 0
         self._sync, self._async = open_source(leads)

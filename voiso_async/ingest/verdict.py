@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any, ClassVar
 
+from voiso_async._structs import RedactedRepr, Struct
 from voiso_async.convert import decode
-from voiso_async.decipher import complaint_in, explain_voiso
+from voiso_async.decipher import error_body_in, parse_voiso_error
 from voiso_async.errors import (
     ConfigurationError,
     ResponseError,
@@ -22,7 +23,6 @@ from voiso_async.ingest.outcome import Outcome
 from voiso_async.ingest.rows import Operation
 from voiso_async.phone import are_canonical, digits_of
 from voiso_async.retry import retry_after
-from voiso_async.values import Discreet, Struct
 from voiso_async.wire import Response
 
 _ADD_LISTS = {
@@ -40,7 +40,7 @@ _UPDATE_LISTS = {
 }
 
 
-class LeadReply(Discreet, Struct, frozen=True, kw_only=True):
+class LeadReply(RedactedRepr, Struct, frozen=True, kw_only=True):
     """What a reply says of each number; ``no_lists`` if it had no list at all.
 
     ``conflicting`` numbers are in two lists that disagree, and are treated as unreported. ``error_text`` is the
@@ -53,7 +53,7 @@ class LeadReply(Discreet, Struct, frozen=True, kw_only=True):
     no_lists: bool = False
     error_text: str = ""
 
-    _hidden: ClassVar[AbstractSet[str]] = {"outcomes", "conflicting", "not_found", "error_text"}
+    _redacted: ClassVar[AbstractSet[str]] = {"outcomes", "conflicting", "not_found", "error_text"}
 
     def unexpected(self, phones: AbstractSet[str]) -> int:
         """Count the numbers in the reply that were never sent."""
@@ -106,7 +106,7 @@ def _lists_in(
 
 
 def _error_text(part: dict[str, Any]) -> str:
-    error = complaint_in(part)
+    error = error_body_in(part)
     return "" if error is None else error.message
 
 
@@ -191,7 +191,7 @@ def _of_response(operation: Operation, response: Response) -> Verdict:
 
 
 def _of_refusal(status: int, response: Response) -> Verdict:
-    error = explain_voiso(response.body)
+    error = parse_voiso_error(response.body)
     if status == 429 or (status in BUSY and error):
         return Busy(retry_after(response.headers))
     if status == 413:

@@ -9,15 +9,6 @@ from voiso_async.convert import structure_within
 from voiso_async.models.enums import CampaignStatus, CampaignStrategy
 from voiso_async.models.record import OpenRecord
 
-__all__ = [
-    "AmdVoicemailMessage",
-    "CallerIdSet",
-    "Campaign",
-    "DialLevelOverride",
-    "VoiceMessage",
-    "campaign_from",
-]
-
 
 @frozen(kw_only=True, eq=False, repr=False)
 class DialLevelOverride(OpenRecord):

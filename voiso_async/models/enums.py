@@ -3,8 +3,6 @@
 from enum import StrEnum
 from typing import Self
 
-__all__ = ["CampaignStatus", "CampaignStrategy", "OpenEnum"]
-
 UNLISTED = "UNLISTED"
 
 

@@ -7,8 +7,6 @@ from collections.abc import Mapping
 
 from attrs import field, frozen
 
-__all__ = ["Lead", "LeadSource", "LeadUpdate"]
-
 
 @frozen(kw_only=True)
 class LeadSource:

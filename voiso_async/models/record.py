@@ -4,8 +4,6 @@ from typing import Any, NoReturn
 
 from attrs import field, fields, frozen
 
-__all__ = ["OpenRecord"]
-
 
 class _Nothing(dict[str, Any]):
     """An empty dict that stays empty: a page has a thousand records, and one of these is enough for all."""

@@ -8,8 +8,6 @@ from attrs import field, frozen
 from voiso_async.convert import structure_within
 from voiso_async.models.record import OpenRecord
 
-__all__ = ["ChannelProfile", "Ref", "SkillLevel", "User", "WebrtcRingtone", "user_from"]
-
 
 @frozen(kw_only=True, eq=False, repr=False)
 class Ref(OpenRecord):

@@ -6,10 +6,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, ClassVar
 
+from voiso_async._structs import Struct, Value
 from voiso_async.ingest.outcome import LeadOutcome
 from voiso_async.ingest.report import IngestReport
 from voiso_async.ingest.rows import Operation
-from voiso_async.values import Discreet, Struct
 
 
 class JobState(StrEnum):
@@ -40,7 +40,7 @@ class JobActivity(StrEnum):
     """No row waits."""
 
 
-class JobWorker(Discreet, Struct, frozen=True, kw_only=True):
+class JobWorker(Value, Struct, frozen=True, kw_only=True):
     """A process that is alive and works on a job; ``host`` tells apart those of containers that share a disk.
 
     ``activity`` is SENDING or LOADING; one that only loads has had the outbox open ``since`` then. ``everything``
@@ -53,10 +53,10 @@ class JobWorker(Discreet, Struct, frozen=True, kw_only=True):
     activity: JobActivity
     everything: bool = False
 
-    _hidden: ClassVar[AbstractSet[str]] = {"host"}
+    _redacted: ClassVar[AbstractSet[str]] = {"host"}
 
 
-class JobSource(Struct, frozen=True, kw_only=True):
+class JobSource(Value, Struct, frozen=True, kw_only=True):
     """Where a job's leads were read: what is needed to read on, and to write refused rows as they came.
 
     ``fingerprint`` tells whether the input is still the same, ``header`` names the columns of
@@ -69,7 +69,7 @@ class JobSource(Struct, frozen=True, kw_only=True):
     options: Mapping[str, Any] = {}
 
 
-class Job(Discreet, Struct, frozen=True, kw_only=True):
+class Job(Value, Struct, frozen=True, kw_only=True):
     """One put: a file, or leads handed over together; times are aware and in UTC.
 
     ``waiting`` rows have no final outcome yet, ``doubted`` of them were carried by an attempt whose answer was
@@ -101,7 +101,7 @@ class Job(Discreet, Struct, frozen=True, kw_only=True):
     requeued: int = 0
     withdrawn: bool = False
 
-    _hidden: ClassVar[AbstractSet[str]] = {"name", "source"}
+    _redacted: ClassVar[AbstractSet[str]] = {"name", "source"}
 
 
 class JobOutcome(LeadOutcome, frozen=True, kw_only=True, gc=False):
@@ -116,7 +116,7 @@ class JobOutcome(LeadOutcome, frozen=True, kw_only=True, gc=False):
     pending: bool = False
 
 
-class Backlog(Struct, frozen=True, kw_only=True):
+class Backlog(Value, Struct, frozen=True, kw_only=True):
     """``rows`` of one campaign and operation wait in line; ``lent`` are in a lane's hands, here or elsewhere."""
 
     campaign: int
@@ -125,7 +125,7 @@ class Backlog(Struct, frozen=True, kw_only=True):
     claimed: int = 0
 
 
-class CampaignBacklog(Struct, frozen=True, kw_only=True):
+class CampaignBacklog(Value, Struct, frozen=True, kw_only=True):
     """One campaign as its outbox sees it, whichever process works on it; times are seconds.
 
     ``sending`` says that a POST is in flight, ``opens_in`` when the next may start, ``workers`` which processes

@@ -11,13 +11,13 @@ from typing import Any, ClassVar
 import anyio
 from anyio.lowlevel import checkpoint
 
+from voiso_async._structs import RedactedRepr, Struct
 from voiso_async.convert import encode
 from voiso_async.errors import ConfigurationError, SourceError
 from voiso_async.ingest.outcome import LeadOutcome, Outcome
 from voiso_async.ingest.prepare import FileRow, prepare
 from voiso_async.ingest.rows import Operation, Row, Submission
-from voiso_async.ingest.source import BURST, Leads, open_source, read_chunk, source_error
-from voiso_async.values import Discreet, Struct
+from voiso_async.ingest.source import BURST, AnyLeads, open_source, read_chunk, source_error
 from voiso_async.wire import positive_id
 
 __all__ = ["Entry", "LeadReader", "checksum", "storable"]
@@ -37,7 +37,7 @@ def storable(text: str) -> str:
     return text if text.isascii() else text.encode(errors="replace").decode()
 
 
-class Entry(Discreet, Struct, eq=False, gc=False):
+class Entry(RedactedRepr, Struct, eq=False, gc=False):
     """One lead as it will be stored: with a ``body`` to send, or with the outcome that it has already."""
 
     index: int
@@ -53,7 +53,7 @@ class Entry(Discreet, Struct, eq=False, gc=False):
     detail: str | None = None
     first: int | None = None
 
-    _hidden: ClassVar[AbstractSet[str]] = {"phone", "key", "body", "cells", "detail"}
+    _redacted: ClassVar[AbstractSet[str]] = {"phone", "key", "body", "cells", "detail"}
 
     def refuse(self, field: str, reason: str, detail: str, outcome: Outcome = Outcome.INVALID) -> None:
         """Say why it is never sent; who must not be called is SUPPRESSED, whatever else is wrong."""
@@ -91,7 +91,7 @@ class LeadReader:
     ``campaign`` is where leads go that do not name their own. After ``some`` it reads ahead until ``close``.
     """
 
-    def __init__(self, leads: Leads, operation: Operation, campaign_id: int | str | None) -> None:
+    def __init__(self, leads: AnyLeads, operation: Operation, campaign_id: int | str | None) -> None:
         self._campaign = None if campaign_id is None else positive_id(campaign_id)
         self._operation = operation
         self._sync, self._async = open_source(leads, rest="nothing was stored")

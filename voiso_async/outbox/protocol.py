@@ -9,7 +9,7 @@ from voiso_async.ingest.gate import Gate
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.ingest.policy import LanePolicy
 from voiso_async.ingest.rows import Operation, Row
-from voiso_async.ingest.source import Leads
+from voiso_async.ingest.source import AnyLeads
 from voiso_async.outbox.jobs import Backlog, CampaignBacklog, Job, JobOutcome, JobSource
 
 
@@ -86,7 +86,7 @@ class Outbox(Store, Protocol):
     async def put(
         self,
         campaign_id: int | str | None,
-        leads: Leads,
+        leads: AnyLeads,
         *,
         operation: Operation = ...,
         name: str = ...,
@@ -117,7 +117,7 @@ class Outbox(Store, Protocol):
         """Make a job that has no rows yet."""
         ...
 
-    async def load(self, job_id: str, campaign_id: int | str | None, leads: Leads) -> Job:
+    async def load(self, job_id: str, campaign_id: int | str | None, leads: AnyLeads) -> Job:
         """Read leads into a job in parts that may be sent at once; a job that has all its leads is given back.
 
         After an interruption give the same leads again: those that are there already are compared and skipped.

@@ -9,13 +9,12 @@ from voiso_async.decipher import decode_json, only_accepted
 from voiso_async.errors import ConfigurationError, DeadlineExceededError, VoisoError
 from voiso_async.models.campaigns import Campaign, campaign_from
 from voiso_async.models.users import User
-from voiso_async.paginator import OffsetPages, Paginator, page_of
-from voiso_async.resources.members import READ, Members, campaign_request
+from voiso_async.pages import OffsetPages, page_of
+from voiso_async.paginator import Paginator
+from voiso_async.resources.campaign_users import READ, CampaignUsers, campaign_request
 from voiso_async.resources.params import query
 from voiso_async.session import Session
 from voiso_async.wire import Request, check_seconds, positive_id
-
-__all__ = ["Campaigns"]
 
 SHORTEST = 0.001
 """Seconds of a wait that rests at all."""
@@ -33,7 +32,7 @@ class Campaigns:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._members = Members(session)
+        self._members = CampaignUsers(session)
 
     def list(
         self,
@@ -85,8 +84,10 @@ class Campaigns:
     ) -> Campaign:
         """Look every ``poll`` seconds until the campaign has the status, or one of several; give it as it is then.
 
-        No event tells of a change (contract 10). After ``timeout`` seconds ``DeadlineExceededError``; its
-        ``report`` is the campaign as it was last seen, if it was.
+        ``timeout`` and ``poll`` are seconds. The API has no event for a change, so each look is a GET.
+
+        Raises:
+            DeadlineExceededError: the time is over; its ``campaign`` is how the campaign was last seen, if it was.
         """
         wanted = _checked(status)
         check_seconds("timeout", timeout, least=SHORTEST, endless=True)
@@ -103,7 +104,8 @@ class Campaigns:
         error = DeadlineExceededError(
             f"after {timeout:g} s the campaign {seen}, not {' or '.join(sorted(wanted))}"
         )
-        raise error.with_report(campaign)
+        error.campaign = campaign
+        raise error
 
     def users(self, campaign_id: int | str, *, page_size: int = 100) -> Paginator[User]:
         """List the users assigned to a campaign (contract 8.1)."""

@@ -9,14 +9,12 @@ from voiso_async.ingest.batcher import LeadBatcher
 from voiso_async.ingest.ingestion import Ingestion
 from voiso_async.ingest.report import IngestReport, reporting
 from voiso_async.ingest.rows import Operation
-from voiso_async.ingest.source import Leads as AnyLeads
+from voiso_async.ingest.source import AnyLeads
 from voiso_async.outbox.dispatcher import Dispatcher, drain, run
 from voiso_async.outbox.jobs import Job, JobSource
 from voiso_async.outbox.protocol import Outbox
 from voiso_async.session import Session
 from voiso_async.wire import Request, Response
-
-__all__ = ["LeadWrites", "Leads"]
 
 
 class LeadWrites:
@@ -30,7 +28,7 @@ class LeadWrites:
         """Send one batch, once."""
         return await self._session.attempt(self._request(campaign, operation, body))
 
-    def explain(self, campaign: int, operation: Operation, response: Response) -> APIError:
+    def parse_error(self, campaign: int, operation: Operation, response: Response) -> APIError:
         """Make the error of an answer that says no."""
         return self._session.api_error(self._request(campaign, operation), response)
 

@@ -6,8 +6,6 @@ from typing import Any
 
 from voiso_async.errors import ConfigurationError
 
-__all__ = ["pairs_of", "query"]
-
 
 def query(**filters: Any) -> tuple[tuple[str, str], ...]:
     """Make query parameters of the filters that were given (contract 4 and 5.2)."""

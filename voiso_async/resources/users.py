@@ -1,12 +1,11 @@
 """Users of the contact centre (contract 9.1)."""
 
 from voiso_async.models.users import User
-from voiso_async.paginator import OffsetPages, Paginator, page_of
+from voiso_async.pages import OffsetPages, page_of
+from voiso_async.paginator import Paginator
 from voiso_async.resources.params import query
 from voiso_async.session import Session
 from voiso_async.wire import Request
-
-__all__ = ["Users"]
 
 
 class Users:

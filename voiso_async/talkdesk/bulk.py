@@ -26,7 +26,7 @@ from typing import Any
 from attrs import frozen
 
 from voiso_async.convert import decode
-from voiso_async.decipher import Complaint, clean_text
+from voiso_async.decipher import ErrorBody, clean_text
 from voiso_async.errors import (
     APIError,
     ConfigurationError,
@@ -40,7 +40,7 @@ from voiso_async.ingest.bisection import Refusal
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.ingest.verdict import FATAL, Busy, Fatal, InDoubt, NotSent, Refused, TooLarge
 from voiso_async.phone import digits_of
-from voiso_async.talkdesk.envelope import explain_talkdesk
+from voiso_async.talkdesk.envelope import parse_talkdesk_error
 from voiso_async.talkdesk.models import IdentifierType
 from voiso_async.talkdesk.records import RecordRow, identity_of
 from voiso_async.wire import Response
@@ -97,10 +97,10 @@ def _of_response(response: Response) -> Verdict:
     if 200 <= status < 300:
         records = _records_in(response)
         return InDoubt() if records is None else Taken(records)
-    return _of_refusal(status, explain_talkdesk(response.body))
+    return _of_refusal(status, parse_talkdesk_error(response.body))
 
 
-def _of_refusal(status: int, complaint: Complaint | None) -> Verdict:
+def _of_refusal(status: int, complaint: ErrorBody | None) -> Verdict:
     if status == 429:
         return Busy()
     if status == 413 or (complaint and complaint.code == TOO_MANY):

@@ -18,7 +18,7 @@ from voiso_async.talkdesk.addresses import addresses_of
 from voiso_async.talkdesk.assertion import SignedAssertion
 from voiso_async.talkdesk.calls import Calls
 from voiso_async.talkdesk.campaigns import TalkdeskCampaigns
-from voiso_async.talkdesk.envelope import TALKDESK_ADVICE, explain_talkdesk
+from voiso_async.talkdesk.envelope import TALKDESK_ADVICE, parse_talkdesk_error
 from voiso_async.talkdesk.lists import MOST_RECORDS, RECORD_POLICY, RecordLists
 from voiso_async.talkdesk.users import TalkdeskUsers
 from voiso_async.transport import HttpSession, Timeout
@@ -106,7 +106,7 @@ class TalkdeskClient(Uncopied):
             timeout=_timeout(timeout),
             lead_timeout=evolve(LEAD_TIMEOUT, total=policy.post_timeout, read=policy.post_timeout),
             retry=retry,
-            explain=explain_talkdesk,
+            explain=parse_talkdesk_error,
             advice=TALKDESK_ADVICE,
             hook=hook,
         )

@@ -5,11 +5,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from voiso_async.convert import decode
-from voiso_async.decipher import Complaint, clean_text
+from voiso_async.decipher import ErrorBody, clean_text
 from voiso_async.errors import ResponseError
 from voiso_async.statuses import ADVICE
 
-__all__ = ["TALKDESK_ADVICE", "explain_talkdesk"]
+__all__ = ["TALKDESK_ADVICE", "parse_talkdesk_error"]
 
 MOST_FIELDS = 200
 LONGEST_NAME = 80
@@ -24,7 +24,7 @@ TALKDESK_ADVICE: Mapping[int, str] = ADVICE | {
 }
 
 
-def explain_talkdesk(body: bytes) -> Complaint | None:
+def parse_talkdesk_error(body: bytes) -> ErrorBody | None:
     """Read the vendor's error body, or give ``None`` for anything else."""
     try:
         answer = decode(body)
@@ -41,7 +41,7 @@ def explain_talkdesk(body: bytes) -> Complaint | None:
             wait = float(text)
     code = answer["code"] if isinstance(answer["code"], str) and CODE.fullmatch(answer["code"]) else ""
     said = clean_text(": ".join(texts))
-    return Complaint(message=f"{said} (code {code})" if code else said, fields=fields, code=code, retry_after=wait)
+    return ErrorBody(message=f"{said} (code {code})" if code else said, fields=fields, code=code, retry_after=wait)
 
 
 def _fields(fields: Any) -> Iterator[tuple[str, str]]:

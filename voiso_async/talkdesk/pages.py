@@ -10,13 +10,13 @@ from urllib.parse import urljoin, urlsplit
 
 from attrs import field, frozen
 
+from voiso_async._structs import replace
 from voiso_async.convert import structure
 from voiso_async.decipher import decode_json
 from voiso_async.errors import PaginationError
 from voiso_async.pages import LINK, LONGEST_LINK, HasId, LinkPages, Page, check_whole_number
 from voiso_async.paginator import Paginator
 from voiso_async.talkdesk.calls import Calls
-from voiso_async.values import replace
 from voiso_async.wire import Request, Response
 
 __all__ = ["HalPages", "hal_link", "hal_page_of", "listing"]

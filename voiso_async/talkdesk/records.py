@@ -55,7 +55,7 @@ class RecordRow(Row, eq=False, gc=False):
     identity: str = ""
     phones: int = 1
 
-    _hidden: ClassVar[AbstractSet[str]] = {"phone", "body", "key", "submission", "identity"}
+    _redacted: ClassVar[AbstractSet[str]] = {"phone", "body", "key", "submission", "identity"}
 
 
 class _Invalid(Exception):  # noqa: N818 - not an error: the way out of a checker

@@ -11,7 +11,6 @@ from voiso_async.cli.render.tables import counted, note, show_json, show_record
 from voiso_async.cli.units import CampaignId, TextId, one_of
 from voiso_async.errors import VoisoError
 from voiso_async.models import CampaignStatus, CampaignStrategy
-from voiso_async.resources import AddedUsers
 
 AT_REST: dict[str, tuple[str, ...]] = {
     "start": ("active", "auto_paused", "completed"),
@@ -143,8 +142,8 @@ async def add_users(
         try:
             added = await voiso.campaigns.add_users(campaign_id, user_ids)
         except VoisoError as error:
-            if isinstance(error.report, AddedUsers) and error.report.added:
-                before = counted(len(error.report.added), "user was", "users were")
+            if error.added_users is not None and error.added_users.added:
+                before = counted(len(error.added_users.added), "user was", "users were")
                 note(f"{before} added before the error")
             raise
     show_users(added, json=json)

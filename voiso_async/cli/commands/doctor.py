@@ -16,7 +16,6 @@ from cyclopts import Parameter
 from rich.text import Text
 
 from voiso_async import __version__
-from voiso_async.answer import Answer
 from voiso_async.cli.campaign_state import campaign_state_of
 from voiso_async.cli.common import FROM_ENVIRONMENT, Connection, Exit, Json, connected
 from voiso_async.cli.outbox_option import STANDARD, OutboxOption, opened, shown
@@ -33,6 +32,7 @@ from voiso_async.errors import (
     TransportError,
     VoisoError,
 )
+from voiso_async.resources.raw import RawResponse
 from voiso_async.retry import RetryPolicy
 
 ANSWER_SECONDS = 15.0
@@ -177,7 +177,7 @@ def _unreachable(error: VoisoError) -> Check:
     return Check(name="connection", state="fail", found=translated(error), advice=advice)
 
 
-def _skew(answer: Answer) -> Check:
+def _skew(answer: RawResponse) -> Check:
     try:
         theirs = parsedate_to_datetime(answer.headers.get("date", "")).timestamp()
     except (ValueError, TypeError):

@@ -110,12 +110,12 @@ class SheetRows(Iterator[tuple[int, Sequence[str]]]):
             if not is_hidden:
                 return found
             if self._refuses_hidden:
-                raise self._hidden()
+                raise self._redacted()
             self.shape.hidden_rows += 1
             if not self.shape.skips_hidden:
                 return found
 
-    def _hidden(self) -> InputFileError:
+    def _redacted(self) -> InputFileError:
         """Count all hidden rows, and leave it to the person whether they go."""
         row, count = self.row, 1
         with suppress(InputFileError):  # the rest is damaged; what is hidden comes first
@@ -142,7 +142,7 @@ class _Cells:
         self._archive, self._book = archive, book
         self._shared: SharedTexts | None = None
         self._places: dict[str, int] = {}
-        self._row, self._column, self._hidden = 0, -1, False
+        self._row, self._column, self._redacted = 0, -1, False
         self._hidden_columns: list[range] = []
         self._found: dict[int, str] = {}
         self._kind, self._style, self._formula = "n", "", False
@@ -159,7 +159,7 @@ class _Cells:
             self._wanted = not self._phonetic
         elif name == "row":
             self._begin(attributes.get("r"))
-            self._hidden = attributes.get("hidden", "0") in TRUE
+            self._redacted = attributes.get("hidden", "0") in TRUE
         elif name == "f":
             self._formula = True
         elif name == "rPh":
@@ -177,7 +177,7 @@ class _Cells:
             self._end_cell()
         elif name == "row":
             if self._found:
-                self.rows.append((self._row, self._found, self._hidden))
+                self.rows.append((self._row, self._found, self._redacted))
                 self._found = {}
         elif name == "rPh":
             self._phonetic = False

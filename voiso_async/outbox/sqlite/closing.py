@@ -7,6 +7,7 @@ from typing import ClassVar
 import attrs
 from attrs import frozen
 
+from voiso_async._structs import RedactedRepr, Struct, asdict
 from voiso_async.errors import OutboxError
 from voiso_async.ingest.outcome import ANSWERED, Outcome
 from voiso_async.ingest.rows import Attempt, Operation, RowResult
@@ -15,7 +16,6 @@ from voiso_async.outbox.sqlite.ledger import Ledger, as_json
 from voiso_async.outbox.sqlite.recovery import free_lost_gates, give_back, take_back
 from voiso_async.outbox.sqlite.schema import FINAL, LENT, OUTCOMES, PARKED, ROWS_PER_JOB, WAITING
 from voiso_async.outbox.sqlite.storing import mark_finished
-from voiso_async.values import Discreet, Struct, asdict
 
 __all__ = ["Closing", "RowWord", "abandon_turns", "clears_doubt", "close_turn", "release", "undo_claim", "word_of"]
 
@@ -24,7 +24,7 @@ _CLEARING = {"server_rejected", "not_found"}
 _ANSWERED = frozenset(OUTCOMES.index(outcome) for outcome in ANSWERED)
 
 
-class RowWord(Discreet, Struct, frozen=True):
+class RowWord(RedactedRepr, Struct, frozen=True):
     """How a row leaves a turn: where it goes, and what is known of it."""
 
     state: int
@@ -34,7 +34,7 @@ class RowWord(Discreet, Struct, frozen=True):
     doubts: int = 0
     left_out: bool = False
 
-    _hidden: ClassVar[AbstractSet[str]] = {"detail"}
+    _redacted: ClassVar[AbstractSet[str]] = {"detail"}
 
 
 @frozen(kw_only=True)

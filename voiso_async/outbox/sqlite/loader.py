@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from voiso_async.errors import OutboxError, SourceError, UsageError
 from voiso_async.ingest.report import reporting
-from voiso_async.ingest.source import Leads
+from voiso_async.ingest.source import AnyLeads
 from voiso_async.outbox.jobs import Job
 from voiso_async.outbox.loading import LeadReader
 from voiso_async.outbox.sqlite.ledger import Ledger
@@ -32,7 +32,7 @@ class Loader:
         self._worker = worker
         self._told = told
 
-    async def put(self, new: NewJob, campaign_id: int | str | None, leads: Leads) -> Job:
+    async def put(self, new: NewJob, campaign_id: int | str | None, leads: AnyLeads) -> Job:
         """Store a job at once if it is short, else part by part."""
         reader = LeadReader(leads, new.operation, campaign_id)
         entries = await reader.entries(MOST_AT_ONCE + 1)
@@ -47,7 +47,7 @@ class Loader:
         )
         return await self._all(taken, reader, seen)
 
-    async def load(self, job_id: str, campaign_id: int | str | None, leads: Leads) -> Job:
+    async def load(self, job_id: str, campaign_id: int | str | None, leads: AnyLeads) -> Job:
         """Store the leads that a job does not have yet."""
         taken = await self._worker.take(lambda ledger: take(ledger, job_id), _undo)
         if isinstance(taken, Job):

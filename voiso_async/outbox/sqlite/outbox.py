@@ -21,7 +21,7 @@ from voiso_async.ingest.gate import Gate
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.ingest.policy import LanePolicy
 from voiso_async.ingest.rows import Operation, Row
-from voiso_async.ingest.source import Leads
+from voiso_async.ingest.source import AnyLeads
 from voiso_async.outbox.jobs import Backlog, CampaignBacklog, Job, JobOutcome, JobSource
 from voiso_async.outbox.loading import storable
 from voiso_async.outbox.protocol import StoredRow
@@ -126,7 +126,7 @@ class SqliteOutbox:
     async def put(
         self,
         campaign_id: int | str | None,
-        leads: Leads,
+        leads: AnyLeads,
         *,
         operation: Operation = Operation.ADD,
         name: str = "",
@@ -153,7 +153,7 @@ class SqliteOutbox:
         await self._tend()
         return await self._worker.do(begin_job, new)
 
-    async def load(self, job_id: str, campaign_id: int | str | None, leads: Leads) -> Job:
+    async def load(self, job_id: str, campaign_id: int | str | None, leads: AnyLeads) -> Job:
         """Read leads into a job in parts that may be sent at once. See ``Outbox.load``."""
         await self._tend()
         return await self._loader.load(job_id, campaign_id, leads)

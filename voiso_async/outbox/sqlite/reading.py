@@ -7,6 +7,7 @@ from typing import Any
 import attrs
 from attrs import frozen
 
+from voiso_async._structs import replace
 from voiso_async.convert import decode
 from voiso_async.errors import OutboxError
 from voiso_async.ingest.outcome import Outcome
@@ -25,7 +26,6 @@ from voiso_async.outbox.jobs import (
 from voiso_async.outbox.sqlite.ledger import Ledger, as_json
 from voiso_async.outbox.sqlite.schema import LOADING, OPERATIONS, OUTCOMES, PURGING, ROWS_PER_JOB
 from voiso_async.outbox.sqlite.working import Work, loader_of, work_by_campaign, work_by_job
-from voiso_async.values import replace
 
 __all__ = [
     "OutcomeWindow",

@@ -9,11 +9,10 @@ from voiso_async.convert import encode, structure_field
 from voiso_async.decipher import decode_json, only_accepted
 from voiso_async.errors import ConfigurationError, NotFoundError, VoisoError
 from voiso_async.models.users import User, user_from
-from voiso_async.paginator import OffsetPages, Paginator, page_of
+from voiso_async.pages import OffsetPages, page_of
+from voiso_async.paginator import Paginator
 from voiso_async.session import Session
 from voiso_async.wire import Request, id_text, positive_id
-
-__all__ = ["MANAGE", "READ", "AddedUsers", "Members", "campaign_request"]
 
 READ, MANAGE = "campaigns.read", "campaigns.manage"
 MOST_USER_IDS = 100  # contract 8.2
@@ -34,7 +33,7 @@ class AddedUsers:
     not_added: Ids = ()
 
 
-class Members:
+class CampaignUsers:
     """Who works in a campaign. What a lost answer leaves open is asked again and looked up."""
 
     def __init__(self, session: Session) -> None:
@@ -55,9 +54,9 @@ class Members:
                 added += await self._add_chunk(campaign, chunk)
             except VoisoError as error:
                 if error.proof == "in_doubt":
-                    error.report = AddedUsers(added=added, in_doubt=chunk, not_added=rest)
+                    error.added_users = AddedUsers(added=added, in_doubt=chunk, not_added=rest)
                 else:
-                    error.report = AddedUsers(added=added, not_added=chunk + rest)
+                    error.added_users = AddedUsers(added=added, not_added=chunk + rest)
                 raise
         return added
 

@@ -26,8 +26,6 @@ from voiso_async.errors import (
     VoisoError,
 )
 
-__all__ = ["FAULTS", "PoolWaitError", "UnsolicitedError", "translated"]
-
 TRACING = frozenset({"aiohttp.tracing", "aiosignal"})
 """Modules that call the hooks of a trace config: what passes through them is an error of the hook."""
 
