@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 from itertools import count
 from typing import Any
 
@@ -23,6 +24,7 @@ __all__ = [
     "RequestDone",
     "RequestSent",
     "RetryPlanned",
+    "Verdict",
 ]
 
 logger: logging.Logger = logging.getLogger("voiso_async")
@@ -81,6 +83,25 @@ class OriginHeld(Struct, frozen=True, kw_only=True):
     seconds: float
 
 
+class Verdict(StrEnum):
+    """What one POST of a batch proved."""
+
+    NOT_SENT = "not_sent"
+    """Nothing left this machine."""
+    IN_DOUBT = "in_doubt"
+    """The server may have acted, and no usable answer came."""
+    SETTLED = "settled"
+    """A usable reply came."""
+    BUSY = "busy"
+    """The server is still at work on an earlier POST."""
+    TOO_LARGE = "too_large"
+    """The batch is too large for the server."""
+    REFUSED = "refused"
+    """The batch was refused as a whole."""
+    FATAL = "fatal"
+    """No retry would help: the lane stops."""
+
+
 class BatchSent(Struct, frozen=True, kw_only=True):
     """A batch of leads is about to leave; ``attempt`` counts the POSTs of this batch from 1."""
 
@@ -97,7 +118,7 @@ class BatchAnswered(Struct, frozen=True, kw_only=True):
     campaign: int
     operation: str
     rows: int
-    verdict: str
+    verdict: Verdict
     seconds: float
     hold: float
 

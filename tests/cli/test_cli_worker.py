@@ -57,7 +57,7 @@ def test_it_sends_what_others_put_until_it_is_stopped(
     ended = end(worker)
     assert 0 == ended.code
     answers = [line for line in ended.lines if line["event"] == "answer"]
-    assert [(3, 5, "Settled"), (4, 3, "Settled")] == [(a["campaign"], a["rows"], a["verdict"]) for a in answers]
+    assert [(3, 5, "settled"), (4, 3, "settled")] == [(a["campaign"], a["rows"], a["verdict"]) for a in answers]
     assert {"event": "standing", "waiting": 0, "doubted": 0, "parked": 0} == ended.lines[-1]
 
 

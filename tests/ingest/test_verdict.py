@@ -18,6 +18,7 @@ from voiso_async.errors import (
 )
 from voiso_async.ingest.rows import Operation
 from voiso_async.ingest.verdict import (
+    AnyVerdict,
     Busy,
     Fatal,
     InDoubt,
@@ -25,7 +26,6 @@ from voiso_async.ingest.verdict import (
     Refused,
     Settled,
     TooLarge,
-    Verdict,
     verdict,
 )
 from voiso_async.wire import Response
@@ -55,7 +55,7 @@ def answered(status: int, body: bytes = b"", **headers: str) -> Response:
         (VoisoError("no"), InDoubt()),
     ],
 )
-def test_errors(answer: VoisoError, expected: Verdict) -> None:
+def test_errors(answer: VoisoError, expected: AnyVerdict) -> None:
     assert expected == verdict(ADD, answer)
 
 
@@ -182,7 +182,7 @@ def test_server_faults_are_in_doubt(operation: Operation, status: int, body: byt
         (ADD, 999, SIMPLE, Fatal),
     ],
 )
-def test_answers(operation: Operation, status: int, body: bytes, expected: type[Verdict]) -> None:
+def test_answers(operation: Operation, status: int, body: bytes, expected: type[AnyVerdict]) -> None:
     assert isinstance(verdict(operation, answered(status, body)), expected)
 
 
@@ -249,7 +249,7 @@ def test_every_answer_has_exactly_one_verdict(
 ) -> None:
     """No exception for any answer; and only a usable 2xx gives outcomes."""
     judged = verdict(operation, Response(status=status, body=body, truncated=truncated))
-    assert isinstance(judged, Verdict)
+    assert isinstance(judged, AnyVerdict)
     if isinstance(judged, Settled):
         assert 200 <= status < 300
     if 500 <= status < 600:

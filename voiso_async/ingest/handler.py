@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 from voiso_async._structs import Struct, field
 from voiso_async.errors import APIError, ClientClosedError, IngestError, VoisoError
-from voiso_async.events import logger
+from voiso_async.events import Verdict, logger
 from voiso_async.ingest.accumulator import Accumulator
 from voiso_async.ingest.batch import Batch, cut, reconcile
 from voiso_async.ingest.bisection import BatchBisection, Refusal
@@ -59,7 +59,7 @@ class Effect(Struct, kw_only=True):
     next slot.
     """
 
-    verdict: str = ""
+    verdict: Verdict = Verdict.NOT_SENT
     results: list[RowResult] = field(default_factory=list)
     rows: int = 0
     submissions: tuple[Submission, ...] = ()
@@ -77,7 +77,7 @@ class Effect(Struct, kw_only=True):
             first=first,
             seconds=seconds,
             busy=self.state == "busy",
-            refused=self.verdict == Refused.__name__,
+            refused=self.verdict is Verdict.REFUSED,
             anomalies=self.anomalies,
         )
         for submission in self.submissions:
@@ -155,7 +155,7 @@ class ResponseHandler:
         """Say what one attempt leads to."""
         judged = verdict(batch.operation, result)
         submissions = tuple(dict.fromkeys(row.submission for row in batch.rows))
-        effect = Effect(verdict=type(judged).__name__, rows=len(batch.rows), submissions=submissions)
+        effect = Effect(verdict=judged.name, rows=len(batch.rows), submissions=submissions)
         effect.hold = None if _unsent(result) else self._policy.cooldown
         waited = batch.record_wait(
             self._clock(), busy=isinstance(judged, Busy), unsent=isinstance(judged, NotSent)

@@ -18,6 +18,7 @@ from voiso_async.errors import (
     UsageError,
     VoisoError,
 )
+from voiso_async.events import Verdict
 from voiso_async.ingest.bisection import Refusal
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.ingest.rows import Operation
@@ -132,9 +133,13 @@ REFUSED = frozenset({400, 422})
 class NotSent(Struct, frozen=True):
     """Nothing left this machine: retry after a while; the gate stays as it was."""
 
+    name: ClassVar[Verdict] = Verdict.NOT_SENT
+
 
 class InDoubt(Struct, frozen=True):
     """The server may have acted: the rows are doubted, and the same bytes go again after a backoff."""
+
+    name: ClassVar[Verdict] = Verdict.IN_DOUBT
 
     retry_after: float | None = None
 
@@ -142,11 +147,15 @@ class InDoubt(Struct, frozen=True):
 class Settled(Struct, frozen=True):
     """A usable reply: reconcile it."""
 
+    name: ClassVar[Verdict] = Verdict.SETTLED
+
     reply: LeadReply
 
 
 class Busy(Struct, frozen=True):
     """Not accepted because the server is still at work: wait and retry, at no cost."""
+
+    name: ClassVar[Verdict] = Verdict.BUSY
 
     retry_after: float | None = None
 
@@ -154,9 +163,13 @@ class Busy(Struct, frozen=True):
 class TooLarge(Struct, frozen=True):
     """Not accepted because of its size in bytes: cut it."""
 
+    name: ClassVar[Verdict] = Verdict.TOO_LARGE
+
 
 class Refused(Struct, frozen=True):
     """Not accepted as a whole: bisect it to find the rows that caused it."""
+
+    name: ClassVar[Verdict] = Verdict.REFUSED
 
     refusal: Refusal
 
@@ -164,13 +177,15 @@ class Refused(Struct, frozen=True):
 class Fatal(Struct, frozen=True):
     """Not accepted, and no retry would help: stop; ``everything`` stops the other operation too."""
 
+    name: ClassVar[Verdict] = Verdict.FATAL
+
     everything: bool = False
 
 
-Verdict = NotSent | InDoubt | Settled | Busy | TooLarge | Refused | Fatal
+AnyVerdict = NotSent | InDoubt | Settled | Busy | TooLarge | Refused | Fatal
 
 
-def verdict(operation: Operation, result: Response | VoisoError) -> Verdict:
+def verdict(operation: Operation, result: Response | VoisoError) -> AnyVerdict:
     """Judge one attempt by its response, or by the error that came in its place."""
     if isinstance(result, Response):
         return _of_response(operation, result)
@@ -180,7 +195,7 @@ def verdict(operation: Operation, result: Response | VoisoError) -> Verdict:
     return InDoubt()
 
 
-def _of_response(operation: Operation, response: Response) -> Verdict:
+def _of_response(operation: Operation, response: Response) -> AnyVerdict:
     status = response.status
     if status == 408 or 500 <= status < 600:
         return InDoubt(retry_after(response.headers))
@@ -190,7 +205,7 @@ def _of_response(operation: Operation, response: Response) -> Verdict:
     return _of_refusal(status, response)
 
 
-def _of_refusal(status: int, response: Response) -> Verdict:
+def _of_refusal(status: int, response: Response) -> AnyVerdict:
     error = parse_voiso_error(response.body)
     if status == 429 or (status in BUSY and error):
         return Busy(retry_after(response.headers))

@@ -23,18 +23,18 @@ from voiso_async.cli.render.tables import (
     show_json,
 )
 from voiso_async.cli.render.words import in_words
-from voiso_async.events import BatchAnswered, Event, LaneStopped
+from voiso_async.events import BatchAnswered, Event, LaneStopped, Verdict
 from voiso_async.ingest.outcome import ANSWERED, Outcome
 from voiso_async.ingest.policy import LanePolicy
 from voiso_async.ingest.report import IngestReport, LaneStatus
 from voiso_async.outbox.jobs import Backlog, Job, JobState
 
 NOTES = {
-    "NotSent": "the API cannot be reached; nothing was sent, and the same leads will be tried again",
-    "InDoubt": "an answer was lost; the same leads go again in {hold:.0f} s: the campaign keeps each once",
-    "Busy": "the campaign is still at work on an earlier call; asking again every few seconds",
-    "TooLarge": "the batch was too large for the server; sending smaller ones",
-    "Refused": "the server refused a whole batch; looking for the rows that caused it",
+    Verdict.NOT_SENT: "the API cannot be reached; nothing was sent, and the same leads will be tried again",
+    Verdict.IN_DOUBT: "an answer was lost; the same leads go again in {hold:.0f} s: the campaign keeps each once",
+    Verdict.BUSY: "the campaign is still at work on an earlier call; asking again every few seconds",
+    Verdict.TOO_LARGE: "the batch was too large for the server; sending smaller ones",
+    Verdict.REFUSED: "the server refused a whole batch; looking for the rows that caused it",
 }
 """What a person should know of an attempt that did not just work, by the name of its verdict."""
 
