@@ -22,6 +22,7 @@ from voiso_async.ingest.outcome import Outcome
 from voiso_async.models.leads import Lead
 from voiso_async.outbox import JobActivity, SqliteOutbox
 from voiso_async.outbox.sqlite import schema
+from voiso_async.outbox.sqlite.faults import Damaged
 
 
 @pytest.fixture
@@ -50,7 +51,9 @@ def limit_pages(outbox: SqliteOutbox, more: int) -> None:
 async def reason_of(coroutine: Any) -> str:
     with pytest.raises(OutboxError) as caught:
         await coroutine
-    assert caught.value.__cause__ is None
+    cause = caught.value.__cause__
+    assert cause is None or isinstance(cause, sqlite3.Error | Damaged)
+    assert cause is None or (None is cause.__traceback__ and "4416" not in str(cause)), "no frame, no data"
     assert caught.value.__context__ is None
     return caught.value.reason
 

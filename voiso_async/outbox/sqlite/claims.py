@@ -9,6 +9,7 @@ from voiso_async.errors import OutboxError
 from voiso_async.ingest.rows import Submission
 from voiso_async.outbox.loading import checksum
 from voiso_async.outbox.protocol import StoredRow
+from voiso_async.outbox.sqlite.faults import Damaged, decodes, real, whole
 from voiso_async.outbox.sqlite.ledger import Ledger, as_json
 from voiso_async.outbox.sqlite.picking import Claim, end_what_is_over, found_rows, has_fresh
 from voiso_async.outbox.sqlite.reading import number_of
@@ -65,7 +66,7 @@ def _take_gate(ledger: Ledger, ask: Claim) -> int:
         ask.policy.cooldown + ask.policy.doubt_backoff,
         ask.campaign,
     )
-    return int(ledger.value("SELECT fence FROM gates WHERE campaign = ?", ask.campaign))
+    return whole(ledger.value("SELECT fence FROM gates WHERE campaign = ?", ask.campaign))
 
 
 def _check_origin(ledger: Ledger, origin: str) -> None:
@@ -86,9 +87,10 @@ def _gate(ledger: Ledger, ask: Claim) -> tuple[bool, float]:
         if not is_lost(ledger, ask.campaign):
             return True, max(SHORTEST_POLL, min(LONGEST_POLL, ask.policy.cooldown / 4))
         free_gate(ledger, ask.campaign)
-    _, due, hold = ledger.row(gate, ask.campaign)
+    _, *times = ledger.row(gate, ask.campaign)
+    due, hold = map(real, times)
     if not 0 <= hold <= LONGEST_HOLD:
-        raise ValueError
+        raise Damaged("a hold is out of range")
     wait = float(min(max(due - ledger.clock(), 0.0), hold))
     if due - ledger.clock() > hold:  # the machine was started anew, and its clock with it
         ledger.run("UPDATE gates SET due = ? + hold WHERE campaign = ?", ledger.clock(), ask.campaign)
@@ -156,14 +158,15 @@ def _mark(ledger: Ledger, fence: int, ids: list[int]) -> None:
     )
 
 
+@decodes
 def _checked(ask: Claim, owner: Submission, row: list[Any], now: float) -> StoredRow:
     """Make a row of what was read, if it is what was stored."""
     row_id, campaign, operation, phone, key, text, crc, doubts, left_out = row
     body = text.encode()
     if campaign != ask.campaign or operation != ask.operation:
-        raise ValueError
+        raise Damaged("a row is of another campaign")
     if crc != checksum(row_id, campaign, operation, phone, body):
-        raise ValueError
+        raise Damaged("a row has another checksum")
     index = row_id % ROWS_PER_JOB
     return StoredRow(index, str(phone), body, key, owner, now, doubts, bool(left_out), id=row_id)
 

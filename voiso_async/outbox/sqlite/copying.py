@@ -6,6 +6,7 @@ from attrs import frozen
 
 from voiso_async.errors import OutboxError, UsageError
 from voiso_async.outbox.jobs import Job
+from voiso_async.outbox.sqlite.faults import whole
 from voiso_async.outbox.sqlite.ledger import Ledger, as_json
 from voiso_async.outbox.sqlite.reading import ensure_there, job_of, number_of
 from voiso_async.outbox.sqlite.schema import LOADING, ROWS_PER_JOB
@@ -57,15 +58,16 @@ def copy_window(ledger: Ledger, copy: Copy) -> bool:
     """Copy from the next rows; say whether there are more."""
     with ledger.writing():
         ensure_ours(ledger, copy.number)
-        start, there, op = ledger.row("SELECT reached, rows, op FROM jobs WHERE n = ?", copy.number)
-        end = min(start + WINDOW, ledger.value("SELECT rows FROM jobs WHERE n = ?", copy.parent))
+        start, there, op = map(whole, ledger.row("SELECT reached, rows, op FROM jobs WHERE n = ?", copy.number))
+        rows = whole(ledger.value("SELECT rows FROM jobs WHERE n = ?", copy.parent))
+        end = min(start + WINDOW, rows)
         ensure_there(ledger, copy.parent * ROWS_PER_JOB + start, copy.parent * ROWS_PER_JOB + end)
         entries = copy_rows(ledger, copy.parent, copy.picked, start, end)
         for index, entry in enumerate(entries, there):
             entry.index = index
         insert_rows(ledger, copy.number, op, entries)
         ledger.run("UPDATE jobs SET reached = ?, rows = ? WHERE n = ?", end, there + len(entries), copy.number)
-        return bool(end < ledger.value("SELECT rows FROM jobs WHERE n = ?", copy.parent))
+        return end < rows
 
 
 def end_copy(ledger: Ledger, copy: Copy) -> Job:

@@ -16,7 +16,7 @@ from attrs import define
 
 from voiso_async.convert import decode, encode
 from voiso_async.errors import OutboxError
-from voiso_async.outbox.sqlite.faults import is_busy
+from voiso_async.outbox.sqlite.faults import decodes, is_busy
 from voiso_async.outbox.sqlite.owners import HAVE_LOCKS, Presence, is_present
 from voiso_async.outbox.sqlite.schema import migrate, version_of
 
@@ -117,7 +117,7 @@ class Ledger:
     def listed(self, sql: str, *values: Any) -> list[Any]:
         """Give the list that a statement with ``json_group_array`` makes."""
         found = self.value(sql, *values)
-        return [] if found is None else list(decode(found.encode()))
+        return [] if found is None else _listed(found)
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[None]:
@@ -226,6 +226,11 @@ class Ledger:
                 f"outbox {self.path.name}: it was made for another account label; nothing was changed",
                 reason="mismatch",
             )
+
+
+@decodes
+def _listed(text: Any) -> list[Any]:
+    return list(decode(text.encode()))
 
 
 def _connected(path: Path) -> sqlite3.Connection:

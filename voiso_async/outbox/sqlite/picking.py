@@ -8,6 +8,7 @@ from attrs import frozen
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.ingest.policy import LanePolicy
 from voiso_async.ingest.rows import Submission
+from voiso_async.outbox.sqlite.faults import Damaged, decodes
 from voiso_async.outbox.sqlite.keeping import end_rows, overdue_jobs, purging
 from voiso_async.outbox.sqlite.ledger import Ledger, as_json
 from voiso_async.outbox.sqlite.schema import OUTCOMES, PARKED, ROWS_PER_JOB, WAITING
@@ -127,13 +128,16 @@ def _fresh(ledger: Ledger, ask: Claim, job: int | None, overdue: str) -> list[li
         ask.room,
     )
     ranked: list[tuple[int, list[Any]]] = []
-    for share, members in max_min(jobs, ask.room):
+    for share, members in _shares(jobs, ask.room):
         for rows in _heads(ledger, ask, members, share):
             ranked.extend(enumerate(rows))
     if jobs and not ranked and not ask.operation:  # the books say that there are some
-        raise ValueError
+        raise Damaged("rows are counted that are not there")
     ranked.sort(key=lambda place: place[0])
     return sorted(_within(ask, [row for _, row in ranked]), key=lambda row: row[0])
+
+
+_shares = decodes(max_min)
 
 
 def _heads(ledger: Ledger, ask: Claim, jobs: list[int], share: int) -> list[list[list[Any]]]:
@@ -156,6 +160,7 @@ def _heads(ledger: Ledger, ask: Claim, jobs: list[int], share: int) -> list[list
     )
 
 
+@decodes
 def _within(ask: Claim, rows: list[list[Any]]) -> list[list[Any]]:
     """As many rows as fit, with distinct phones; at least one."""
     taken: list[list[Any]] = []

@@ -23,6 +23,7 @@ from voiso_async.outbox.jobs import (
     JobState,
     JobWorker,
 )
+from voiso_async.outbox.sqlite.faults import Damaged, decodes, whole
 from voiso_async.outbox.sqlite.ledger import Ledger, as_json
 from voiso_async.outbox.sqlite.schema import LOADING, OPERATIONS, OUTCOMES, PURGING, ROWS_PER_JOB
 from voiso_async.outbox.sqlite.working import Work, loader_of, work_by_campaign, work_by_job
@@ -55,7 +56,7 @@ def number_of(ledger: Ledger, job_id: str) -> int:
     number = ledger.value("SELECT n FROM jobs WHERE id = ? AND state <> ?", str(job_id), PURGING)
     if number is None:
         raise OutboxError(f"outbox {ledger.path.name}: it has no such job; list its jobs", reason="unknown_job")
-    return int(number)
+    return whole(number)
 
 
 def job_of(ledger: Ledger, number: int) -> Job:
@@ -105,6 +106,7 @@ def _jobs(ledger: Ledger, where: str, *values: Any) -> list[Job]:
     return [_job(ledger, fields, lines[fields[0]], tallies[fields[0]], work[fields[0]]) for fields in found]
 
 
+@decodes
 def _job(ledger: Ledger, fields: list[Any], lines: list[Any], tallies: list[Any], work: Work) -> Job:
     _, job_id, name, op, loading, created, expires, finished, rows, source, *posts = fields
     batches, busy, doubted, anomalies, began, ended, loader, origin, requeued, withdrawn, attempts = posts
@@ -212,7 +214,7 @@ def outcome_window(
     """Read the outcomes of ``WINDOW`` rows from index ``start`` on, or those of them that are ``wanted``."""
     with ledger.reading():
         number = number_of(ledger, job_id)
-        rows = ledger.value("SELECT rows FROM jobs WHERE n = ?", number)
+        rows = whole(ledger.value("SELECT rows FROM jobs WHERE n = ?", number))
         base, end = number * ROWS_PER_JOB, min(start + WINDOW, rows)
         ensure_there(ledger, base + start, base + end)
         found = ledger.listed(
@@ -234,9 +236,10 @@ def outcome_window(
 def ensure_there(ledger: Ledger, low: int, high: int) -> None:
     """Raise as for any damage if a row from id ``low`` to before ``high`` is missing."""
     if ledger.value("SELECT count(*) FROM rows WHERE id >= ? AND id < ?", low, high) != high - low:
-        raise ValueError
+        raise Damaged("rows are missing")
 
 
+@decodes
 def _outcome(row: list[Any]) -> JobOutcome:
     row_id, outcome, phone, key, reason, field, detail, first, campaign, line, cells, waits = row
     return JobOutcome(
@@ -268,10 +271,12 @@ def backlog_of(ledger: Ledger, job_id: str | None) -> list[Backlog]:
             number,
             number,
         )
-    return [
-        Backlog(campaign=campaign, operation=OPERATIONS[op], rows=rows, claimed=lent)
-        for campaign, op, rows, lent in found
-    ]
+    return [_backlog(*item) for item in found]
+
+
+@decodes
+def _backlog(campaign: int, op: int, rows: int, claimed: int) -> Backlog:
+    return Backlog(campaign=campaign, operation=OPERATIONS[op], rows=whole(rows), claimed=whole(claimed))
 
 
 def campaigns_of(ledger: Ledger) -> list[CampaignBacklog]:
@@ -289,6 +294,16 @@ def campaigns_of(ledger: Ledger) -> list[CampaignBacklog]:
         )
         holders = {owner for _, owner, *_ in gates if owner is not None and ledger.present(owner)}
         workers = work_by_campaign(ledger)
+    found = _campaigns(lines, gates, holders, now, wall)
+    for campaign, busy in workers.items():
+        found[campaign] = replace(found[campaign], workers=busy)
+    return [found[campaign] for campaign in sorted(found)]
+
+
+@decodes
+def _campaigns(
+    lines: list[Any], gates: list[Any], holders: set[int], now: float, wall: float
+) -> dict[int, CampaignBacklog]:
     found = {campaign: CampaignBacklog(campaign=campaign) for campaign, *_ in [*lines, *gates]}
     for campaign, waiting, doubted, parked, oldest in lines:
         age = 0.0 if oldest is None else max(0.0, wall - oldest)
@@ -301,6 +316,4 @@ def campaigns_of(ledger: Ledger) -> list[CampaignBacklog]:
             suspended=suspended,
             status=None if suspended is None else status,
         )
-    for campaign, busy in workers.items():
-        found[campaign] = replace(found[campaign], workers=busy)
-    return [found[campaign] for campaign in sorted(found)]
+    return found

@@ -1,5 +1,6 @@
 """Taking back what is lent: from the dead, from who is frozen, and from ourselves."""
 
+from voiso_async.outbox.sqlite.faults import real
 from voiso_async.outbox.sqlite.ledger import Ledger, as_json
 from voiso_async.outbox.sqlite.owners import sweep_files
 from voiso_async.outbox.sqlite.schema import LENT, WAITING
@@ -30,7 +31,7 @@ def is_lost(ledger: Ledger, campaign: int) -> bool:
         return False  # it was given back this moment
     if owner == ledger.me:
         return (campaign, fence) not in ledger.turns
-    return not ledger.present(owner) or not 0 <= ledger.clock() - asked <= lease
+    return not ledger.present(owner) or not 0 <= ledger.clock() - real(asked) <= real(lease)
 
 
 def free_gate(ledger: Ledger, campaign: int) -> None:

@@ -13,6 +13,7 @@ from voiso_async.errors import OutboxError
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.ingest.rows import Operation
 from voiso_async.outbox.loading import Entry, checksum
+from voiso_async.outbox.sqlite.faults import decodes, whole
 from voiso_async.outbox.sqlite.ledger import Ledger, as_json
 from voiso_async.outbox.sqlite.schema import (
     FINAL,
@@ -97,7 +98,7 @@ def add_job(ledger: Ledger, new: NewJob, *, loader: int | None = None) -> int:
 
 def store_chunk(ledger: Ledger, job: int, chunk: Chunk, seen: Seen) -> None:
     """Store what was read of a job, in the transaction that is open."""
-    operation, rows, idempotent = ledger.row("SELECT op, rows, idempotent FROM jobs WHERE n = ?", job)
+    operation, rows, idempotent = map(whole, ledger.row("SELECT op, rows, idempotent FROM jobs WHERE n = ?", job))
     if chunk.keyed:
         if idempotent:
             _mark_known(ledger, operation, chunk.entries)
@@ -156,22 +157,22 @@ def copy_rows(ledger: Ledger, parent: int, picked: list[int], low: int, high: in
         base + high,
         as_json(picked),
     )
-    return [
-        Entry(
-            0,
-            campaign,
-            phone,
-            key,
-            body.encode(),
-            line,
-            None if cells is None else cells.encode(),
-        )
-        for campaign, phone, key, body, line, cells in found
-    ]
+    return [_entry(row) for row in found]
+
+
+@decodes
+def _entry(row: list[Any]) -> Entry:
+    campaign, phone, key, body, line, cells = row
+    return Entry(0, campaign, phone, key, body.encode(), line, None if cells is None else cells.encode())
 
 
 def _claims_its_phone(entry: Entry) -> bool:
     return entry.outcome is None or entry.reason == "known"
+
+
+@decodes
+def _bytes_of(text: Any) -> bytes:
+    return bytes(text.encode())
 
 
 def _mark_known(ledger: Ledger, operation: int, entries: list[Entry]) -> None:
@@ -191,7 +192,7 @@ def _mark_known(ledger: Ledger, operation: int, entries: list[Entry]) -> None:
         OUTCOMES.index(Outcome.NOT_SENT),
         PURGING,
     ):
-        bodies.setdefault((campaign, key), set()).add(body.encode())
+        bodies.setdefault((campaign, key), set()).add(_bytes_of(body))
     for entry in keyed:
         there = bodies.setdefault((entry.campaign, entry.key), set())
         if entry.body in there:

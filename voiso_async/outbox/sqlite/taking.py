@@ -8,6 +8,7 @@ from voiso_async.errors import OutboxError
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.ingest.rows import Operation
 from voiso_async.outbox.jobs import Job
+from voiso_async.outbox.sqlite.faults import decodes, whole
 from voiso_async.outbox.sqlite.ledger import Ledger
 from voiso_async.outbox.sqlite.reading import job_of, number_of
 from voiso_async.outbox.sqlite.schema import LOADING, OPERATIONS, OUTCOMES, ROWS_PER_JOB
@@ -147,5 +148,9 @@ def _look_at(operation: Operation, chunk: Chunk, seen: Seen) -> None:
 
 
 def _taken(ledger: Ledger, number: int) -> Taken:
-    job_id, op, rows, digest = ledger.row("SELECT id, op, rows, digest FROM jobs WHERE n = ?", number)
-    return Taken(number=number, id=job_id, operation=OPERATIONS[op], rows=rows, digest=bytes(digest))
+    return _decoded(number, *ledger.row("SELECT id, op, rows, digest FROM jobs WHERE n = ?", number))
+
+
+@decodes
+def _decoded(number: int, job_id: str, op: int, rows: int, digest: bytes) -> Taken:
+    return Taken(number=number, id=job_id, operation=OPERATIONS[op], rows=whole(rows), digest=bytes(digest))

@@ -11,7 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
 from voiso_async.errors import ForkedError, OutboxError, UsageError, VoisoError
-from voiso_async.outbox.sqlite.faults import DAMAGE, fault_of
+from voiso_async.outbox.sqlite.faults import Damaged, fault_of
 from voiso_async.outbox.sqlite.ledger import Ledger
 
 __all__ = ["Begun", "Worker", "result_of"]
@@ -108,7 +108,7 @@ class Worker:
                 return work(self._ledger, *args, **kwargs), None
             except VoisoError as error:
                 return None, error.with_traceback(None)
-            except (sqlite3.Error, OSError, *DAMAGE) as error:
+            except (sqlite3.Error, OSError, Damaged) as error:
                 return None, fault_of(error, self._name)
 
     def _leave(self, farewell: Callable[[Ledger], None]) -> None:

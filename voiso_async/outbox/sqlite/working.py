@@ -13,6 +13,7 @@ from typing import Any
 from attrs import define, field
 
 from voiso_async.outbox.jobs import JobActivity, JobWorker
+from voiso_async.outbox.sqlite.faults import decodes, real
 from voiso_async.outbox.sqlite.ledger import Ledger, as_json
 
 __all__ = ["Work", "begin_work", "end_work", "loader_of", "work_by_campaign", "work_by_job"]
@@ -86,7 +87,7 @@ def work_by_job(ledger: Ledger, jobs: Iterable[int], begun: set[int]) -> dict[in
         if until is None and present(owner):
             found[job].alive.append(_worker(pid, host, since, everything=job == EVERYTHING))
         else:
-            found[job].left(since, died=until is None)
+            found[job].left(real(since), died=until is None)
     everything = found.pop(EVERYTHING, Work())
     for job in jobs:
         known = job in found or job in begun
@@ -124,6 +125,7 @@ def _number(ledger: Ledger, job_id: str | None) -> int | None:
     return number
 
 
+@decodes
 def _worker(pid: Any, host: Any, since: float, *, everything: bool = False, loads: bool = False) -> JobWorker:
     return JobWorker(
         pid=pid,
