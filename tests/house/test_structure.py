@@ -69,7 +69,7 @@ LONGEST = 40
 # Known exceptions. Each set may only shrink: an entry that is no exception any more fails its test.
 EXTRA_FOLDERS: set[str] = set()
 LONG_FUNCTIONS = {"outbox: _job"}
-PRIVATE_ALL = {"models", "outbox", "resources", "talkdesk"}
+PRIVATE_ALL = {"models", "resources", "talkdesk"}
 
 
 def package_of(module: str) -> str:

@@ -42,9 +42,9 @@ RETIRED = {
 """What is said now, and the words that it replaces."""
 
 STILL_USED = """
-    bell books bury carried caution checkup complaint deed deeds door errand farewell flown hopeless hush
-    landed ledger lenders lent owed squeezed standing stranger strangers suspects tallies tally trip
-    unguarded wish wishes zygote
+    bell books carried caution checkup complaint deed deeds door errand farewell flown hopeless landed
+    ledger lent squeezed standing stranger strangers suspects tallies tally trip unguarded wish wishes
+    zygote
 """
 """Known exceptions. The set may only shrink: a word that no identifier uses any more has to leave it."""
 

@@ -13,7 +13,7 @@ from voiso_async.ingest.report import IngestReport
 from voiso_async.ingest.rows import Row, RowResult
 from voiso_async.ingest.verdict import LeadReply
 from voiso_async.outbox.jobs import JobOutcome
-from voiso_async.outbox.loading import Entry
+from voiso_async.outbox.lead_reader import Entry
 from voiso_async.talkdesk.records import RecordRow
 
 WORDS: dict[str, Any] = {

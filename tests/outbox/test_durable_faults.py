@@ -14,8 +14,8 @@ from outbox_child import wish
 
 from voiso_async import LanePolicy, Outcome
 from voiso_async.errors import OutboxError
-from voiso_async.outbox import SqliteOutbox
-from voiso_async.outbox.sqlite import ledger
+from voiso_async.outbox import OutboxLimits, SqliteOutbox
+from voiso_async.outbox.sqlite import database as db
 from voiso_async.sandbox import ApplyThenClose, Json, Sandbox
 
 FULL, IO = sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR
@@ -47,8 +47,8 @@ class Saboteur:
 
 @pytest.fixture
 def saboteur(monkeypatch: pytest.MonkeyPatch) -> Iterator[Saboteur]:
-    saboteur, connect = Saboteur(), ledger._connected
-    monkeypatch.setattr(ledger, "_connected", lambda path: saboteur.connected(connect(path)))
+    saboteur, connect = Saboteur(), db._connected
+    monkeypatch.setattr(db, "_connected", lambda path: saboteur.connected(connect(path)))
     yield saboteur
     saboteur.at = 0
 
@@ -124,9 +124,8 @@ async def test_rows_released_while_their_turn_is_about_to_open_come_back(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A drain leaves while its lane waits with a claim in hand, and then the lane is ended too."""
-    monkeypatch.setattr("voiso_async.outbox.sqlite.door.EARLY", 60)
     clock = [0.0]
-    async with SqliteOutbox(path, lease=3600) as outbox:
+    async with SqliteOutbox(path, lease=3600, limits=OutboxLimits(early=60)) as outbox:
         await outbox.put(3, numbers(5))
         door = outbox.gate(ORIGIN, LanePolicy(cooldown=240), lambda: clock[0])
         turn = await door.acquire(3, wish())

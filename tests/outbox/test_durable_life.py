@@ -17,7 +17,7 @@ from voiso_async.errors import AuthenticationError, ClientClosedError
 from voiso_async.ingest.prepare import FileRow
 from voiso_async.ingest.rows import Operation
 from voiso_async.outbox import JobState, SqliteOutbox
-from voiso_async.outbox.sqlite.keeping import begin_purge
+from voiso_async.outbox.sqlite.lifecycle import begin_purge
 from voiso_async.sandbox import Busy, Sandbox, Stall, Status
 
 REPORT = evolve(LANE, on_doubt="report")
@@ -144,7 +144,7 @@ async def test_a_key_of_a_job_that_is_being_removed_is_free(sandbox: Sandbox, ou
     """Else the lead would be called known, and never be sent."""
     leads = [{"phone_number": numbers(1)[0], "key": "order-1"}]
     job = await outbox.put(3, leads)
-    await outbox._worker.do(lambda ledger: begin_purge(ledger, 1, force=True))
+    await outbox._thread.do(lambda db: begin_purge(db, 1, force=True))
     again = await outbox.put(3, leads)
     assert 1 == again.waiting
     async with client(sandbox, outbox) as voiso:
@@ -177,10 +177,10 @@ async def test_an_outbox_that_could_not_be_entered_is_closed(
     def fail(*_: Any) -> None:
         raise OSError
 
-    monkeypatch.setattr("voiso_async.outbox.sqlite.outbox.look_around", fail)
+    monkeypatch.setattr("voiso_async.outbox.sqlite.outbox.maintain", fail)
     outbox = SqliteOutbox(tmp_path / "leads.db")
     with pytest.raises(Exception, match="disk"):
         async with outbox:
             raise AssertionError
-    assert not outbox._worker.opened
+    assert not outbox._thread.opened
     assert {"leads.db"} == {name for name in os.listdir(tmp_path) if "journal" not in name}  # noqa: PTH208

@@ -12,7 +12,7 @@ from outbox_child import wish
 from voiso_async.errors import OutboxError
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.ingest.policy import LanePolicy
-from voiso_async.outbox import SqliteOutbox
+from voiso_async.outbox import OutboxLimits, SqliteOutbox
 
 POLICY = LanePolicy(cooldown=0.02, doubt_backoff=0.02)
 MOMENTS = [moment / 2000 for moment in range(24)]
@@ -56,8 +56,7 @@ async def test_a_claim_cancelled_just_before_its_gate_opens_is_given_back(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It has been lent early, to be ready when the gate opens."""
-    monkeypatch.setattr("voiso_async.outbox.sqlite.door.EARLY", 60)
-    async with SqliteOutbox(path, lease=3600) as outbox:
+    async with SqliteOutbox(path, lease=3600, limits=OutboxLimits(early=60)) as outbox:
         await outbox.put(3, leads(50))
         door = outbox.gate(ORIGIN, LanePolicy(cooldown=240), lambda: clock[0])
         clock = [0.0]

@@ -14,7 +14,7 @@ from outbox_turn_deeds import OF_TURNS
 from virtual_time import VirtualLoop
 
 from voiso_async.ingest import gate as door
-from voiso_async.outbox.sqlite import copying, housekeeping, loader, outbox, reading
+from voiso_async.outbox import OutboxLimits
 
 SLOW = {"timed": [pytest.mark.soak]}
 every_way = pytest.mark.parametrize(
@@ -27,15 +27,8 @@ both = pytest.mark.parametrize("prompt", [False, True], ids=["before the work", 
 @pytest.fixture
 def short_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever goes step by step takes several for a few rows."""
-    for module, name in (
-        (loader, "MOST_AT_ONCE"),
-        (loader, "FIRST"),
-        (outbox, "SLICE"),
-        (housekeeping, "SLICE"),
-        (copying, "WINDOW"),
-        (reading, "WINDOW"),
-    ):
-        monkeypatch.setattr(module, name, PART)
+    few = OutboxLimits(put_rows=PART, first_rows=PART, slice_rows=PART, window_rows=PART)
+    monkeypatch.setattr(Deed, "limits", few)
 
 
 async def cancelled(deed: Deed, way: Way, at: int) -> bool:

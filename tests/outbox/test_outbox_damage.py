@@ -14,7 +14,12 @@ from outbox_cases import POLICY, door_of, leads, lose, results, wish
 from voiso_async.errors import OutboxError
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.outbox import SqliteOutbox
-from voiso_async.outbox.sqlite import claims, closing, housekeeping, outbox, reading, storing
+from voiso_async.outbox.sqlite import claim as claims
+from voiso_async.outbox.sqlite import complete as closing
+from voiso_async.outbox.sqlite import insert as storing
+from voiso_async.outbox.sqlite import maintenance as housekeeping
+from voiso_async.outbox.sqlite import outbox
+from voiso_async.outbox.sqlite import queries as reading
 from voiso_async.outbox.sqlite.faults import Damaged
 
 pytestmark = pytest.mark.virtual
@@ -45,7 +50,7 @@ async def closed(box: SqliteOutbox) -> None:
 WORK: dict[str, tuple[Any, str, Callable[[SqliteOutbox], Awaitable[Any]]]] = {
     "put": (storing, "insert_rows", lambda box: box.put(3, leads(2, 10))),
     "claim": (claims, "_mark", claimed),
-    "close": (closing, "_write_words", closed),
+    "close": (closing, "_update_rows", closed),
     "read": (reading, "_jobs", lambda box: box.jobs()),
     "backlog": (outbox, "backlog_of", lambda box: box.backlog()),
     "purge": (housekeeping, "purge_slice", lambda box: box.purge(older_than=None, force=True)),

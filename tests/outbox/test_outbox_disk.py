@@ -43,9 +43,9 @@ def no_more_room() -> Iterator[None]:
 
 def limit_pages(outbox: SqliteOutbox, more: int) -> None:
     """Let the file have so many more pages."""
-    ledger = outbox._worker._ledger
-    assert ledger is not None
-    ledger.row(f"PRAGMA max_page_count = {ledger.value('PRAGMA page_count') + more}")
+    db = outbox._thread._database
+    assert db is not None
+    db.row(f"PRAGMA max_page_count = {db.value('PRAGMA page_count') + more}")
 
 
 async def reason_of(coroutine: Any) -> str:

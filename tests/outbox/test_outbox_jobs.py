@@ -18,7 +18,7 @@ from voiso_async.ingest.prepare import FileRow, InvalidLead
 from voiso_async.ingest.rows import Operation
 from voiso_async.models.leads import Lead
 from voiso_async.outbox import Job, JobSource, JobState, Outbox, SqliteOutbox
-from voiso_async.outbox.sqlite.reading import _ceiling_share, backlog_of
+from voiso_async.outbox.sqlite.queries import _ceiling_share, backlog_of
 
 make = outbox_cases.make
 QUICK = LanePolicy(cooldown=0.0, doubt_backoff=0.0)
@@ -62,7 +62,7 @@ class Day:
 
     def outbox(self) -> Outbox:
         outbox = self._make()
-        self._patch.setattr(outbox._clocks, "wall", lambda: self.time)  # type: ignore[attr-defined]
+        self._patch.setattr(outbox._clock, "wall", lambda: self.time)  # type: ignore[attr-defined]
         return outbox
 
     async def post(self, outbox: Outbox, campaign: int = 3, outcome: Outcome = Outcome.CREATED) -> None:
@@ -244,7 +244,7 @@ async def test_rows_whose_time_is_over_count_until_they_are_ended(tmp_path: Path
     """Their time may pass within one look: a drain that found nothing would leave them without an outcome."""
     async with SqliteOutbox(tmp_path / "leads.db") as outbox:
         job = await outbox.put(3, leads(3), expires_in=0)
-        assert [3] == [item.rows for item in await outbox._worker.do(backlog_of, None)]
+        assert [3] == [item.rows for item in await outbox._thread.do(backlog_of, None)]
         assert [] == await outbox.backlog()
         assert [("not_sent", "expired")] * 3 == await said(outbox, job.id)
 
@@ -269,7 +269,7 @@ async def test_doubted_rows_that_expire_are_parked(make: Make, monkeypatch: pyte
     await lose(turn, turn.rows, 0.0)
     await outbox.release(turn.rows)
     later = time.time() + 61
-    monkeypatch.setattr(outbox._clocks, "wall", lambda: later)  # type: ignore[attr-defined]
+    monkeypatch.setattr(outbox._clock, "wall", lambda: later)  # type: ignore[attr-defined]
     assert [] == await outbox.backlog()
     assert [("unknown", "expired"), *[("not_sent", "expired")] * 2] == await said(outbox, job.id)
 

@@ -15,11 +15,11 @@ from voiso_async.errors import OutboxError, SourceError
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.ingest.prepare import FileRow
 from voiso_async.ingest.rows import Operation
-from voiso_async.outbox.loading import Entry, LeadReader, checksum
-from voiso_async.outbox.sqlite import seen
-from voiso_async.outbox.sqlite.bell import Bell
+from voiso_async.outbox.lead_reader import Entry, LeadReader, checksum
+from voiso_async.outbox.shares import max_min
+from voiso_async.outbox.sqlite import dedupe as seen
 from voiso_async.outbox.sqlite.faults import fault_of
-from voiso_async.outbox.sqlite.shares import max_min
+from voiso_async.outbox.wakeup import Wakeup
 
 
 @given(st.lists(st.integers(1, 50), max_size=30), st.integers(1, 200))
@@ -61,7 +61,7 @@ def test_repeats_are_found_in_memory_and_beyond(chunks: list[list[tuple[int, int
         patch.setattr(seen, "MOST_IN_MEMORY", few)
         patch.setattr(seen, "SLOTS", 2)
         known: dict[tuple[int, int], int] = {}
-        phones = seen.Seen()
+        phones = seen.JobPhoneIndex()
         start = 0
         for places in chunks:
             chunk = entries(places, start)
@@ -75,7 +75,7 @@ def test_repeats_are_found_in_memory_and_beyond(chunks: list[list[tuple[int, int
 
 
 def test_restored_rows_are_known() -> None:
-    phones = seen.Seen()
+    phones = seen.JobPhoneIndex()
     phones.restore([[3, 7, 0], [3, 8, 1]])
     chunk = entries([(3, 8), (4, 8)], 2)
     phones.mark_repeats(chunk)
@@ -104,11 +104,11 @@ async def test_a_reader_reads_on_while_what_it_gave_is_being_stored() -> None:
             yield lead
 
     reader = LeadReader(source(), Operation.ADD, 3)
-    assert 1000 == len(await reader.some(1000))
+    assert 1000 == len(await reader.next_entries(1000))
     for _ in range(50):
         await asyncio.sleep(0)
     assert 2000 == reader.read
-    assert list(range(1000, 2000)) == [entry.index for entry in await reader.some(1000)]
+    assert list(range(1000, 2000)) == [entry.index for entry in await reader.next_entries(1000)]
     reader.close()
 
 
@@ -183,19 +183,19 @@ def test_every_reason_of_sqlite_has_an_advice() -> None:
 
 
 async def test_a_bell_wakes_from_another_thread_and_forgets_who_left() -> None:
-    bell = Bell()
+    bell = Wakeup()
     left = asyncio.create_task(bell.wait(60))
     waiting = asyncio.create_task(bell.wait(60))
     await asyncio.sleep(0)
     left.cancel()
-    threading.Thread(target=bell.ring).start()
+    threading.Thread(target=bell.set).start()
     await asyncio.wait_for(waiting, 60)
-    bell.hush()
+    bell.clear()
     await bell.wait(0.0)
 
 
 def test_a_bell_passes_over_a_loop_that_was_closed() -> None:
-    bell, loop = Bell(), asyncio.new_event_loop()
+    bell, loop = Wakeup(), asyncio.new_event_loop()
     task = loop.create_task(bell.wait(60))
     loop.run_until_complete(asyncio.sleep(0))
     bell._waiting = {(closed, event) for closed, event in bell._waiting}
@@ -204,5 +204,5 @@ def test_a_bell_passes_over_a_loop_that_was_closed() -> None:
     loop.run_until_complete(asyncio.gather(task, return_exceptions=True))
     loop.close()
     bell._waiting = stuck
-    bell.ring()
+    bell.set()
     assert not bell._waiting

@@ -48,10 +48,10 @@ async def test_a_file_that_others_may_read_is_made_private(path: Path) -> None:
 async def test_the_file_is_kept_as_was_promised(path: Path) -> None:
     """Write-ahead logging can damage a file with two writers in several releases of SQLite."""
     async with SqliteOutbox(path) as outbox:
-        ledger = outbox._worker._ledger
-        assert ledger is not None
+        db = outbox._thread._database
+        assert db is not None
         found = {
-            name: ledger.value(f"PRAGMA {name}")
+            name: db.value(f"PRAGMA {name}")
             for name in ("journal_mode", "synchronous", "secure_delete", "auto_vacuum")
         }
     assert {"journal_mode": "truncate", "synchronous": 2, "secure_delete": 1, "auto_vacuum": 2} == found
@@ -92,14 +92,14 @@ async def test_no_error_holds_a_lead(path: Path, caplog: pytest.LogCaptureFixtur
     outbox = SqliteOutbox(path)
     job = await outbox.put(3, given)
     turn = await outbox.gate(ORIGIN, POLICY).acquire(3, wish())
-    ledger = outbox._worker._ledger
-    assert ledger is not None
-    ledger.run("UPDATE gates SET fence = fence + 1")
+    db = outbox._thread._database
+    assert db is not None
+    db.run("UPDATE gates SET fence = fence + 1")
     await note(turn.release(results(turn.rows), 0.0))
-    ledger.row("PRAGMA max_page_count = 1")
+    db.row("PRAGMA max_page_count = 1")
     loading = await outbox.begin()
     await note(outbox.load(loading.id, 3, iter([*given, *leads(3000)])))
-    ledger.run("DROP TABLE tallies")
+    db.run("DROP TABLE tallies")
     await note(outbox.put(3, given))
     await note(outbox.job(job.id))
     texts += [repr(outbox), repr(turn), repr(job), repr(loading)]
@@ -164,10 +164,12 @@ async def test_another_program_that_holds_the_file_is_waited_for_and_named(
 ) -> None:
     async with SqliteOutbox(path) as outbox:
         await outbox.put(3, leads(3))
-        ledger = outbox._worker._ledger
-        assert ledger is not None
-        ledger.row("PRAGMA busy_timeout = 20")
-        monkeypatch.setattr("voiso_async.outbox.sqlite.ledger.Ledger.writing.__wrapped__.__defaults__", (0.05,))
+        db = outbox._thread._database
+        assert db is not None
+        db.row("PRAGMA busy_timeout = 20")
+        monkeypatch.setattr(
+            "voiso_async.outbox.sqlite.database.Database.writing.__wrapped__.__defaults__", (0.05,)
+        )
         with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as stranger:
             stranger.execute("BEGIN IMMEDIATE")
             with pytest.raises(OutboxError) as caught:

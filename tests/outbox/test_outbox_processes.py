@@ -348,7 +348,7 @@ def _refused(outbox: SqliteOutbox) -> int:  # pragma: no cover - runs in the chi
 
 
 async def test_who_cannot_ask_the_system_goes_by_the_lease(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("voiso_async.outbox.sqlite.ledger.HAVE_LOCKS", False)
+    monkeypatch.setattr("voiso_async.outbox.sqlite.database.HAVE_LOCKS", False)
     async with SqliteOutbox(path, lease=LEASE) as outbox:
         await outbox.put(3, leads(3))
         async with child(path, "hold") as process:

@@ -11,7 +11,7 @@ from report_in import report_in
 
 from voiso_async.errors import OutboxError, SourceError
 from voiso_async.outbox import JobState, SqliteOutbox
-from voiso_async.outbox.sqlite.taking import add_chunk
+from voiso_async.outbox.sqlite.load import add_chunk
 
 
 def phones(count: int) -> list[str]:
@@ -52,7 +52,7 @@ async def test_an_end_that_comes_while_leads_are_stored_is_an_end(
         await asyncio.to_thread(storing.wait)
         ended.set()
 
-    monkeypatch.setattr("voiso_async.outbox.sqlite.loader.add_chunk", slow_chunk)
+    monkeypatch.setattr("voiso_async.outbox.sqlite.load.add_chunk", slow_chunk)
     async with SqliteOutbox(tmp_path / "a.db") as outbox:
         job = await outbox.begin()
         loaded = await outbox.load(job.id, 3, leads())

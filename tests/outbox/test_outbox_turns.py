@@ -335,7 +335,7 @@ async def test_a_doubt_that_is_too_old_is_parked(make: Make, monkeypatch: pytest
     turn = await door.acquire(3, wish(1))
     await lose(turn, turn.rows)
     await outbox.release(turn.rows)
-    monkeypatch.setattr(outbox._clocks, "wall", lambda: 2e9)  # type: ignore[attr-defined]
+    monkeypatch.setattr(outbox._clock, "wall", lambda: 2e9)  # type: ignore[attr-defined]
     assert [1] == indexes(await send(door))
     assert [("unknown", "doubt_too_old"), ("created", None)] == await said(outbox, job.id)
     assert 1 == await outbox.requeue(job.id)

@@ -12,7 +12,7 @@ from durable_cases import Watched, numbers
 
 from voiso_async import LanePolicy, VoisoClient
 from voiso_async.outbox import SqliteOutbox
-from voiso_async.outbox.sqlite import ledger
+from voiso_async.outbox.sqlite import database as db
 
 LEASE = 1.3
 ENDED = 7
@@ -20,14 +20,14 @@ ENDED = 7
 
 def end_at(statement: int, *, after: bool) -> None:
     """End this process, as a power cut would, just before or after so many statements."""
-    seen, connect = [0], ledger._connected
+    seen, connect = [0], db._connected
 
     def look(_: str) -> None:
         seen[0] += 1
         if seen[0] == statement:
             os._exit(ENDED)
 
-    ledger._connected = lambda path: Watched(connect(path), look, after=after)  # type: ignore[assignment,return-value]
+    db._connected = lambda path: Watched(connect(path), look, after=after)  # type: ignore[assignment,return-value]
 
 
 async def work(order: dict[str, Any]) -> None:

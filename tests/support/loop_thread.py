@@ -32,7 +32,7 @@ class LoopThread:
     @classmethod
     def under(cls, outbox: SqliteOutbox, *, prompt: bool = False) -> "LoopThread":
         """Take the place of an outbox's thread before its first use."""
-        outbox._worker._executor = thread = cls(prompt=prompt)  # type: ignore[assignment]
+        outbox._thread._executor = thread = cls(prompt=prompt)  # type: ignore[assignment]
         return thread
 
     def submit(self, work: Callable[..., Any], *args: Any, **kwargs: Any) -> "Future[Any]":

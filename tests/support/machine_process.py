@@ -122,7 +122,7 @@ class Process:
         process = cls(server, outbox, batcher, thread, heard_late)
         process.awake.set()
         await outbox.open()
-        await outbox._worker.do(lambda ledger: ledger.run("PRAGMA synchronous = OFF"))  # no power fails here
+        await outbox._thread.do(lambda db: db.run("PRAGMA synchronous = OFF"))  # no power fails here
         return process
 
     async def post(self, campaign: int, operation: Operation, body: bytes) -> Response:
@@ -168,7 +168,7 @@ class Process:
         """Leave the file as it is; what still runs of it afterwards is heard by nobody."""
         self.reach = reach
         self.thread.die()
-        self.outbox._worker.abandon()
+        self.outbox._thread.abandon()
         for task in self.tasks():
             task.cancel()
         with contextlib.suppress(VoisoError):

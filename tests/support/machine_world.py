@@ -178,7 +178,7 @@ class World:
         """End without a word, also in the middle of a failure."""
         for process in self.everybody:
             process.thread.die()
-            process.outbox._worker.abandon()
+            process.outbox._thread.abandon()
         tasks = asyncio.all_tasks(self.loop)
         for task in tasks:
             task.cancel()

@@ -8,7 +8,7 @@ from outbox_cases import balanced, door_of, leads, now, send
 
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.ingest.policy import LanePolicy
-from voiso_async.outbox import SqliteOutbox
+from voiso_async.outbox import OutboxLimits, SqliteOutbox
 from voiso_async.outbox.protocol import StoredRow
 
 __all__ = ["PART", "POLICY", "ROWS", "Deed"]
@@ -28,6 +28,7 @@ class Deed:
     left = ROWS
     quiet = 0.1
     waits = False
+    limits = OutboxLimits()
 
     def __init__(self, path: Path, *, prompt: bool | None) -> None:
         """``prompt`` is how its stand-in for a thread works; ``None`` keeps the thread."""
@@ -37,14 +38,14 @@ class Deed:
         self.job_id = ""
 
     def opened(self) -> SqliteOutbox:
-        outbox = SqliteOutbox(self.path)
+        outbox = SqliteOutbox(self.path, limits=self.limits)
         if self.prompt is not None:
             LoopThread.under(outbox, prompt=self.prompt)
         return outbox
 
     async def prepare(self) -> None:
         await self.outbox.open()
-        await self.outbox._worker.do(lambda ledger: ledger.run("PRAGMA synchronous = OFF"))  # no power fails here
+        await self.outbox._thread.do(lambda db: db.run("PRAGMA synchronous = OFF"))  # no power fails here
         self.job_id = (await self.outbox.put(3, leads(ROWS))).id
 
     async def do(self) -> Any:

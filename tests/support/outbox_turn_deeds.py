@@ -184,7 +184,7 @@ class Entering(Opening):
             await self.outbox.backlog()
 
     async def again(self) -> None:
-        assert not self.outbox._worker.opened
+        assert not self.outbox._thread.opened
         self.outbox = self.opened()
         await self.do()
         self.outbox = self.opened()

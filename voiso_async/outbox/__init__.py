@@ -18,6 +18,7 @@ from voiso_async.outbox.jobs import (
     JobState,
     JobWorker,
 )
+from voiso_async.outbox.limits import OutboxLimits
 from voiso_async.outbox.protocol import Outbox
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ __all__ = [
     "JobState",
     "JobWorker",
     "Outbox",
+    "OutboxLimits",
     "SqliteOutbox",
 ]
 

@@ -23,30 +23,33 @@ from voiso_async.ingest.policy import LanePolicy
 from voiso_async.ingest.rows import Operation, Row
 from voiso_async.ingest.source import AnyLeads
 from voiso_async.outbox.jobs import Backlog, CampaignBacklog, Job, JobOutcome, JobSource
-from voiso_async.outbox.loading import storable
+from voiso_async.outbox.lead_reader import storable
+from voiso_async.outbox.limits import OutboxLimits
 from voiso_async.outbox.protocol import StoredRow
-from voiso_async.outbox.sqlite.bell import Bell
-from voiso_async.outbox.sqlite.closing import abandon_turns, release
-from voiso_async.outbox.sqlite.copying import copied
-from voiso_async.outbox.sqlite.door import OutboxGate
-from voiso_async.outbox.sqlite.housekeeping import EVERY, look_around, purge, remove
-from voiso_async.outbox.sqlite.keeping import end_slice, requeue_slice, suspend, withdraw_job, withdraw_slice
-from voiso_async.outbox.sqlite.ledger import Clocks, Ledger
-from voiso_async.outbox.sqlite.loader import Loader
-from voiso_async.outbox.sqlite.reading import backlog_of, campaigns_of, job_by_id, jobs_of, outcome_window
-from voiso_async.outbox.sqlite.recovery import bury_the_dead
+from voiso_async.outbox.sqlite.complete import release, release_slots
+from voiso_async.outbox.sqlite.database import Clock, Database
+from voiso_async.outbox.sqlite.gate import OutboxGate
+from voiso_async.outbox.sqlite.insert import NewJob
+from voiso_async.outbox.sqlite.lifecycle import end_slice, requeue_slice, suspend, withdraw_job, withdraw_slice
+from voiso_async.outbox.sqlite.load import Loader, begin_job
+from voiso_async.outbox.sqlite.maintenance import EVERY, maintain, purge, remove
+from voiso_async.outbox.sqlite.queries import (
+    backlog_of,
+    begin_work,
+    campaigns_of,
+    end_work,
+    job_by_id,
+    jobs_of,
+    outcome_window,
+)
+from voiso_async.outbox.sqlite.reap import reap_lost_workers
+from voiso_async.outbox.sqlite.retry import copied
 from voiso_async.outbox.sqlite.schema import OUTCOMES
-from voiso_async.outbox.sqlite.storing import NewJob
-from voiso_async.outbox.sqlite.taking import begin_job
-from voiso_async.outbox.sqlite.worker import Worker, result_of
-from voiso_async.outbox.sqlite.working import begin_work, end_work
+from voiso_async.outbox.sqlite.thread import DatabaseThread, result_of
+from voiso_async.outbox.wakeup import Wakeup
 from voiso_async.wire import check_seconds, positive_id
 
-__all__ = ["SqliteOutbox"]
-
 SHORTEST_LEASE = 1.0
-SLICE = 1000
-"""Rows changed in one transaction."""
 
 
 class SqliteOutbox:
@@ -56,9 +59,9 @@ class SqliteOutbox:
     ...     job = await outbox.put(3, leads)
 
     ``account`` is a label that must be the same for all who use the file. A process that is frozen for longer than
-    ``lease`` seconds loses its turn to others; one that dies loses it at once. Jobs that have been done for longer
-    than ``retain`` are removed. The file is made with mode 0600, holds phone numbers and names, and must be on a
-    local disk. Every failure is an ``OutboxError`` with a ``reason``; then nothing is sent.
+    ``lease`` seconds loses its claims to others; one that dies loses them at once. Jobs that have been done for
+    longer than ``retain`` are removed. The file is made with mode 0600, holds phone numbers and names, and must be
+    on a local disk. Every failure is an ``OutboxError`` with a ``reason``; then nothing is sent.
     """
 
     def __init__(
@@ -68,15 +71,19 @@ class SqliteOutbox:
         account: str = "",
         lease: float = 300.0,
         retain: timedelta | None = None,
+        limits: OutboxLimits | None = None,
     ) -> None:
         check_seconds("lease", lease, least=SHORTEST_LEASE, rest="nothing was opened")
         self._path = Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would follow links
         self._lease = lease
         self._retain = None if retain is None else retain.total_seconds()
-        self._clocks = Clocks()
-        self._bell = Bell()
-        self._worker = Worker(self._path.name, partial(Ledger, self._path, account, self._clocks, lease))
-        self._loader = Loader(self._worker, self._bell.ring)
+        self._limits = limits or OutboxLimits()
+        self._clock = Clock()
+        self._wakeup = Wakeup()
+        self._thread = DatabaseThread(
+            self._path.name, partial(Database, self._path, account, self._clock, lease, self._limits)
+        )
+        self._loader = Loader(self._thread, self._wakeup.set, self._limits)
         self._looked_at: float | None = None
         self._chores: asyncio.Task[None] | None = None
 
@@ -84,7 +91,7 @@ class SqliteOutbox:
         return f"SqliteOutbox({self._path.name!r})"
 
     def __del__(self) -> None:
-        worker = getattr(self, "_worker", None)
+        worker = getattr(self, "_thread", None)
         if worker is not None and worker.opened:
             worker.abandon()
             warnings.warn(
@@ -110,7 +117,7 @@ class SqliteOutbox:
 
     async def open(self) -> Self:
         """Open the file now, and make it if there is none; else the first use does."""
-        self._worker.ensure_usable()
+        self._thread.ensure_usable()
         await self._tend()
         return self
 
@@ -119,7 +126,7 @@ class SqliteOutbox:
         if self._chores is not None:
             self._chores.cancel()
         with contextlib.suppress(OutboxError):  # what could not be given back now is taken from us later
-            await self._worker.close(abandon_turns)
+            await self._thread.close(release_slots)
 
     # Producers
 
@@ -151,7 +158,7 @@ class SqliteOutbox:
         """Make a job that has no rows yet."""
         new = _new_job(operation, name, expires_in, source, idempotent=idempotent)
         await self._tend()
-        return await self._worker.do(begin_job, new)
+        return await self._thread.do(begin_job, new)
 
     async def load(self, job_id: str, campaign_id: int | str | None, leads: AnyLeads) -> Job:
         """Read leads into a job in parts that may be sent at once. See ``Outbox.load``."""
@@ -165,12 +172,12 @@ class SqliteOutbox:
     ) -> list[Job]:
         """List jobs, the newest first."""
         await self._tend()
-        return await self._worker.do(jobs_of, name, fingerprint, limit)
+        return await self._thread.do(jobs_of, name, fingerprint, limit)
 
     async def job(self, job_id: str) -> Job:
         """Look a job up; reason ``unknown_job`` if there is none."""
         await self._tend()
-        return await self._worker.do(job_by_id, job_id)
+        return await self._thread.do(job_by_id, job_id)
 
     async def outcomes(
         self, job_id: str, *, outcomes: Collection[Outcome] | None = None, pending: bool = True
@@ -179,7 +186,7 @@ class SqliteOutbox:
         wanted = None if outcomes is None else [OUTCOMES.index(Outcome(outcome)) for outcome in outcomes]
         start: int | None = 0
         while start is not None:
-            window = await self._worker.do(outcome_window, job_id, start, wanted, pending=pending)
+            window = await self._thread.do(outcome_window, job_id, start, wanted, pending=pending)
             for outcome in window.outcomes:
                 yield outcome
             start = window.next
@@ -187,7 +194,7 @@ class SqliteOutbox:
     async def campaigns(self) -> list[CampaignBacklog]:
         """Tell how each campaign stands, whichever process works on it."""
         await self._tend()
-        return await self._worker.do(campaigns_of)
+        return await self._thread.do(campaigns_of)
 
     # The life of a job
 
@@ -195,27 +202,29 @@ class SqliteOutbox:
         """Requeue the rows of a job whose outcome is UNKNOWN. See ``Outbox.requeue``."""
         left = (await self.job(job_id)).report.counts[Outcome.UNKNOWN]
         requeued = 0
-        while left > 0 and (
-            back := await self._worker.do(requeue_slice, job_id, min(left, SLICE), first=not requeued)
-        ):
+        while left > 0:
+            most = min(left, self._limits.slice_rows)
+            back = await self._thread.do(requeue_slice, job_id, most, first=not requeued)
+            if not back:
+                break
             requeued, left = requeued + back, left - back
-        self._bell.ring()
+        self._wakeup.set()
         return requeued
 
     async def retry(self, job_id: str, outcomes: Collection[Outcome]) -> Job:
         """Make a new job of the rows that ended so. See ``Outbox.retry``."""
         picked = sorted({OUTCOMES.index(Outcome(outcome)) for outcome in outcomes})
         await self._tend()
-        job = await copied(self._worker, job_id, picked)
-        self._bell.ring()
+        job = await copied(self._thread, job_id, picked)
+        self._wakeup.set()
         return job
 
     async def withdraw(self, job_id: str) -> int:
         """Never send what waits in line; say how many rows that were. See ``Outbox.withdraw``."""
         await self._tend()
-        number = await self._worker.do(withdraw_job, job_id)
+        number = await self._thread.do(withdraw_job, job_id)
         withdrawn = 0
-        while ended := await self._worker.do(withdraw_slice, number, SLICE):
+        while ended := await self._thread.do(withdraw_slice, number, self._limits.slice_rows):
             withdrawn += ended
         return withdrawn
 
@@ -225,7 +234,7 @@ class SqliteOutbox:
         """Remove one job, or every job that is done, with all data; say how many. See ``Outbox.purge``."""
         age = 0.0 if older_than is None else older_than.total_seconds()
         await self._tend()
-        return await purge(self._worker, job_id, age, force=force)
+        return await purge(self._thread, job_id, age, force=force)
 
     # What lanes ask for
 
@@ -236,59 +245,65 @@ class SqliteOutbox:
                 "the outbox's lease must be longer than LanePolicy.post_timeout + cooldown + 1 second; "
                 "nothing was sent"
             )
-        self._clocks.monotonic = clock
+        self._clock.monotonic = clock
         return OutboxGate(
-            self._worker, origin, policy=policy, clock=clock, lease=self._lease, told=self._bell.ring
+            self._thread,
+            origin,
+            policy=policy,
+            clock=clock,
+            lease=self._lease,
+            early=self._limits.early,
+            on_release=self._wakeup.set,
         )
 
     async def backlog(self, job_id: str | None = None) -> list[Backlog]:
         """Say what waits, of one job or of all, after taking back what dead processes had."""
-        self._bell.hush()
+        self._wakeup.clear()
         await self._tend()
-        await self._worker.do(bury_the_dead)
-        while await self._worker.do(end_slice, SLICE):
+        await self._thread.do(reap_lost_workers)
+        while await self._thread.do(end_slice, self._limits.slice_rows):
             await checkpoint()
-        return await self._worker.do(backlog_of, job_id)
+        return await self._thread.do(backlog_of, job_id)
 
     async def changed(self, timeout: float) -> None:  # noqa: ASYNC109 - a bound, not a failure
         """Wait until rows may have come, at most so long."""
-        self._worker.ensure_usable()
-        await self._bell.wait(timeout)
+        self._thread.ensure_usable()
+        await self._wakeup.wait(timeout)
 
     async def release(self, rows: Collection[Row]) -> None:
         """Take back rows that were lent here and are in no open turn; doubts stay."""
-        await self._worker.do(release, [row.id for row in rows if isinstance(row, StoredRow)])
-        self._bell.ring()
+        await self._thread.do(release, [row.id for row in rows if isinstance(row, StoredRow)])
+        self._wakeup.set()
 
     async def suspend(self, campaign: int, reason: str | None, status: int | None = None) -> None:
         """Write down why a campaign was given up, and by which status, or with ``None`` that it is well again."""
-        await self._worker.do(suspend, positive_id(campaign), reason, status)
+        await self._thread.do(suspend, positive_id(campaign), reason, status)
 
     async def begin_work(self, job_id: str | None = None) -> None:
         """Write down that this process sends a job, or all; that is done even if the caller is cancelled."""
         await self._tend()
-        await result_of(self._worker.begin(begin_work, job_id))
+        await result_of(self._thread.begin(begin_work, job_id))
 
     async def end_work(self, job_id: str | None = None) -> None:
         """Write down that it does so no more."""
-        await result_of(self._worker.begin(end_work, job_id))
+        await result_of(self._thread.begin(end_work, job_id))
 
     # Behind the front
 
     async def _tend(self) -> None:
         """Look around at the opening and once an hour; what is to be removed goes in the background."""
-        self._worker.ensure_usable()
+        self._thread.ensure_usable()
         now = time.monotonic()
         if self._looked_at is not None and now - self._looked_at < EVERY:
             return
-        numbers = await self._worker.do(look_around, self._retain)
+        numbers = await self._thread.do(maintain, self._retain)
         self._looked_at = now
         if numbers and (self._chores is None or self._chores.done()):
             self._chores = asyncio.create_task(self._remove(numbers), name="voiso outbox purge", context=Context())
 
     async def _remove(self, numbers: list[int]) -> None:
         with contextlib.suppress(OutboxError):  # what is left is removed the next time
-            await remove(self._worker, numbers)
+            await remove(self._thread, numbers)
 
 
 def _new_job(

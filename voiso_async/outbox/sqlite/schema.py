@@ -11,23 +11,6 @@ from voiso_async.errors import OutboxError
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.ingest.rows import Operation
 
-__all__ = [
-    "ASKED",
-    "FINAL",
-    "LENT",
-    "LOADED",
-    "LOADING",
-    "OPERATIONS",
-    "OUTCOMES",
-    "PARKED",
-    "PURGING",
-    "ROWS_PER_JOB",
-    "STEPS",
-    "WAITING",
-    "migrate",
-    "version_of",
-]
-
 APPLICATION_ID = 0x564F4958
 WAITING, LENT, PARKED, FINAL = range(4)
 LOADING, LOADED, PURGING = range(3)

@@ -1,11 +1,17 @@
-"""What an outbox can tell: jobs, outcomes, campaigns."""
+"""Who works on which job, written down while it lasts: its process is alive, has left it, or has died.
+
+A process that ends as it should says so before it gives up its presence. Nobody can write while a transaction
+reads, so work that has no end there, and whose owner is absent, is that of a process that died.
+"""
 
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 import attrs
-from attrs import frozen
+from attrs import define, field, frozen
 
 from voiso_async._structs import replace
 from voiso_async.convert import decode
@@ -23,27 +29,130 @@ from voiso_async.outbox.jobs import (
     JobState,
     JobWorker,
 )
-from voiso_async.outbox.sqlite.faults import Damaged, decodes, whole
-from voiso_async.outbox.sqlite.ledger import Ledger, as_json
+from voiso_async.outbox.sqlite.database import Database, as_json
+from voiso_async.outbox.sqlite.faults import Damaged, decodes, real, whole
 from voiso_async.outbox.sqlite.schema import LOADING, OPERATIONS, OUTCOMES, PURGING, ROWS_PER_JOB
-from voiso_async.outbox.sqlite.working import Work, loader_of, work_by_campaign, work_by_job
 
-__all__ = [
-    "OutcomeWindow",
-    "backlog_of",
-    "campaigns_of",
-    "ensure_there",
-    "job_by_id",
-    "job_of",
-    "jobs_of",
-    "number_of",
-    "outcome_window",
-]
+EVERYTHING = 0
+"""Stands for the job of those who send whatever the outbox holds; jobs count from 1."""
+
+
+@define
+class Work:
+    """What is known of the work on one job: who does it now, and how the last who does no more left it."""
+
+    alive: list[JobWorker] = field(factory=list)
+    died: bool | None = None
+    last: float = float("-inf")
+
+    def left(self, since: float, *, died: bool) -> None:
+        """Note work that is over; the one begun last counts."""
+        if since >= self.last:
+            self.last, self.died = since, died
+
+    def join(self, other: "Work") -> None:
+        """Note work that was done on everything."""
+        self.alive.extend(other.alive)
+        if other.died is not None:
+            self.left(other.last, died=other.died)
+
+
+def begin_work(db: Database, job_id: str | None) -> None:
+    """Write down that we work on a job, or with ``None`` on all; who has left it before is forgotten."""
+    db.working[job_id] += 1
+    if db.working[job_id] > 1:
+        return
+    with db.writing():
+        job = _number(db, job_id)
+        if job is None:
+            return
+        for owner, ended in db.listed(
+            "SELECT json_group_array(json_array(owner, until IS NOT NULL)) FROM work WHERE job = ?", job
+        ):
+            if ended or not db.present(owner):
+                db.run("DELETE FROM work WHERE job = ? AND owner = ?", job, owner)
+        db.run("INSERT OR REPLACE INTO work VALUES (?, ?, ?, NULL)", job, db.me, db.wall())
+
+
+def end_work(db: Database, job_id: str | None) -> None:
+    """Write down that we work on a job no more, if this is the last of us."""
+    db.working[job_id] -= 1
+    if db.working[job_id] > 0:
+        return
+    del db.working[job_id]
+    with db.writing():
+        db.run(
+            "UPDATE work SET until = ? WHERE job = ? AND owner = ? AND until IS NULL",
+            *(db.wall(), _number(db, job_id), db.me),
+        )
+
+
+def work_by_job(db: Database, jobs: Iterable[int], begun: set[int]) -> dict[int, Work]:
+    """Tell of each job who works on it, in the transaction that is open.
+
+    Work on everything that is over counts for jobs that were ``begun``: of others it may not have known.
+    """
+    found = defaultdict[int, Work](Work)
+    present = cache(db.present)
+    for job, owner, since, until, pid, host in db.listed(
+        """SELECT json_group_array(json_array(job, owner, work.since, until, pid, host))
+        FROM work LEFT JOIN owners ON n = owner WHERE job = ? OR job IN (SELECT value FROM json_each(?))""",
+        *(EVERYTHING, as_json(list(jobs))),
+    ):
+        if until is None and present(owner):
+            found[job].alive.append(_worker(pid, host, since, everything=job == EVERYTHING))
+        else:
+            found[job].left(real(since), died=until is None)
+    everything = found.pop(EVERYTHING, Work())
+    for job in jobs:
+        known = job in found or job in begun
+        found[job].join(everything if known else Work(everything.alive))
+    return found
+
+
+def loader_of(db: Database, owner: int) -> JobWorker | None:
+    """Tell who loads a job, in the transaction that is open; ``None`` if he is dead."""
+    if not db.present(owner):
+        return None
+    found = db.row("SELECT pid, host, since FROM owners WHERE n = ?", owner)
+    return None if found is None else _worker(*found, loads=True)
+
+
+def work_by_campaign(db: Database) -> dict[int, tuple[JobWorker, ...]]:
+    """Tell who works on what waits in each campaign, in the transaction that is open."""
+    found = defaultdict[int, list[JobWorker]](list)
+    for campaign, owner, everything, since, pid, host in db.listed(
+        """SELECT json_group_array(json_array(campaign, owner, everything, since, pid, host)) FROM (
+            SELECT campaign, owner, min(work.job) = ? AS everything, min(work.since) AS since, pid, host
+            FROM lines JOIN work ON work.job IN (?, lines.job) AND until IS NULL JOIN owners ON n = owner
+            WHERE fresh + old + lent + parked > 0 AND fresh + old + lent > 0 GROUP BY campaign, owner)""",
+        *(EVERYTHING, EVERYTHING),
+    ):
+        if db.present(owner):
+            found[campaign].append(_worker(pid, host, since, everything=bool(everything)))
+    return {campaign: tuple(workers) for campaign, workers in found.items()}
+
+
+def _number(db: Database, job_id: str | None) -> int | None:
+    if job_id is None:
+        return EVERYTHING
+    number: int | None = db.value("SELECT n FROM jobs WHERE id = ?", job_id)
+    return number
+
+
+@decodes
+def _worker(pid: Any, host: Any, since: float, *, everything: bool = False, loads: bool = False) -> JobWorker:
+    return JobWorker(
+        pid=pid,
+        host=host or "",
+        since=datetime.fromtimestamp(since, UTC),
+        activity=JobActivity.LOADING if loads else JobActivity.SENDING,
+        everything=everything,
+    )
+
 
 POLICY = LanePolicy()
 """The rules of Voiso; a client may be more careful."""
-WINDOW = 2000
-"""Rows looked at in one piece of reading."""
 _FIELDS = (
     "n, id, name, op, state, created, expires, finished, rows, source, batches, busy, doubted, anomalies, began, "
     "ended, loader, origin, requeued, withdrawn, attempts"
@@ -51,63 +160,63 @@ _FIELDS = (
 _JOBS = "SELECT j.*, (SELECT id FROM jobs AS p WHERE p.n = j.parent) AS origin FROM jobs AS j"
 
 
-def number_of(ledger: Ledger, job_id: str) -> int:
+def number_of(db: Database, job_id: str) -> int:
     """Give the number of a job by its id, in the transaction that is open."""
-    number = ledger.value("SELECT n FROM jobs WHERE id = ? AND state <> ?", str(job_id), PURGING)
+    number = db.value("SELECT n FROM jobs WHERE id = ? AND state <> ?", str(job_id), PURGING)
     if number is None:
-        raise OutboxError(f"outbox {ledger.path.name}: it has no such job; list its jobs", reason="unknown_job")
+        raise OutboxError(f"outbox {db.path.name}: it has no such job; list its jobs", reason="unknown_job")
     return whole(number)
 
 
-def job_of(ledger: Ledger, number: int) -> Job:
+def job_of(db: Database, number: int) -> Job:
     """Give a job by its number, in the transaction that is open."""
-    return _jobs(ledger, "n = ?", number)[0]
+    return _jobs(db, "n = ?", number)[0]
 
 
-def job_by_id(ledger: Ledger, job_id: str) -> Job:
+def job_by_id(db: Database, job_id: str) -> Job:
     """Look a job up."""
-    with ledger.reading():
-        return job_of(ledger, number_of(ledger, job_id))
+    with db.reading():
+        return job_of(db, number_of(db, job_id))
 
 
-def jobs_of(ledger: Ledger, name: str | None, fingerprint: str | None, limit: int) -> list[Job]:
+def jobs_of(db: Database, name: str | None, fingerprint: str | None, limit: int) -> list[Job]:
     """List jobs, the newest first."""
     where, values = f"state <> {PURGING}", list[Any]()
     if name is not None:
         where, values = f"{where} AND name = ?", [*values, name]
     if fingerprint is not None:
         where, values = f"{where} AND fingerprint = ?", [*values, fingerprint]
-    with ledger.reading():
-        return _jobs(ledger, f"{where} ORDER BY n DESC LIMIT ?", *values, limit)
+    with db.reading():
+        return _jobs(db, f"{where} ORDER BY n DESC LIMIT ?", *values, limit)
 
 
-def _jobs(ledger: Ledger, where: str, *values: Any) -> list[Job]:
-    found = ledger.listed(
+def _jobs(db: Database, where: str, *values: Any) -> list[Job]:
+    found = db.listed(
         f"SELECT json_group_array(json_array({_FIELDS})) FROM ({_JOBS} WHERE {where})",  # noqa: S608
         *values,
     )
     numbers = as_json([fields[0] for fields in found])
     begun = {number for number, *_, attempts in found if attempts}
-    work = work_by_job(ledger, [fields[0] for fields in found], begun)
+    work = work_by_job(db, [fields[0] for fields in found], begun)
     lines, tallies = defaultdict[int, list[Any]](list), defaultdict[int, list[Any]](list)
-    for job, *line in ledger.listed(
+    for job, *line in db.listed(
         """SELECT json_group_array(json_array(
             job, campaign, fresh + old + lent, doubted, attempts, seconds, answered
         )) FROM lines WHERE job IN (SELECT value FROM json_each(?))""",
         numbers,
     ):
         lines[job].append(line)
-    for job, *tally in ledger.listed(
+    for job, *tally in db.listed(
         """SELECT json_group_array(json_array(job, outcome, reason, n)) FROM tallies
         WHERE job IN (SELECT value FROM json_each(?)) AND n > 0""",
         numbers,
     ):
         tallies[job].append(tally)
-    return [_job(ledger, fields, lines[fields[0]], tallies[fields[0]], work[fields[0]]) for fields in found]
+    return [_job(db, fields, lines[fields[0]], tallies[fields[0]], work[fields[0]]) for fields in found]
 
 
 @decodes
-def _job(ledger: Ledger, fields: list[Any], lines: list[Any], tallies: list[Any], work: Work) -> Job:
+def _job(db: Database, fields: list[Any], lines: list[Any], tallies: list[Any], work: Work) -> Job:
     _, job_id, name, op, loading, created, expires, finished, rows, source, *posts = fields
     batches, busy, doubted, anomalies, began, ended, loader, origin, requeued, withdrawn, attempts = posts
     counts, reasons = Counter[Outcome](), Counter[str]()
@@ -117,9 +226,7 @@ def _job(ledger: Ledger, fields: list[Any], lines: list[Any], tallies: list[Any]
             reasons[reason] += n
     waiting = sum(line[1] for line in lines)
     state = JobState.LOADING if loading == LOADING else JobState.OPEN if waiting else JobState.DONE
-    activity, workers = _activity(
-        ledger, state, work, loader, begun=bool(attempts or (rows and loading == LOADING))
-    )
+    activity, workers = _activity(db, state, work, loader, begun=bool(attempts or (rows and loading == LOADING)))
     elapsed = max(0.0, ended - began) if began is not None and ended is not None else 0.0
     report = IngestReport(
         rows=rows,
@@ -170,12 +277,12 @@ def _ceiling_share(lines: list[Any], attempts: int, elapsed: float) -> float | N
 
 
 def _activity(
-    ledger: Ledger, state: JobState, work: Work, loader: int | None, *, begun: bool
+    db: Database, state: JobState, work: Work, loader: int | None, *, begun: bool
 ) -> tuple[JobActivity, tuple[JobWorker, ...]]:
     """Say what goes on with a job and who does it, or how the last who did it left it."""
     if state is JobState.DONE:
         return JobActivity.DONE, ()
-    reader = None if loader is None else loader_of(ledger, loader)
+    reader = None if loader is None else loader_of(db, loader)
     workers = tuple(work.alive)
     if reader is not None and reader.pid not in {worker.pid for worker in workers}:
         workers = (*workers, reader)
@@ -209,15 +316,15 @@ class OutcomeWindow:
 
 
 def outcome_window(
-    ledger: Ledger, job_id: str, start: int, wanted: list[int] | None, *, pending: bool
+    db: Database, job_id: str, start: int, wanted: list[int] | None, *, pending: bool
 ) -> OutcomeWindow:
-    """Read the outcomes of ``WINDOW`` rows from index ``start`` on, or those of them that are ``wanted``."""
-    with ledger.reading():
-        number = number_of(ledger, job_id)
-        rows = whole(ledger.value("SELECT rows FROM jobs WHERE n = ?", number))
-        base, end = number * ROWS_PER_JOB, min(start + WINDOW, rows)
-        ensure_there(ledger, base + start, base + end)
-        found = ledger.listed(
+    """Read the outcomes of a window of rows from index ``start`` on, or those of them that are ``wanted``."""
+    with db.reading():
+        number = number_of(db, job_id)
+        rows = whole(db.value("SELECT rows FROM jobs WHERE n = ?", number))
+        base, end = number * ROWS_PER_JOB, min(start + db.limits.window_rows, rows)
+        ensure_there(db, base + start, base + end)
+        found = db.listed(
             """SELECT json_group_array(json_array(
                 id, shown, phone, key, reason, field, detail, first, campaign, line, json(cells), state < 2
             )) FROM (
@@ -233,9 +340,9 @@ def outcome_window(
     return OutcomeWindow(outcomes=[_outcome(row) for row in found], next=end if end < rows else None)
 
 
-def ensure_there(ledger: Ledger, low: int, high: int) -> None:
+def ensure_there(db: Database, low: int, high: int) -> None:
     """Raise as for any damage if a row from id ``low`` to before ``high`` is missing."""
-    if ledger.value("SELECT count(*) FROM rows WHERE id >= ? AND id < ?", low, high) != high - low:
+    if db.value("SELECT count(*) FROM rows WHERE id >= ? AND id < ?", low, high) != high - low:
         raise Damaged("rows are missing")
 
 
@@ -258,11 +365,11 @@ def _outcome(row: list[Any]) -> JobOutcome:
     )
 
 
-def backlog_of(ledger: Ledger, job_id: str | None) -> list[Backlog]:
+def backlog_of(db: Database, job_id: str | None) -> list[Backlog]:
     """Count what waits; rows whose time is over count until they are ended, or a drain would leave them open."""
-    with ledger.reading():
-        number = None if job_id is None else number_of(ledger, job_id)
-        found = ledger.listed(
+    with db.reading():
+        number = None if job_id is None else number_of(db, job_id)
+        found = db.listed(
             """SELECT json_group_array(json_array(campaign, op, standing, out)) FROM (
                 SELECT campaign, lines.op AS op, sum(fresh + old) AS standing, sum(lent) AS out
                 FROM lines JOIN jobs ON n = job WHERE fresh + old + lent + parked > 0 AND (? IS NULL OR job = ?)
@@ -279,21 +386,21 @@ def _backlog(campaign: int, op: int, rows: int, claimed: int) -> Backlog:
     return Backlog(campaign=campaign, operation=OPERATIONS[op], rows=whole(rows), claimed=whole(claimed))
 
 
-def campaigns_of(ledger: Ledger) -> list[CampaignBacklog]:
+def campaigns_of(db: Database) -> list[CampaignBacklog]:
     """Tell how each campaign stands."""
-    now, wall = ledger.clock(), ledger.wall()
-    with ledger.reading():
-        lines = ledger.listed(
+    now, wall = db.clock(), db.wall()
+    with db.reading():
+        lines = db.listed(
             """SELECT json_group_array(json_array(campaign, waiting, doubted, parked, oldest)) FROM (
                 SELECT campaign, sum(fresh + old + lent) AS waiting, sum(lines.doubted) AS doubted,
                 sum(parked) AS parked, min(iif(fresh + old + lent > 0, created, NULL)) AS oldest
                 FROM lines JOIN jobs ON n = job WHERE fresh + old + lent + parked > 0 GROUP BY campaign)"""
         )
-        gates = ledger.listed(
+        gates = db.listed(
             "SELECT json_group_array(json_array(campaign, owner, due, hold, suspended, status)) FROM gates"
         )
-        holders = {owner for _, owner, *_ in gates if owner is not None and ledger.present(owner)}
-        workers = work_by_campaign(ledger)
+        holders = {owner for _, owner, *_ in gates if owner is not None and db.present(owner)}
+        workers = work_by_campaign(db)
     found = _campaigns(lines, gates, holders, now, wall)
     for campaign, busy in workers.items():
         found[campaign] = replace(found[campaign], workers=busy)

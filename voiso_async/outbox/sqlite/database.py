@@ -16,11 +16,10 @@ from attrs import define
 
 from voiso_async.convert import decode, encode
 from voiso_async.errors import OutboxError
+from voiso_async.outbox.limits import OutboxLimits
 from voiso_async.outbox.sqlite.faults import decodes, is_busy
-from voiso_async.outbox.sqlite.owners import HAVE_LOCKS, Presence, is_present
+from voiso_async.outbox.sqlite.presence import HAVE_LOCKS, Presence, is_present
 from voiso_async.outbox.sqlite.schema import migrate, version_of
-
-__all__ = ["Clocks", "Ledger", "as_json"]
 
 PATIENCE = 20.0
 """Seconds to wait for the locks of others, whose transactions are short."""
@@ -44,14 +43,14 @@ def as_json(value: Any) -> str:
 
 
 @define
-class Clocks:
+class Clock:
     """What time it is."""
 
     monotonic: Callable[[], float] = time.monotonic
     wall: Callable[[], float] = time.time
 
 
-class Ledger:
+class Database:
     """One connection to the file, used in one thread.
 
     ``turns`` are the fences of our open turns, ``loading`` the jobs that we load, ``owed`` the rows that lanes
@@ -60,15 +59,16 @@ class Ledger:
     slow to give it back.
     """
 
-    def __init__(self, path: Path, account: str, clocks: Clocks, lease: float) -> None:
+    def __init__(self, path: Path, account: str, clock: Clock, lease: float, limits: OutboxLimits) -> None:
         if sqlite3.sqlite_version_info < OLDEST_SQLITE:
             raise OutboxError("this Python comes with an SQLite older than 3.35; use a newer one", reason="denied")
         self.path = path
-        self._clocks = clocks
+        self._clock = clock
+        self.limits: OutboxLimits = limits
         self.lease = lease
-        self.turns: set[tuple[int, int]] = set()
+        self.slots: set[tuple[int, int]] = set()
         self.loading: set[int] = set()
-        self.owed: set[int] = set()
+        self.pending_release: set[int] = set()
         self.working: Counter[str | None] = Counter()
         self._connection = _connected(path)
         self._presence: Presence | None = None
@@ -85,11 +85,11 @@ class Ledger:
 
     def clock(self) -> float:
         """Seconds on a clock that never jumps, and is the same in every process of this machine."""
-        return self._clocks.monotonic()
+        return self._clock.monotonic()
 
     def wall(self) -> float:
         """Seconds since 1970."""
-        return self._clocks.wall()
+        return self._clock.wall()
 
     def run(self, sql: str, *values: Any, **named: Any) -> int:
         """Run a statement, whose values stand in their order or are all named; say how many rows it changed."""

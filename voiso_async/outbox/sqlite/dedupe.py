@@ -5,10 +5,8 @@ from collections.abc import Iterator, Sequence
 from itertools import chain, groupby
 
 from voiso_async.convert import decode
-from voiso_async.outbox.loading import Entry
-from voiso_async.outbox.sqlite.ledger import as_json
-
-__all__ = ["Seen"]
+from voiso_async.outbox.lead_reader import Entry
+from voiso_async.outbox.sqlite.database import as_json
 
 MOST_IN_MEMORY = 20_000
 BLOCK = 200
@@ -18,7 +16,7 @@ SLOTS = 1 << 12
 """Campaigns of one table: a key is the campaign's slot and the phone."""
 
 
-class Seen:
+class JobPhoneIndex:
     """Say which valid row of a job came first with a phone, campaign by campaign."""
 
     def __init__(self) -> None:

@@ -12,19 +12,17 @@ from voiso_async.errors import OutboxError
 from voiso_async.ingest.outcome import ANSWERED, Outcome
 from voiso_async.ingest.rows import Attempt, Operation, RowResult
 from voiso_async.outbox.protocol import StoredRow
-from voiso_async.outbox.sqlite.ledger import Ledger, as_json
-from voiso_async.outbox.sqlite.recovery import free_lost_gates, give_back, take_back
+from voiso_async.outbox.sqlite.database import Database, as_json
+from voiso_async.outbox.sqlite.insert import mark_finished
+from voiso_async.outbox.sqlite.reap import nack, reap_lost_gates, release_pending
 from voiso_async.outbox.sqlite.schema import FINAL, LENT, OUTCOMES, PARKED, ROWS_PER_JOB, WAITING
-from voiso_async.outbox.sqlite.storing import mark_finished
-
-__all__ = ["Closing", "RowWord", "abandon_turns", "clears_doubt", "close_turn", "release", "undo_claim", "word_of"]
 
 _CLEARING = {"server_rejected", "not_found"}
 """Reasons of REJECTED that an answer gives for the row itself."""
 _ANSWERED = frozenset(OUTCOMES.index(outcome) for outcome in ANSWERED)
 
 
-class RowWord(RedactedRepr, Struct, frozen=True):
+class RowUpdate(RedactedRepr, Struct, frozen=True):
     """How a row leaves a turn: where it goes, and what is known of it."""
 
     state: int
@@ -38,28 +36,28 @@ class RowWord(RedactedRepr, Struct, frozen=True):
 
 
 @frozen(kw_only=True)
-class Closing:
+class Completion:
     """A turn at its end; ``shut`` is until when and for how long, or ``None`` to leave the gate as it was."""
 
     campaign: int
     fence: int
     operation: int
-    words: list[tuple[int, RowWord]] = attrs.field(repr=False)
-    flown: tuple[int, ...] = ()
+    updates: list[tuple[int, RowUpdate]] = attrs.field(repr=False)
+    in_flight: tuple[int, ...] = ()
     cleared: tuple[str, ...] = attrs.field(default=(), repr=False)
     shut: tuple[float, float] | None = None
-    carried: Attempt | None = None
+    attempt: Attempt | None = None
 
 
-def word_of(row: StoredRow, result: RowResult | None) -> RowWord:
+def update_of(row: StoredRow, result: RowResult | None) -> RowUpdate:
     """Say what becomes of a row: it stays with its lane without a result, and waits in line if it was not sent."""
     if result is None:
-        return RowWord(LENT, doubts=row.doubts, left_out=row.unaccounted)
+        return RowUpdate(LENT, doubts=row.doubts, left_out=row.unaccounted)
     if result.outcome is Outcome.NOT_SENT:
-        return RowWord(WAITING, doubts=row.doubts, left_out=row.unaccounted)
+        return RowUpdate(WAITING, doubts=row.doubts, left_out=row.unaccounted)
     state = PARKED if result.outcome is Outcome.UNKNOWN else FINAL
     outcome = OUTCOMES.index(result.outcome)
-    return RowWord(state, outcome, result.reason, result.detail, row.doubts, row.unaccounted)
+    return RowUpdate(state, outcome, result.reason, result.detail, row.doubts, row.unaccounted)
 
 
 def clears_doubt(operation: Operation, result: RowResult) -> bool:
@@ -68,87 +66,87 @@ def clears_doubt(operation: Operation, result: RowResult) -> bool:
     return operation is Operation.ADD and (result.outcome is Outcome.CREATED or rejected)
 
 
-def close_turn(ledger: Ledger, closing: Closing) -> None:
+def complete(db: Database, closing: Completion) -> None:
     """Write a turn down, if it is still ours; whatever happens, it is over."""
     try:
-        with ledger.writing(patience=ledger.lease):
-            _free(ledger, closing)
-            touched = _write_words(ledger, closing)
-            _clear_doubts(ledger, closing)
-            _note_post(ledger, closing)
-            mark_finished(ledger, touched)
-            if ledger.owed:  # rows that were released while the turn was open
-                give_back(ledger, ledger.me, ids=sorted(ledger.owed))
-            ledger.note_presence()
+        with db.writing(patience=db.lease):
+            _free(db, closing)
+            touched = _update_rows(db, closing)
+            _clear_doubts(db, closing)
+            _count_post(db, closing)
+            mark_finished(db, touched)
+            if db.pending_release:  # rows that were released while the turn was open
+                nack(db, db.me, ids=sorted(db.pending_release))
+            db.note_presence()
     finally:
-        ledger.turns.discard((closing.campaign, closing.fence))
+        db.slots.discard((closing.campaign, closing.fence))
 
 
-def undo_claim(ledger: Ledger, campaign: int, fence: int, fresh: list[int]) -> None:
+def undo_claim(db: Database, campaign: int, fence: int, fresh: list[int]) -> None:
     """Give a claim back of which nothing was used."""
     try:
-        with ledger.writing():
-            ledger.run(
+        with db.writing():
+            db.run(
                 "UPDATE gates SET owner = NULL, asked = NULL WHERE campaign = ? AND fence = ? AND owner = ?",
                 campaign,
                 fence,
-                ledger.me,
+                db.me,
             )
-            ledger.run(
+            db.run(
                 f"""UPDATE rows SET state = {WAITING}, owner = NULL, fence = NULL WHERE state = {LENT}
                 AND owner = ? AND fence = ? AND id IN (SELECT value FROM json_each(?))""",  # noqa: S608
-                ledger.me,
+                db.me,
                 fence,
                 as_json(fresh),
             )
-        if ledger.owed:
-            take_back(ledger)
+        if db.pending_release:
+            release_pending(db)
     finally:
-        ledger.turns.discard((campaign, fence))
+        db.slots.discard((campaign, fence))
 
 
-def release(ledger: Ledger, ids: list[int]) -> int:
+def release(db: Database, ids: list[int]) -> int:
     """Take back rows that lanes here hold and that are in no open turn; say how many."""
-    ledger.owed.update(ids)
-    return take_back(ledger)
+    db.pending_release.update(ids)
+    return release_pending(db)
 
 
-def abandon_turns(ledger: Ledger) -> None:
+def release_slots(db: Database) -> None:
     """Give everything back at the end; a turn that is still open counts as lost."""
-    ledger.turns.clear()
-    with ledger.writing():
-        free_lost_gates(ledger)
-        give_back(ledger, ledger.me)
-        ledger.run("UPDATE jobs SET loader = NULL WHERE loader = ?", ledger.me)
+    db.slots.clear()
+    with db.writing():
+        reap_lost_gates(db)
+        nack(db, db.me)
+        db.run("UPDATE jobs SET loader = NULL WHERE loader = ?", db.me)
 
 
-def _free(ledger: Ledger, closing: Closing) -> None:
+def _free(db: Database, closing: Completion) -> None:
     due, hold = closing.shut or (None, None)
-    freed = ledger.run(
+    freed = db.run(
         """UPDATE gates SET owner = NULL, asked = NULL, due = coalesce(?, due), hold = coalesce(?, hold),
         suspended = iif(?, NULL, suspended) WHERE campaign = ? AND fence = ? AND owner = ?""",
         due,
         hold,
-        any(word.state == FINAL for _, word in closing.words),
+        any(word.state == FINAL for _, word in closing.updates),
         closing.campaign,
         closing.fence,
-        ledger.me,
+        db.me,
     )
     if not freed:
         raise OutboxError(
-            f"outbox {ledger.path.name}: the turn took too long and was taken over; its rows are doubted "
+            f"outbox {db.path.name}: the turn took too long and was taken over; its rows are doubted "
             "and go on elsewhere",
             reason="fenced",
         )
 
 
-def _write_words(ledger: Ledger, closing: Closing) -> list[int]:
+def _update_rows(db: Database, closing: Completion) -> list[int]:
     """Write the same words in one go; give the jobs concerned."""
-    groups = defaultdict[RowWord, list[int]](list)
-    for row_id, word in closing.words:
+    groups = defaultdict[RowUpdate, list[int]](list)
+    for row_id, word in closing.updates:
         groups[word].append(row_id)
     for word, ids in groups.items():
-        ledger.run(
+        db.run(
             f"""UPDATE rows SET state = :state, outcome = :outcome, reason = :reason, detail = :detail,
             doubts = :doubts, left_out = :left_out,
             batch = iif(:doubts = 0, NULL,
@@ -159,25 +157,25 @@ def _write_words(ledger: Ledger, closing: Closing) -> list[int]:
             AND campaign = :campaign""",  # noqa: S608
             **asdict(word),
             fence=closing.fence,
-            now=ledger.wall(),
+            now=db.wall(),
             ids=as_json(ids),
-            me=ledger.me,
+            me=db.me,
             campaign=closing.campaign,
         )
-    return sorted({row_id // ROWS_PER_JOB for row_id, _ in closing.words})
+    return sorted({row_id // ROWS_PER_JOB for row_id, _ in closing.updates})
 
 
-def _clear_doubts(ledger: Ledger, closing: Closing) -> None:
+def _clear_doubts(db: Database, closing: Completion) -> None:
     if not closing.cleared:
         return
     phones = as_json([int(phone) for phone in closing.cleared])
-    ledger.run(
+    db.run(
         """UPDATE rows SET doubts = 0, batch = NULL, doubted_at = NULL WHERE campaign = ? AND doubts > 0
         AND phone IN (SELECT value FROM json_each(?))""",
         closing.campaign,
         phones,
     )
-    ledger.run(
+    db.run(
         """UPDATE rows SET refused = 0 WHERE campaign = ? AND refused > 0
         AND phone IN (SELECT value FROM json_each(?))""",
         closing.campaign,
@@ -185,31 +183,31 @@ def _clear_doubts(ledger: Ledger, closing: Closing) -> None:
     )
 
 
-def _note_post(ledger: Ledger, closing: Closing) -> None:
-    if closing.carried is None:
+def _count_post(db: Database, closing: Completion) -> None:
+    if closing.attempt is None:
         return
-    _note_refusal(ledger, closing, closing.carried)
-    jobs = as_json(sorted({row_id // ROWS_PER_JOB for row_id in closing.flown}))
-    ledger.run(
+    _mark_refused(db, closing, closing.attempt)
+    jobs = as_json(sorted({row_id // ROWS_PER_JOB for row_id in closing.in_flight}))
+    db.run(
         """UPDATE jobs SET batches = batches + ?, attempts = attempts + 1, busy = busy + ?,
         anomalies = anomalies + ?, began = coalesce(began, ?), ended = ?
         WHERE n IN (SELECT value FROM json_each(?))""",
-        closing.carried.first,
-        closing.carried.busy,
-        closing.carried.anomalies,
-        ledger.wall() - closing.carried.seconds,
-        ledger.wall(),
+        closing.attempt.first,
+        closing.attempt.busy,
+        closing.attempt.anomalies,
+        db.wall() - closing.attempt.seconds,
+        db.wall(),
         jobs,
     )
-    answered = Counter(row_id // ROWS_PER_JOB for row_id, word in closing.words if word.outcome in _ANSWERED)
-    ledger.run(
+    answered = Counter(row_id // ROWS_PER_JOB for row_id, word in closing.updates if word.outcome in _ANSWERED)
+    db.run(
         """UPDATE lines SET attempts = attempts + 1, seconds = seconds + ?
         WHERE campaign = ? AND job IN (SELECT value FROM json_each(?))""",
-        closing.carried.seconds,
+        closing.attempt.seconds,
         closing.campaign,
         jobs,
     )
-    ledger.run(
+    db.run(
         """UPDATE lines SET answered = answered + n FROM (
             SELECT json_extract(value, '$[0]') AS number, json_extract(value, '$[1]') AS n FROM json_each(?))
         WHERE job = number AND campaign = ?""",
@@ -218,11 +216,11 @@ def _note_post(ledger: Ledger, closing: Closing) -> None:
     )
 
 
-def _note_refusal(ledger: Ledger, closing: Closing, carried: Attempt) -> None:
+def _mark_refused(db: Database, closing: Completion, carried: Attempt) -> None:
     """That a call refused as a whole stored nothing is an assumption: what it carried remembers it."""
     if carried.refused and not closing.operation:
-        back = {row_id for row_id, word in closing.words if word.state == WAITING}
-        ledger.run(
+        back = {row_id for row_id, word in closing.updates if word.state == WAITING}
+        db.run(
             "UPDATE rows SET refused = 1 WHERE id IN (SELECT value FROM json_each(?))",
-            as_json([row_id for row_id in closing.flown if row_id not in back]),
+            as_json([row_id for row_id in closing.in_flight if row_id not in back]),
         )

@@ -20,8 +20,6 @@ from voiso_async.ingest.rows import Operation, Row, Submission
 from voiso_async.ingest.source import BURST, AnyLeads, open_source, read_chunk, source_error
 from voiso_async.wire import positive_id
 
-__all__ = ["Entry", "LeadReader", "checksum", "storable"]
-
 DIGEST_SIZE = 16
 LINGER = 0.25
 """Seconds for which leads that were read wait for more, where they are slow in coming."""
@@ -69,7 +67,7 @@ class Entry(RedactedRepr, Struct, eq=False, gc=False):
         self.body = None
 
 
-class _Nobody:
+class _NoSubmission:
     """The owner of rows that are only being prepared."""
 
     operation = Operation.ADD
@@ -82,7 +80,7 @@ class _Nobody:
         """Take no result: rows are only stored here."""
 
 
-_NOBODY: Submission = _Nobody()
+_NOBODY: Submission = _NoSubmission()
 
 
 class LeadReader:
@@ -116,7 +114,7 @@ class LeadReader:
             return found
         raise failure
 
-    async def some(self, most: int) -> list[Entry]:
+    async def next_entries(self, most: int) -> list[Entry]:
         """Read about so many leads, or those that are there where more are slow in coming.
 
         What the source raises is told once every lead before it has been given.

@@ -11,8 +11,6 @@ try:
 except ImportError:  # pragma: no cover - where there is none, only leases count
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["HAVE_LOCKS", "Presence", "is_present", "sweep_files"]
-
 HAVE_LOCKS = fcntl is not None
 LARGEST = 1 << 31
 LONGEST_NAME = 255 - len(f"-owner-{LARGEST}")
@@ -65,7 +63,7 @@ def is_present(path: Path, n: int) -> bool:
     return False
 
 
-def sweep_files(path: Path, known: set[int]) -> None:
+def remove_stale_files(path: Path, known: set[int]) -> None:
     """Remove the files of owners that died before anybody knew of them."""
     for file in path.parent.glob(f"{_escaped(_stem(path))}-owner-*"):
         number = file.name.rpartition("-")[2]

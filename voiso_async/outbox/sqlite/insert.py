@@ -12,9 +12,10 @@ from attrs import frozen
 from voiso_async.errors import OutboxError
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.ingest.rows import Operation
-from voiso_async.outbox.loading import Entry, checksum
+from voiso_async.outbox.lead_reader import Entry, checksum
+from voiso_async.outbox.sqlite.database import Database, as_json
+from voiso_async.outbox.sqlite.dedupe import JobPhoneIndex
 from voiso_async.outbox.sqlite.faults import decodes, whole
-from voiso_async.outbox.sqlite.ledger import Ledger, as_json
 from voiso_async.outbox.sqlite.schema import (
     FINAL,
     LOADED,
@@ -25,19 +26,6 @@ from voiso_async.outbox.sqlite.schema import (
     ROWS_PER_JOB,
     WAITING,
 )
-from voiso_async.outbox.sqlite.seen import Seen
-
-__all__ = [
-    "Chunk",
-    "NewJob",
-    "add_job",
-    "copy_rows",
-    "finish_loading",
-    "insert_rows",
-    "mark_finished",
-    "mark_repeats",
-    "store_chunk",
-]
 
 BLOCK = 50
 """Rows of one INSERT: fewer steps of SQLite than rows, and no more values than it handles fast."""
@@ -74,14 +62,14 @@ class Chunk:
         return any(entry.key is not None for entry in self.entries)
 
 
-def add_job(ledger: Ledger, new: NewJob, *, loader: int | None = None) -> int:
+def add_job(db: Database, new: NewJob, *, loader: int | None = None) -> int:
     """Make a job in the transaction that is open; give its number."""
-    now = ledger.wall()
+    now = db.wall()
     expires = None if new.expires_in is None else now + new.expires_in
-    ledger.run(
+    db.run(
         """INSERT INTO jobs (id, name, op, state, created, expires, ends, loader, fingerprint, source, idempotent)
         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
-        _new_id(ledger),
+        _new_id(db),
         new.name,
         OPERATIONS.index(new.operation),
         LOADING,
@@ -93,47 +81,47 @@ def add_job(ledger: Ledger, new: NewJob, *, loader: int | None = None) -> int:
         new.source,
         new.idempotent,
     )
-    return int(ledger.value("SELECT last_insert_rowid()"))
+    return int(db.value("SELECT last_insert_rowid()"))
 
 
-def store_chunk(ledger: Ledger, job: int, chunk: Chunk, seen: Seen) -> None:
+def store_chunk(db: Database, job: int, chunk: Chunk, seen: JobPhoneIndex) -> None:
     """Store what was read of a job, in the transaction that is open."""
-    operation, rows, idempotent = map(whole, ledger.row("SELECT op, rows, idempotent FROM jobs WHERE n = ?", job))
+    operation, rows, idempotent = map(whole, db.row("SELECT op, rows, idempotent FROM jobs WHERE n = ?", job))
     if chunk.keyed:
         if idempotent:
-            _mark_known(ledger, operation, chunk.entries)
+            _mark_known(db, operation, chunk.entries)
         mark_repeats(OPERATIONS[operation], chunk, seen)
-    insert_rows(ledger, job, operation, chunk.entries)
-    ledger.run("UPDATE jobs SET rows = ?, digest = ? WHERE n = ?", rows + len(chunk.entries), chunk.digest, job)
+    insert_rows(db, job, operation, chunk.entries)
+    db.run("UPDATE jobs SET rows = ?, digest = ? WHERE n = ?", rows + len(chunk.entries), chunk.digest, job)
     if chunk.last:
-        finish_loading(ledger, job)
+        finish_loading(db, job)
 
 
-def mark_repeats(operation: Operation, chunk: Chunk, seen: Seen) -> None:
+def mark_repeats(operation: Operation, chunk: Chunk, seen: JobPhoneIndex) -> None:
     """Mark what came before; without keys that needs no transaction, so it is done before."""
     if operation is Operation.ADD:
         seen.mark_repeats([entry for entry in chunk.entries if _claims_its_phone(entry)])
 
 
-def finish_loading(ledger: Ledger, job: int) -> None:
+def finish_loading(db: Database, job: int) -> None:
     """Note that every lead is there."""
-    ledger.run("UPDATE jobs SET state = ?, loader = NULL WHERE n = ?", LOADED, job)
-    mark_finished(ledger, [job])
+    db.run("UPDATE jobs SET state = ?, loader = NULL WHERE n = ?", LOADED, job)
+    mark_finished(db, [job])
 
 
-def mark_finished(ledger: Ledger, jobs: list[int]) -> None:
+def mark_finished(db: Database, jobs: list[int]) -> None:
     """Note of these jobs whether anything of them waits."""
-    ledger.run(
+    db.run(
         """UPDATE jobs SET finished = iif(EXISTS (
             SELECT 1 FROM lines WHERE job = jobs.n AND fresh + old + lent > 0), NULL, coalesce(finished, ?))
         WHERE n IN (SELECT value FROM json_each(?)) AND state = ?""",
-        ledger.wall(),
+        db.wall(),
         as_json(jobs),
         LOADED,
     )
 
 
-def insert_rows(ledger: Ledger, job: int, operation: int, entries: list[Entry]) -> None:
+def insert_rows(db: Database, job: int, operation: int, entries: list[Entry]) -> None:
     """Store rows and count them, in the transaction that is open."""
     fresh = (_fresh(job, operation, entry) for entry in entries if entry.outcome is None)
     ended = (
@@ -141,15 +129,15 @@ def insert_rows(ledger: Ledger, job: int, operation: int, entries: list[Entry]) 
         for entry in entries
         if entry.outcome is not None
     )
-    _insert(ledger, _FRESH, fresh)
-    _insert(ledger, _ENDED, ended)
-    _count(ledger, job, operation, entries)
+    _insert(db, _FRESH, fresh)
+    _insert(db, _ENDED, ended)
+    _count(db, job, operation, entries)
 
 
-def copy_rows(ledger: Ledger, parent: int, picked: list[int], low: int, high: int) -> list[Entry]:
+def copy_rows(db: Database, parent: int, picked: list[int], low: int, high: int) -> list[Entry]:
     """Give the rows of a job from index ``low`` to before ``high`` that ended so and have something to send."""
     base = parent * ROWS_PER_JOB
-    found = ledger.listed(
+    found = db.listed(
         """SELECT json_group_array(json_array(campaign, phone, key, body, line, cells)) FROM (
             SELECT * FROM rows WHERE id >= ? AND id < ? AND body IS NOT NULL AND state > 1
             AND outcome IN (SELECT value FROM json_each(?)) ORDER BY id)""",
@@ -175,13 +163,13 @@ def _bytes_of(text: Any) -> bytes:
     return bytes(text.encode())
 
 
-def _mark_known(ledger: Ledger, operation: int, entries: list[Entry]) -> None:
+def _mark_known(db: Database, operation: int, entries: list[Entry]) -> None:
     """A key that is here already, of a row that was not taken back, is not stored twice."""
     keyed = [entry for entry in entries if entry.key is not None and entry.body is not None]
     if not keyed:
         return
     bodies: dict[tuple[int | None, str | None], set[bytes]] = {}
-    for campaign, key, body in ledger.listed(
+    for campaign, key, body in db.listed(
         """SELECT json_group_array(json_array(campaign, rows.key, body)) FROM json_each(?) AS j
         CROSS JOIN rows ON campaign = json_extract(j.value, '$[0]') AND op = ?
         AND rows.key = json_extract(j.value, '$[1]')
@@ -203,11 +191,11 @@ def _mark_known(ledger: Ledger, operation: int, entries: list[Entry]) -> None:
             there.add(entry.body)
 
 
-def _insert(ledger: Ledger, columns: tuple[str, ...], rows: Iterator[tuple[Any, ...]]) -> None:
+def _insert(db: Database, columns: tuple[str, ...], rows: Iterator[tuple[Any, ...]]) -> None:
     marks = f"({', '.join('?' * len(columns))})"
     while block := list(islice(rows, BLOCK)):
         values = ", ".join([marks] * len(block))
-        ledger.run(f"INSERT INTO rows ({', '.join(columns)}) VALUES {values}", *chain.from_iterable(block))  # noqa: S608
+        db.run(f"INSERT INTO rows ({', '.join(columns)}) VALUES {values}", *chain.from_iterable(block))  # noqa: S608
 
 
 def _fresh(job: int, operation: int, entry: Entry) -> tuple[Any, ...]:
@@ -233,10 +221,10 @@ def _explained(entry: Entry) -> tuple[Any, ...]:
     return entry.reason, entry.field, entry.detail, entry.first
 
 
-def _count(ledger: Ledger, job: int, operation: int, entries: list[Entry]) -> None:
+def _count(db: Database, job: int, operation: int, entries: list[Entry]) -> None:
     fresh = Counter(entry.campaign for entry in entries if entry.outcome is None)
     for campaign in {entry.campaign for entry in entries} - {None}:
-        ledger.run(
+        db.run(
             """INSERT INTO lines (job, campaign, op, fresh) VALUES (?, ?, ?, ?)
             ON CONFLICT DO UPDATE SET fresh = fresh + excluded.fresh""",
             job,
@@ -246,7 +234,7 @@ def _count(ledger: Ledger, job: int, operation: int, entries: list[Entry]) -> No
         )
     ended = Counter((entry.outcome, entry.reason or "") for entry in entries if entry.outcome is not None)
     for (outcome, reason), count in ended.items():
-        ledger.run(
+        db.run(
             "INSERT INTO tallies VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n",
             job,
             OUTCOMES.index(outcome),
@@ -255,10 +243,10 @@ def _count(ledger: Ledger, job: int, operation: int, entries: list[Entry]) -> No
         )
 
 
-def _new_id(ledger: Ledger) -> str:
+def _new_id(db: Database) -> str:
     """A short text; the more jobs there are, the longer."""
     for attempt in range(2, 100):
         new = secrets.token_hex(2 + attempt // 4)
-        if ledger.value("SELECT 1 FROM jobs WHERE id = ?", new) is None:
+        if db.value("SELECT 1 FROM jobs WHERE id = ?", new) is None:
             return new
     raise OutboxError("no id was free for a new job; try again", reason="io")

@@ -11,34 +11,32 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
 from voiso_async.errors import ForkedError, OutboxError, UsageError, VoisoError
+from voiso_async.outbox.sqlite.database import Database
 from voiso_async.outbox.sqlite.faults import Damaged, fault_of
-from voiso_async.outbox.sqlite.ledger import Ledger
-
-__all__ = ["Begun", "Worker", "result_of"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
-Begun = Future[tuple[T | None, VoisoError | None]]
+Work = Future[tuple[T | None, VoisoError | None]]
 """Work that was handed to the thread: its result, or what went wrong."""
 
 
-class Worker:
-    """Open the ledger on the first use, and work on it one piece after the other."""
+class DatabaseThread:
+    """Open the db on the first use, and work on it one piece after the other."""
 
-    def __init__(self, name: str, opening: Callable[[], Ledger]) -> None:
+    def __init__(self, name: str, opening: Callable[[], Database]) -> None:
         self._name = name
         self._opening = opening
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="voiso outbox")
-        self._ledger: Ledger | None = None
+        self._database: Database | None = None
         self._pid = os.getpid()
-        self._closing: Begun[None] | None = None
+        self._closing: Work[None] | None = None
         self.busy: threading.Lock = threading.Lock()
         _WORKERS.add(self)
 
     @property
     def opened(self) -> bool:
         """Whether the file is open, in this process, and nobody has asked to close it."""
-        return self._ledger is not None and self._pid == os.getpid() and self._closing is None
+        return self._database is not None and self._pid == os.getpid() and self._closing is None
 
     def ensure_usable(self) -> None:
         """Raise before any I/O if it is closed, or another process's."""
@@ -47,12 +45,12 @@ class Worker:
         if self._closing is not None:
             raise OutboxError(f"outbox {self._name}: it is closed; make a new one", reason="closed")
 
-    def begin(self, work: Callable[Concatenate[Ledger, P], T], *args: P.args, **kwargs: P.kwargs) -> "Begun[T]":
+    def begin(self, work: Callable[Concatenate[Database, P], T], *args: P.args, **kwargs: P.kwargs) -> "Work[T]":
         """Have this done, whether or not anybody waits for it."""
         self.ensure_usable()
         return self._executor.submit(self._guarded, work, args, kwargs)
 
-    async def do(self, work: Callable[Concatenate[Ledger, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+    async def do(self, work: Callable[Concatenate[Database, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Have this done and wait for it; if it has not been begun by a cancellation, it never is."""
         begun = self.begin(work, *args, **kwargs)
         del args, kwargs
@@ -62,7 +60,7 @@ class Worker:
             begun.cancel()
             raise
 
-    async def take(self, work: Callable[[Ledger], T], undo: Callable[[Ledger, T], None]) -> T:
+    async def take(self, work: Callable[[Database], T], undo: Callable[[Database, T], None]) -> T:
         """Have something taken in hand; if nobody waits for it any more, it is put back before anything else."""
         handover = _Handover(work, undo)
         begun = self.begin(handover.take)
@@ -74,7 +72,7 @@ class Worker:
                     self.begin(handover.put_back)
             raise
 
-    async def close(self, farewell: Callable[[Ledger], None]) -> None:
+    async def close(self, farewell: Callable[[Database], None]) -> None:
         """Finish what was begun, say ``farewell``, leave the file, end the thread."""
         if self._pid != os.getpid():
             return
@@ -86,14 +84,14 @@ class Worker:
     def abandon(self) -> None:
         """Let go without a farewell: nobody closed it."""
         self._executor.shutdown(wait=True)
-        if self._ledger is not None:
-            self._ledger.abandon()
+        if self._database is not None:
+            self._database.abandon()
 
     def after_fork(self) -> None:
         """In the child: the thread is gone, the locks are the parent's."""
         self.busy = threading.Lock()
-        if self._ledger is not None:
-            self._ledger.forget()
+        if self._database is not None:
+            self._database.forget()
 
     def _guarded(
         self, work: Callable[..., Any], args: Any, kwargs: Any, *, closing: bool = False
@@ -103,43 +101,43 @@ class Worker:
                 if closing:
                     self._leave(work)
                     return None, None
-                if self._ledger is None:
-                    self._ledger = self._opening()
-                return work(self._ledger, *args, **kwargs), None
+                if self._database is None:
+                    self._database = self._opening()
+                return work(self._database, *args, **kwargs), None
             except VoisoError as error:
                 return None, error.with_traceback(None)
             except (sqlite3.Error, OSError, Damaged) as error:
                 return None, fault_of(error, self._name)
 
-    def _leave(self, farewell: Callable[[Ledger], None]) -> None:
-        if self._ledger is None:
+    def _leave(self, farewell: Callable[[Database], None]) -> None:
+        if self._database is None:
             return
-        ledger, self._ledger = self._ledger, None
+        db, self._database = self._database, None
         try:
-            farewell(ledger)
-            ledger.leave()
+            farewell(db)
+            db.leave()
         finally:
-            ledger.abandon()
+            db.abandon()
 
 
 class _Handover(Generic[T]):
     """What was taken in hand on its way from the thread to its caller, who may have gone meanwhile."""
 
-    def __init__(self, work: Callable[[Ledger], T], undo: Callable[[Ledger, T], None]) -> None:
+    def __init__(self, work: Callable[[Database], T], undo: Callable[[Database, T], None]) -> None:
         self._work = work
         self._undo = undo
         self._lock = threading.Lock()
         self._left = False
         self._taken: list[T] = []
 
-    def take(self, ledger: Ledger) -> T:
+    def take(self, db: Database) -> T:
         """Take it, in the thread, and put it back at once if the caller went while this was done."""
-        taken = self._work(ledger)
+        taken = self._work(db)
         with self._lock:
             self._taken.append(taken)
             left = self._left
         if left:
-            self.put_back(ledger)
+            self.put_back(db)
         return taken
 
     def leave(self) -> bool:
@@ -148,13 +146,13 @@ class _Handover(Generic[T]):
             self._left = True
             return bool(self._taken)
 
-    def put_back(self, ledger: Ledger) -> None:
+    def put_back(self, db: Database) -> None:
         """Undo what was done."""
-        self._undo(ledger, self._taken[0])
+        self._undo(db, self._taken[0])
 
 
-_WORKERS: "weakref.WeakSet[Worker]" = weakref.WeakSet()
-_HELD: list[Worker] = []
+_WORKERS: "weakref.WeakSet[DatabaseThread]" = weakref.WeakSet()
+_HELD: list[DatabaseThread] = []
 
 
 def _before_fork() -> None:
@@ -180,7 +178,7 @@ if hasattr(os, "register_at_fork"):
     )
 
 
-async def result_of(begun: "Begun[T]") -> T:
+async def result_of(begun: "Work[T]") -> T:
     """Wait for what was begun; it goes on if this is cancelled. An error holds none of the data in its frames."""
     value, fault = await asyncio.shield(asyncio.wrap_future(begun))
     if fault is None:

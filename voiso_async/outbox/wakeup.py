@@ -5,10 +5,8 @@ import threading
 
 import anyio
 
-__all__ = ["Bell"]
 
-
-class Bell:
+class Wakeup:
     """Rung once, it wakes those who wait; if nobody does, the next does not wait at all."""
 
     def __init__(self) -> None:
@@ -16,7 +14,7 @@ class Bell:
         self._rung = False
         self._waiting: set[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = set()
 
-    def ring(self) -> None:
+    def set(self) -> None:
         """Wake everybody."""
         with self._lock:
             waiting, self._waiting = self._waiting, set()
@@ -27,7 +25,7 @@ class Bell:
             except RuntimeError:  # its loop has been closed
                 continue
 
-    def hush(self) -> None:
+    def clear(self) -> None:
         """Forget what has rung: the caller is about to look."""
         with self._lock:
             self._rung = False

@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 
-__all__ = ["max_min"]
-
 
 def max_min(demands: Sequence[Sequence[int]], room: int) -> list[tuple[int, list[int]]]:
     """Share ``room`` among demands, given as (job, rows); give (rows, jobs that may have so many).

@@ -2,48 +2,32 @@
 
 from voiso_async.errors import OutboxError
 from voiso_async.ingest.outcome import Outcome
-from voiso_async.outbox.sqlite.ledger import Ledger
-from voiso_async.outbox.sqlite.reading import number_of
+from voiso_async.outbox.sqlite.database import Database
+from voiso_async.outbox.sqlite.insert import mark_finished
+from voiso_async.outbox.sqlite.queries import number_of
 from voiso_async.outbox.sqlite.schema import ASKED, FINAL, LOADED, OUTCOMES, PARKED, PURGING, ROWS_PER_JOB, WAITING
-from voiso_async.outbox.sqlite.storing import mark_finished
-
-__all__ = [
-    "begin_purge",
-    "end_rows",
-    "end_slice",
-    "finished_before",
-    "overdue_jobs",
-    "purge_slice",
-    "purgeable",
-    "purging",
-    "requeue_slice",
-    "shrink_slice",
-    "suspend",
-    "withdraw_job",
-    "withdraw_slice",
-]
 
 _UNKNOWN, _NOT_SENT = OUTCOMES.index(Outcome.UNKNOWN), OUTCOMES.index(Outcome.NOT_SENT)
 
 
-def overdue_jobs(ledger: Ledger) -> list[int]:
+def expired_jobs(db: Database) -> list[int]:
     """Jobs with rows in line that may not be sent any more: withdrawn, or expired."""
-    return ledger.listed(
+    return db.listed(
         """SELECT json_group_array(n) FROM jobs WHERE ends IS NOT NULL AND finished IS NULL AND ends <= ?
         AND EXISTS (SELECT 1 FROM lines WHERE job = n AND fresh + old > 0)""",
-        ledger.wall(),
+        db.wall(),
     )
 
 
-def end_rows(ledger: Ledger, job: int, most: int) -> int:
+def end_rows(db: Database, job: int, most: int) -> int:
     """End rows in line of a job whose time is over, in the transaction that is open; say how many."""
-    reason = "withdrawn" if ledger.value("SELECT withdrawn FROM jobs WHERE n = ?", job) else "expired"
+    reason = "withdrawn" if db.value("SELECT withdrawn FROM jobs WHERE n = ?", job) else "expired"
     ended = 0
-    for campaign, op in ledger.listed(
+    for campaign, op in db.listed(
         "SELECT json_group_array(json_array(campaign, op)) FROM lines WHERE job = ? AND fresh + old > 0", job
     ):
         for batch in ("IS NULL", "IS NOT NULL"):
-            ended += ledger.run(
+            ended += db.run(
                 f"""UPDATE rows SET state = iif(doubts > 0, {PARKED}, {FINAL}),
                 outcome = iif(doubts > 0, {_UNKNOWN}, {_NOT_SENT}), reason = ?
                 WHERE id IN (SELECT id FROM rows WHERE campaign = ? AND op = ? AND state = {WAITING}
@@ -55,63 +39,63 @@ def end_rows(ledger: Ledger, job: int, most: int) -> int:
                 (job + 1) * ROWS_PER_JOB,
                 most - ended,
             )
-    mark_finished(ledger, [job])
+    mark_finished(db, [job])
     return ended
 
 
-def end_slice(ledger: Ledger, most: int) -> int:
+def end_slice(db: Database, most: int) -> int:
     """End rows of every job whose time is over; say how many."""
-    if not overdue_jobs(ledger):
+    if not expired_jobs(db):
         return 0
-    with ledger.writing():
-        return sum(end_rows(ledger, job, most) for job in overdue_jobs(ledger)[:10])
+    with db.writing():
+        return sum(end_rows(db, job, most) for job in expired_jobs(db)[:10])
 
 
-def withdraw_job(ledger: Ledger, job_id: str) -> int:
+def withdraw_job(db: Database, job_id: str) -> int:
     """Let nothing of a job be lent any more, and no more be loaded; give the job's number."""
-    with ledger.writing():
-        job = number_of(ledger, job_id)
-        ledger.run("UPDATE jobs SET withdrawn = 1, ends = 0, state = ?, loader = NULL WHERE n = ?", LOADED, job)
-        mark_finished(ledger, [job])
+    with db.writing():
+        job = number_of(db, job_id)
+        db.run("UPDATE jobs SET withdrawn = 1, ends = 0, state = ?, loader = NULL WHERE n = ?", LOADED, job)
+        mark_finished(db, [job])
     return job
 
 
-def withdraw_slice(ledger: Ledger, job: int, most: int) -> int:
+def withdraw_slice(db: Database, job: int, most: int) -> int:
     """End rows of a job that was withdrawn; say how many."""
-    with ledger.writing():
-        return end_rows(ledger, job, most)
+    with db.writing():
+        return end_rows(db, job, most)
 
 
-def requeue_slice(ledger: Ledger, job_id: str, most: int, *, first: bool) -> int:
+def requeue_slice(db: Database, job_id: str, most: int, *, first: bool) -> int:
     """Put parked rows of a job back in line; say how many. The ``first`` slice counts as one request."""
-    with ledger.writing():
-        job = number_of(ledger, job_id)
-        ledger.run("UPDATE jobs SET withdrawn = 0, ends = expires WHERE n = ?", job)
+    with db.writing():
+        job = number_of(db, job_id)
+        db.run("UPDATE jobs SET withdrawn = 0, ends = expires WHERE n = ?", job)
         back = 0
-        for campaign in ledger.listed(
+        for campaign in db.listed(
             "SELECT json_group_array(campaign) FROM lines WHERE job = ? AND parked > 0", job
         ):
-            back += ledger.run(
+            back += db.run(
                 f"""UPDATE rows SET state = {WAITING}, outcome = NULL, reason = NULL, detail = NULL, doubts = 1,
                 left_out = 0, doubted_at = ?,
                 batch = iif(coalesce(batch, 0) < 0, batch, coalesce(batch, 0) - {ASKED})
                 WHERE id IN (SELECT id FROM rows WHERE campaign = ? AND state = {PARKED}
                 AND id >= ? AND id < ? ORDER BY id LIMIT ?)""",  # noqa: S608
-                ledger.wall(),
+                db.wall(),
                 campaign,
                 job * ROWS_PER_JOB,
                 (job + 1) * ROWS_PER_JOB,
                 most - back,
             )
         if back:
-            ledger.run("UPDATE jobs SET requeued = requeued + ? WHERE n = ?", first, job)
-        mark_finished(ledger, [job])
+            db.run("UPDATE jobs SET requeued = requeued + ? WHERE n = ?", first, job)
+        mark_finished(db, [job])
     return back
 
 
-def finished_before(ledger: Ledger, when: float) -> list[int]:
+def finished_before(db: Database, when: float) -> list[int]:
     """Jobs that were done by then, and have nothing parked."""
-    return ledger.listed(
+    return db.listed(
         """SELECT json_group_array(n) FROM jobs WHERE finished <= ? AND state <> ?
         AND NOT EXISTS (SELECT 1 FROM lines WHERE job = n AND parked > 0)""",
         when,
@@ -119,59 +103,57 @@ def finished_before(ledger: Ledger, when: float) -> list[int]:
     )
 
 
-def purgeable(ledger: Ledger, when: float, *, force: bool) -> list[int]:
+def purgeable(db: Database, when: float, *, force: bool) -> list[int]:
     """Jobs that were done by then; by ``force`` every job that was made by then."""
     if not force:
-        return finished_before(ledger, when)
-    return ledger.listed("SELECT json_group_array(n) FROM jobs WHERE created <= ? AND state <> ?", when, PURGING)
+        return finished_before(db, when)
+    return db.listed("SELECT json_group_array(n) FROM jobs WHERE created <= ? AND state <> ?", when, PURGING)
 
 
-def begin_purge(ledger: Ledger, job: int, *, force: bool) -> bool:
+def begin_purge(db: Database, job: int, *, force: bool) -> bool:
     """Mark a job as gone; say whether it may go without ``force``, which is what else it takes."""
-    with ledger.writing():
-        lent = ledger.value("SELECT sum(lent) FROM lines WHERE job = ?", job)
-        loader = ledger.value("SELECT loader FROM jobs WHERE n = ?", job)
-        if lent or (
-            loader is not None and (job in ledger.loading or (loader != ledger.me and ledger.present(loader)))
-        ):
+    with db.writing():
+        lent = db.value("SELECT sum(lent) FROM lines WHERE job = ?", job)
+        loader = db.value("SELECT loader FROM jobs WHERE n = ?", job)
+        if lent or (loader is not None and (job in db.loading or (loader != db.me and db.present(loader)))):
             raise OutboxError(
-                f"outbox {ledger.path.name}: rows of the job are in somebody's hands; stop that, then purge it",
+                f"outbox {db.path.name}: rows of the job are in somebody's hands; stop that, then purge it",
                 reason="in_use",
             )
-        open_rows = ledger.value("SELECT sum(fresh + old + parked) FROM lines WHERE job = ?", job)
-        loaded = ledger.value("SELECT state = ? FROM jobs WHERE n = ?", LOADED, job)
+        open_rows = db.value("SELECT sum(fresh + old + parked) FROM lines WHERE job = ?", job)
+        loaded = db.value("SELECT state = ? FROM jobs WHERE n = ?", LOADED, job)
         if not force and (open_rows or not loaded):
             return False
-        ledger.run("DELETE FROM lines WHERE job = ?", job)
-        ledger.run("DELETE FROM tallies WHERE job = ?", job)
-        ledger.run("DELETE FROM work WHERE job = ?", job)
-        ledger.run("UPDATE jobs SET state = ?, finished = NULL, ends = NULL WHERE n = ?", PURGING, job)
+        db.run("DELETE FROM lines WHERE job = ?", job)
+        db.run("DELETE FROM tallies WHERE job = ?", job)
+        db.run("DELETE FROM work WHERE job = ?", job)
+        db.run("UPDATE jobs SET state = ?, finished = NULL, ends = NULL WHERE n = ?", PURGING, job)
     return True
 
 
-def purging(ledger: Ledger) -> list[int]:
+def purging(db: Database) -> list[int]:
     """Jobs whose rows are being removed."""
-    return ledger.listed(f"SELECT json_group_array(n) FROM jobs WHERE state = {PURGING}")  # noqa: S608
+    return db.listed(f"SELECT json_group_array(n) FROM jobs WHERE state = {PURGING}")  # noqa: S608
 
 
-def purge_slice(ledger: Ledger, job: int, most: int) -> bool:
+def purge_slice(db: Database, job: int, most: int) -> bool:
     """Remove rows of a job, and at last the job; say whether it is gone."""
-    with ledger.writing():
-        gone = ledger.run(
+    with db.writing():
+        gone = db.run(
             "DELETE FROM rows WHERE id IN (SELECT id FROM rows WHERE id >= ? AND id < ? ORDER BY id LIMIT ?)",
             job * ROWS_PER_JOB,
             (job + 1) * ROWS_PER_JOB,
             most,
         )
         if gone < most:
-            ledger.run("DELETE FROM jobs WHERE n = ?", job)
+            db.run("DELETE FROM jobs WHERE n = ?", job)
     return gone < most
 
 
-def suspend(ledger: Ledger, campaign: int, reason: str | None, status: int | None) -> None:
+def suspend(db: Database, campaign: int, reason: str | None, status: int | None) -> None:
     """Write down why a campaign was given up."""
-    with ledger.writing():
-        ledger.run(
+    with db.writing():
+        db.run(
             """INSERT INTO gates (campaign, suspended, status) VALUES (?, ?, ?)
             ON CONFLICT DO UPDATE SET suspended = excluded.suspended, status = excluded.status""",
             campaign,
@@ -180,8 +162,8 @@ def suspend(ledger: Ledger, campaign: int, reason: str | None, status: int | Non
         )
 
 
-def shrink_slice(ledger: Ledger, pages: int) -> bool:
+def shrink_slice(db: Database, pages: int) -> bool:
     """Give free pages back to the file system; say whether more are left."""
-    before = int(ledger.value("PRAGMA freelist_count"))
-    ledger.shrink(pages)
-    return 0 < int(ledger.value("PRAGMA freelist_count")) < before
+    before = int(db.value("PRAGMA freelist_count"))
+    db.shrink(pages)
+    return 0 < int(db.value("PRAGMA freelist_count")) < before
