@@ -42,7 +42,7 @@ PRINTED = {
     "print(campaign.id, campaign.name, campaign.status)": (
         "3 Summer renewals active\n9 Summer concerts active\n13 Garden party active\n"
     ),
-    "print(move.kind, move.agent_id)": r"no_match [0-9a-f-]{36}\nno_address [0-9a-f-]{36}\n",
+    "print(change.kind, change.agent_id)": r"no_match [0-9a-f-]{36}\nno_address [0-9a-f-]{36}\n",
     "on_event=print,": r"RequestSent\(.*\)\nRequestDone\(.* status=200, .*\)\n",
     "print(voiso.lanes())": r"\[\]\n",
 }

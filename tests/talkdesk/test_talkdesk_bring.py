@@ -10,8 +10,8 @@ from talkdesk_stage import client_of
 
 from voiso_async import NotFoundError, PaginationError, PermissionDeniedError, User
 from voiso_async.sandbox import Sandbox, Status
-from voiso_async.talkdesk import MoveKind, TalkdeskUser, UserPlan, plan_users
-from voiso_async.talkdesk.bringing import planned
+from voiso_async.talkdesk import ChangeKind, TalkdeskUser, UserPlan, plan_users
+from voiso_async.talkdesk.user_sync import planned
 
 
 def agents(**addresses: str | None) -> dict[str, TalkdeskUser | None]:
@@ -24,7 +24,7 @@ def users(**addresses: str | None) -> list[User]:
 
 def kinds(plan: UserPlan) -> dict[str, list[Any]]:
     found: dict[str, list[Any]] = {}
-    for move in plan.moves:
+    for move in plan.changes:
         found.setdefault(move.kind.value, []).append(move.agent_id or (move.user and move.user.id))
     return found
 
@@ -45,7 +45,7 @@ def test_agents_and_users_are_matched_by_address_whatever_its_case() -> None:
     } == kinds(plan)
     assert not plan.ok
     assert "add 1 · keep 1 · stay 1 · no match 1 · no address 2 · gone 1" == str(plan)
-    assert (1,) == tuple(user.id for user in plan.users(MoveKind.ADD))
+    assert (1,) == tuple(user.id for user in plan.users(ChangeKind.ADD))
 
 
 def test_an_address_of_two_is_nobodys() -> None:
@@ -92,12 +92,14 @@ async def test_the_plan_changes_nothing_and_applying_it_does(voiso_sandbox: Sand
     async with client_of(voiso_sandbox) as talkdesk, voiso_of(voiso_sandbox) as voiso:
         plan = await plan_users(talkdesk, campaign, voiso, 3, remove=True)
         assert {"GET"} == {call.split()[0] for call in wire(voiso_sandbox) if "oauth" not in call}
-        assert (25, 3, 2) == tuple(plan.counts[kind] for kind in (MoveKind.ADD, MoveKind.KEEP, MoveKind.REMOVE))
+        assert (25, 3, 2) == tuple(
+            plan.counts[kind] for kind in (ChangeKind.ADD, ChangeKind.KEEP, ChangeKind.REMOVE)
+        )
         await plan.apply(voiso)
         assert list(range(3, 31)) == sorted(voiso_sandbox.campaigns[3].user_ids)
         await plan.apply(voiso)
         again = await plan_users(talkdesk, campaign, voiso, 3, remove=True)
-    assert (28, True) == (again.counts[MoveKind.KEEP], again.ok)
+    assert (28, True) == (again.counts[ChangeKind.KEEP], again.ok)
     assert {"keep"} == set(kinds(again))
 
 
@@ -108,7 +110,7 @@ async def test_a_listing_that_cannot_be_trusted_removes_nobody(voiso_sandbox: Sa
         with pytest.raises(PaginationError):
             await plan_users(talkdesk, campaign, voiso, 3, remove=True)
         plan = await plan_users(talkdesk, campaign, voiso, 3)
-    assert 0 == plan.counts[MoveKind.REMOVE]
+    assert 0 == plan.counts[ChangeKind.REMOVE]
 
 
 async def test_what_is_missing_is_told_by_its_own_side(voiso_sandbox: Sandbox, campaign: str) -> None:

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from voiso_async import ResponseError, VoisoError
 from voiso_async.convert import encode
-from voiso_async.oauth import ClientCredentials, ClientSecret
 from voiso_async.talkdesk import TalkdeskUser
-from voiso_async.talkdesk.envelope import parse_talkdesk_error
+from voiso_async.talkdesk.oauth import ClientCredentials, ClientSecret
 from voiso_async.talkdesk.pages import hal_page_of
+from voiso_async.talkdesk.session import parse_talkdesk_error
 from voiso_async.wire import Request, Response
 
 WORDS = st.sampled_from(

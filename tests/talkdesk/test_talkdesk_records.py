@@ -24,13 +24,13 @@ from voiso_async.ingest.policy import LanePolicy
 from voiso_async.ingest.prepare import InvalidLead
 from voiso_async.ingest.verdict import Busy, Fatal, InDoubt, NotSent, Refused, TooLarge
 from voiso_async.talkdesk import IdentifierType, Record
-from voiso_async.talkdesk.bulk import Taken, matched, said_of, verdict_of
-from voiso_async.talkdesk.ledger import Ledger
 from voiso_async.talkdesk.records import RecordRow, prepare_record
+from voiso_async.talkdesk.reply import Accepted, matched, record_reply, verdict_of
+from voiso_async.talkdesk.submission import RecordRows
 from voiso_async.wire import Response
 
 PHONE, EXTERNAL, NOTHING = IdentifierType
-SUBMISSION = Ledger(PHONE, LanePolicy(), lambda: 0.0, dedupe=True, streamed=False)
+SUBMISSION = RecordRows(PHONE, LanePolicy(), lambda: 0.0, dedupe=True, streamed=False)
 RUI: dict[str, Any] = {"phone_number": "441632960011", "first_name": "Rui", "last_name": "Mota"}
 
 
@@ -167,8 +167,8 @@ ENVELOPE = {"code": "0530900", "message": "wrong"}
 @pytest.mark.parametrize(
     ("status", "body", "expected"),
     [
-        (201, {"_embedded": {"records": []}}, Taken),
-        (200, {"_embedded": {"records": []}}, Taken),
+        (201, {"_embedded": {"records": []}}, Accepted),
+        (200, {"_embedded": {"records": []}}, Accepted),
         (201, {"has_errors": False, "total_created": 3}, InDoubt),
         (201, {"_embedded": {"records": {}}}, InDoubt),
         (201, [], InDoubt),
@@ -221,7 +221,7 @@ def test_every_error_has_a_verdict(error: VoisoError, expected: type) -> None:
 @given(st.integers(100, 699), st.binary() | st.sampled_from([encode(ENVELOPE), b'{"_embedded":{"records":[1]}}']))
 @example(200, b'{"_embedded":{"records":[]}}')
 def test_no_success_is_read_out_of_anything_but_records(status: int, body: bytes) -> None:
-    success = isinstance(verdict_of(Response(status=status, body=body)), Taken)
+    success = isinstance(verdict_of(Response(status=status, body=body)), Accepted)
     assert not success or (200 <= status < 300 and b"records" in body)
 
 
@@ -240,7 +240,7 @@ def test_no_success_is_read_out_of_anything_but_records(status: int, body: bytes
     ],
 )
 def test_what_is_said_of_a_record(errors: Any, outcome: Outcome, reason: str | None, field: str | None) -> None:
-    said = said_of({"id": "r1", "errors": errors})
+    said = record_reply({"id": "r1", "errors": errors})
     assert (outcome, reason, field) == (said.outcome, said.reason, said.field)
 
 

@@ -23,10 +23,10 @@ from voiso_async import (
     UsageError,
     VoisoError,
 )
-from voiso_async.oauth import ClientCredentials, ClientSecret
 from voiso_async.sandbox import Html, Sandbox, Stall, Status
 from voiso_async.talkdesk import TalkdeskClient
 from voiso_async.talkdesk.assertion import SignedAssertion
+from voiso_async.talkdesk.oauth import ClientCredentials, ClientSecret
 
 SECRET = "canary-Secret_7/+=value"
 ACCOUNT: dict[str, Any] = {"client_id": "client", "client_secret": SECRET}

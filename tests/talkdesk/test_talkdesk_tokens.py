@@ -20,9 +20,9 @@ from voiso_async import (
     ServerError,
     VoisoError,
 )
-from voiso_async.oauth import ClientCredentials, ClientSecret
 from voiso_async.sandbox import Html, Refuse, Sandbox, Stall, Status
 from voiso_async.talkdesk import TalkdeskClient
+from voiso_async.talkdesk.oauth import ClientCredentials, ClientSecret
 from voiso_async.wire import Response
 
 REFUSED = Response(status=401)

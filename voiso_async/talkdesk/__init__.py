@@ -1,7 +1,6 @@
 """Talkdesk: campaigns, their users and record lists, over linked pages; not loaded by ``voiso_async``."""
 
-from voiso_async.talkdesk.additions import RecordAddition
-from voiso_async.talkdesk.bringing import Move, MoveKind, UserPlan, plan_users
+from voiso_async.talkdesk.addition import RecordAddition
 from voiso_async.talkdesk.client import TalkdeskClient
 from voiso_async.talkdesk.models import (
     CampaignUser,
@@ -13,12 +12,13 @@ from voiso_async.talkdesk.models import (
     TalkdeskUser,
 )
 from voiso_async.talkdesk.records import Record
+from voiso_async.talkdesk.user_sync import Change, ChangeKind, UserPlan, plan_users
 
 __all__ = [
     "CampaignUser",
+    "Change",
+    "ChangeKind",
     "IdentifierType",
-    "Move",
-    "MoveKind",
     "Record",
     "RecordAddition",
     "RecordList",

@@ -8,8 +8,6 @@ from attrs import frozen
 from voiso_async.errors import ConfigurationError
 from voiso_async.wire import CLUSTER, checked_url
 
-__all__ = ["DEFAULT_REGION", "REGIONS", "Addresses", "addresses_of"]
-
 REGIONS: Mapping[str, tuple[str, str]] = {
     "us": ("https://api.talkdeskapp.com", "talkdeskid.com"),
     "eu": ("https://api.talkdeskapp.eu", "talkdeskid.eu"),

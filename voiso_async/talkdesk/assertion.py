@@ -10,8 +10,6 @@ from uuid import uuid4
 from voiso_async.auth import MASK, Secret, checked_text, hidden, masked, spellings
 from voiso_async.errors import ConfigurationError
 
-__all__ = ["SignedAssertion"]
-
 LONGEST_KEY = 16 * 1024
 LIFETIME = 300  # seconds; contract 2.1: that of every sample
 KIND = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"

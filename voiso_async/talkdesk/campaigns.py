@@ -8,11 +8,9 @@ from voiso_async.decipher import decode_json, only_accepted
 from voiso_async.errors import ConfigurationError, UsageError
 from voiso_async.paginator import Paginator
 from voiso_async.resources.params import query
-from voiso_async.talkdesk.calls import Calls, request_to
 from voiso_async.talkdesk.models import CampaignUser, RecordList, TalkdeskCampaign
 from voiso_async.talkdesk.pages import listing
-
-__all__ = ["TalkdeskCampaigns"]
+from voiso_async.talkdesk.session import TalkdeskSession, request_to
 
 READ, WRITE = "campaigns:read", "campaigns:write"
 CAMPAIGN = "/campaigns/{campaign_id}"
@@ -23,7 +21,7 @@ STATUS_PATH = "status"  # contract 10, row 11
 class TalkdeskCampaigns:
     """``talkdesk.campaigns``: find campaigns, pause and resume them, say who works in them and whom they dial."""
 
-    def __init__(self, calls: Calls) -> None:
+    def __init__(self, calls: TalkdeskSession) -> None:
         self._calls = calls
 
     def list(

@@ -11,19 +11,16 @@ from voiso_async.auth import Secret, hidden
 from voiso_async.errors import ConfigurationError
 from voiso_async.events import Event, EventHook
 from voiso_async.ingest.policy import LanePolicy
-from voiso_async.oauth import ClientCredentials, ClientSecret, Identity
 from voiso_async.retry import RetryPolicy
 from voiso_async.session import LEAD_TIMEOUT, Session, Uncopied
 from voiso_async.talkdesk.addresses import addresses_of
 from voiso_async.talkdesk.assertion import SignedAssertion
-from voiso_async.talkdesk.calls import Calls
 from voiso_async.talkdesk.campaigns import TalkdeskCampaigns
-from voiso_async.talkdesk.envelope import TALKDESK_ADVICE, parse_talkdesk_error
-from voiso_async.talkdesk.lists import MOST_RECORDS, RECORD_POLICY, RecordLists
+from voiso_async.talkdesk.oauth import ClientCredentials, ClientSecret, Identity
+from voiso_async.talkdesk.record_lists import MOST_RECORDS, RECORD_POLICY, RecordLists
+from voiso_async.talkdesk.session import TALKDESK_ADVICE, TalkdeskSession, parse_talkdesk_error
 from voiso_async.talkdesk.users import TalkdeskUsers
 from voiso_async.transport import HttpSession, Timeout
-
-__all__ = ["TalkdeskClient"]
 
 RETRY = RetryPolicy(max_attempts=5, base_delay=1.0, max_delay=8.0)  # contract 8
 T = TypeVar("T")
@@ -110,7 +107,7 @@ class TalkdeskClient(Uncopied):
             advice=TALKDESK_ADVICE,
             hook=hook,
         )
-        calls = Calls(self._session, self._auth, addresses.base_url)
+        calls = TalkdeskSession(self._session, self._auth, addresses.base_url)
         self.campaigns: TalkdeskCampaigns = TalkdeskCampaigns(calls)
         self.users: TalkdeskUsers = TalkdeskUsers(calls)
         self.record_lists: RecordLists = RecordLists(calls, policy=policy, retry=retry)

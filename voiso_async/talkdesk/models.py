@@ -11,16 +11,6 @@ from attrs import field, frozen
 from voiso_async.models.enums import OpenEnum
 from voiso_async.models.record import OpenRecord
 
-__all__ = [
-    "CampaignUser",
-    "IdentifierType",
-    "RecordList",
-    "RecordListStatus",
-    "TalkdeskCampaign",
-    "TalkdeskStatus",
-    "TalkdeskUser",
-]
-
 
 class _Shouted(OpenEnum):
     """An open enum whose listed words are found in any case (contract 10, row 10)."""

@@ -16,10 +16,8 @@ from voiso_async.decipher import decode_json
 from voiso_async.errors import PaginationError
 from voiso_async.pages import LINK, LONGEST_LINK, HasId, LinkPages, Page, check_whole_number
 from voiso_async.paginator import Paginator
-from voiso_async.talkdesk.calls import Calls
+from voiso_async.talkdesk.session import TalkdeskSession
 from voiso_async.wire import Request, Response
-
-__all__ = ["HalPages", "hal_link", "hal_page_of", "listing"]
 
 MOST_PAGES = 1000  # contract 6; more if the listing promises more
 R = TypeVar("R", bound=HasId)
@@ -75,7 +73,7 @@ class HalPages:
 
 
 def listing(
-    calls: Calls, request: Request, cls: type[R], *keys: str, page_size: int, largest: int = 100
+    calls: TalkdeskSession, request: Request, cls: type[R], *keys: str, page_size: int, largest: int = 100
 ) -> Paginator[R]:
     """Make the paginator of a listing whose items stand under one of ``keys``."""
     check_whole_number("page_size", page_size, 1, largest)

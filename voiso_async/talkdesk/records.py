@@ -14,8 +14,6 @@ from voiso_async.ingest.rows import Row, Submission
 from voiso_async.phone import PhoneFault, canonical
 from voiso_async.talkdesk.models import IdentifierType
 
-__all__ = ["Record", "RecordRow", "identity_of", "prepare_record"]
-
 LONGEST_NAME = 80
 LONGEST_TIMEZONE = 35
 LONGEST_TEXT = 2083

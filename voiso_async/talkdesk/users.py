@@ -10,11 +10,9 @@ from voiso_async.decipher import decode_json
 from voiso_async.errors import ConfigurationError, NotFoundError, VoisoError
 from voiso_async.paginator import Paginator
 from voiso_async.resources.params import query
-from voiso_async.talkdesk.calls import Calls, request_to
 from voiso_async.talkdesk.models import TalkdeskUser
 from voiso_async.talkdesk.pages import listing
-
-__all__ = ["TalkdeskUsers"]
+from voiso_async.talkdesk.session import TalkdeskSession, request_to
 
 READ = "users:read"
 LARGEST_PAGE = 200  # contract 7
@@ -26,7 +24,7 @@ FEW = 20
 class TalkdeskUsers:
     """``talkdesk.users``: names and addresses; all of it needs the scope ``users:read``."""
 
-    def __init__(self, calls: Calls) -> None:
+    def __init__(self, calls: TalkdeskSession) -> None:
         self._calls = calls
 
     def list(

@@ -8,20 +8,20 @@ from voiso_async.cli import units
 from voiso_async.cli.commands.talkdesk_account import OF_ENVIRONMENT, Account, CampaignId, account_client
 from voiso_async.cli.common import FROM_ENVIRONMENT, Connection, Exit, Json, connected
 from voiso_async.cli.render.tables import counted, note, show_json, show_table
-from voiso_async.talkdesk.bringing import Move, MoveKind, UserPlan, plan_users
+from voiso_async.talkdesk.user_sync import Change, ChangeKind, UserPlan, plan_users
 
 WORDS = {
-    MoveKind.ADD: "will be added",
-    MoveKind.KEEP: "is in the campaign",
-    MoveKind.REMOVE: "will be removed",
-    MoveKind.STAY: "is no agent there, and stays",
-    MoveKind.NO_MATCH: "has no user with this address",
-    MoveKind.AMBIGUOUS: "shares this address with others",
-    MoveKind.NO_ADDRESS: "has no address",
-    MoveKind.INACTIVE: "is not active there",
-    MoveKind.GONE: "is not known there any more",
+    ChangeKind.ADD: "will be added",
+    ChangeKind.KEEP: "is in the campaign",
+    ChangeKind.REMOVE: "will be removed",
+    ChangeKind.STAY: "is no agent there, and stays",
+    ChangeKind.NO_MATCH: "has no user with this address",
+    ChangeKind.AMBIGUOUS: "shares this address with others",
+    ChangeKind.NO_ADDRESS: "has no address",
+    ChangeKind.INACTIVE: "is not active there",
+    ChangeKind.GONE: "is not known there any more",
 }
-DONE = {MoveKind.ADD: "was added", MoveKind.REMOVE: "was removed"}
+DONE = {ChangeKind.ADD: "was added", ChangeKind.REMOVE: "was removed"}
 
 
 async def bring_users(
@@ -58,16 +58,16 @@ async def bring_users(
 
 def _show(plan: UserPlan, *, applied: bool) -> None:
     words = WORDS | DONE if applied else WORDS
-    rows = [(*_who(move), words[move.kind]) for move in plan.moves]
+    rows = [(*_who(move), words[move.kind]) for move in plan.changes]
     if rows:
         show_table(("NAME", "EMAIL", "AGENT", "USER", ""), rows)
     note(str(plan) or "nobody works in either campaign")
-    changes = plan.counts[MoveKind.ADD] + plan.counts[MoveKind.REMOVE]
+    changes = plan.counts[ChangeKind.ADD] + plan.counts[ChangeKind.REMOVE]
     if not applied and changes:
         note(f"nothing was changed; --apply makes the {counted(changes, 'change')}")
 
 
-def _who(move: Move) -> tuple[str | None, str | None, str | None, str | None]:
+def _who(move: Change) -> tuple[str | None, str | None, str | None, str | None]:
     user = None if move.user is None else str(move.user.id)
     person = move.agent or move.user
     if person is None:
@@ -76,7 +76,7 @@ def _who(move: Move) -> tuple[str | None, str | None, str | None, str | None]:
 
 
 def _show_json(plan: UserPlan, *, applied: bool) -> None:
-    for move in plan.moves:
+    for move in plan.changes:
         name, email, agent, user = _who(move)
         line: dict[str, Any] = {
             "event": move.kind.value,

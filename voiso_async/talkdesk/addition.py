@@ -11,13 +11,11 @@ import anyio
 from voiso_async.errors import DeadlineExceededError, UsageError, VoisoError
 from voiso_async.ingest.outcome import LeadOutcome, Outcome
 from voiso_async.ingest.report import IngestReport, reporting
-from voiso_async.talkdesk.push import RecordCall
-
-__all__ = ["RecordAddition"]
+from voiso_async.talkdesk.submission import RecordSubmission
 
 T = TypeVar("T")
 ONCE = "a call is awaited or iterated, and awaited once; call add() again"
-Begin = Callable[[bool], Coroutine[Any, Any, RecordCall]]
+Begin = Callable[[bool], Coroutine[Any, Any, RecordSubmission]]
 
 
 class RecordAddition(AsyncIterator[LeadOutcome]):
@@ -36,7 +34,7 @@ class RecordAddition(AsyncIterator[LeadOutcome]):
         self._begin = begin
         self._timeout = timeout
         self._deadline = math.inf
-        self._call: RecordCall | None = None
+        self._call: RecordSubmission | None = None
         self._started = self._streamed = self._over = False
         self._turn = asyncio.Lock()
 
@@ -80,7 +78,7 @@ class RecordAddition(AsyncIterator[LeadOutcome]):
         self._finish(call)
         return call.ledger.report()
 
-    async def _start(self, *, streamed: bool) -> RecordCall:
+    async def _start(self, *, streamed: bool) -> RecordSubmission:
         if self._started:
             raise UsageError(ONCE)
         self._started, self._streamed = True, streamed
@@ -105,7 +103,7 @@ class RecordAddition(AsyncIterator[LeadOutcome]):
         )
         raise reporting(error, self.report)
 
-    def _finish(self, call: RecordCall) -> None:
+    def _finish(self, call: RecordSubmission) -> None:
         self._over = True
         if call.error is not None:
             error = reporting(call.error, call.ledger.report())

@@ -40,12 +40,10 @@ from voiso_async.ingest.bisection import Refusal
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.ingest.verdict import FATAL, Busy, Fatal, InDoubt, NotSent, Refused, TooLarge
 from voiso_async.phone import digits_of
-from voiso_async.talkdesk.envelope import parse_talkdesk_error
 from voiso_async.talkdesk.models import IdentifierType
 from voiso_async.talkdesk.records import RecordRow, identity_of
+from voiso_async.talkdesk.session import parse_talkdesk_error
 from voiso_async.wire import Response
-
-__all__ = ["LIST_FULL", "Said", "Taken", "Verdict", "matched", "said_of", "verdict_of"]
 
 TOO_MANY = "0530936"
 LIST_FULL = "0530911"
@@ -58,14 +56,14 @@ Answered = Sequence[Mapping[str, Any]]
 
 
 @frozen
-class Taken:
+class Accepted:
     """A usable answer: the records in it, as they came."""
 
     records: Answered
 
 
 @frozen
-class Said:
+class RecordReply:
     """What an answer says of one row."""
 
     outcome: Outcome
@@ -74,10 +72,10 @@ class Said:
     detail: str | None = None
 
 
-Verdict = NotSent | InDoubt | Taken | Busy | TooLarge | Refused | Fatal
+AnyVerdict = NotSent | InDoubt | Accepted | Busy | TooLarge | Refused | Fatal
 
 
-def verdict_of(answer: Response | VoisoError) -> Verdict:
+def verdict_of(answer: Response | VoisoError) -> AnyVerdict:
     """Judge one attempt by its answer, or by the error that came in its place."""
     if isinstance(answer, Response):
         return _of_response(answer)
@@ -90,17 +88,17 @@ def verdict_of(answer: Response | VoisoError) -> Verdict:
     return Fatal(everything=True) if refused or hopeless else NotSent()
 
 
-def _of_response(response: Response) -> Verdict:
+def _of_response(response: Response) -> AnyVerdict:
     status = response.status
     if status == 408 or status >= 500:
         return InDoubt()
     if 200 <= status < 300:
         records = _records_in(response)
-        return InDoubt() if records is None else Taken(records)
+        return InDoubt() if records is None else Accepted(records)
     return _of_refusal(status, parse_talkdesk_error(response.body))
 
 
-def _of_refusal(status: int, complaint: ErrorBody | None) -> Verdict:
+def _of_refusal(status: int, complaint: ErrorBody | None) -> AnyVerdict:
     if status == 429:
         return Busy()
     if status == 413 or (complaint and complaint.code == TOO_MANY):
@@ -122,17 +120,19 @@ def _records_in(response: Response) -> Answered | None:
     return None
 
 
-def said_of(record: Mapping[str, Any]) -> Said:
+def record_reply(record: Mapping[str, Any]) -> RecordReply:
     """Read one record of an answer: it failed if and only if ``errors`` is a list with something in it."""
     errors = record.get("errors")
     if not isinstance(errors, list) or not errors:
-        return Said(Outcome.CREATED)
+        return RecordReply(Outcome.CREATED)
     codes = [clean_text(str(code)) for code in errors[:MOST_CODES]]
     if all(code.endswith(NOT_UNIQUE) for code in codes):
-        return Said(Outcome.DUPLICATE)
+        return RecordReply(Outcome.DUPLICATE)
     worst = next(code for code in codes if not code.endswith(NOT_UNIQUE))
     field = next((name for name in FIELDS if worst.startswith(name.upper())), None)
-    return Said(Outcome.REJECTED, worst.lower(), field, f"the server refused this record: {', '.join(codes)}")
+    return RecordReply(
+        Outcome.REJECTED, worst.lower(), field, f"the server refused this record: {', '.join(codes)}"
+    )
 
 
 def matched(

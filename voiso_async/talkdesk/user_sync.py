@@ -12,12 +12,10 @@ from voiso_async.models.users import User
 from voiso_async.talkdesk.client import TalkdeskClient
 from voiso_async.talkdesk.models import TalkdeskUser
 
-__all__ = ["Move", "MoveKind", "UserPlan", "plan_users", "planned"]
-
 CONCURRENCY = 8
 
 
-class MoveKind(StrEnum):
+class ChangeKind(StrEnum):
     """What is to become of one agent or user."""
 
     ADD = "add"
@@ -40,19 +38,19 @@ class MoveKind(StrEnum):
     """Talkdesk does not know the agent any more."""
 
     @property
-    def settled(self) -> bool:
+    def done(self) -> bool:
         """Whether nobody has to look at it."""
         return self in _SETTLED
 
 
-_SETTLED = frozenset({MoveKind.ADD, MoveKind.KEEP, MoveKind.REMOVE, MoveKind.STAY, MoveKind.INACTIVE})
+_SETTLED = frozenset({ChangeKind.ADD, ChangeKind.KEEP, ChangeKind.REMOVE, ChangeKind.STAY, ChangeKind.INACTIVE})
 
 
 @frozen(kw_only=True)
-class Move:
+class Change:
     """One agent, one user, or both, and what is to become of them; ``agent_id`` is the Talkdesk id."""
 
-    kind: MoveKind
+    kind: ChangeKind
     agent_id: str | None = None
     agent: TalkdeskUser | None = None
     user: User | None = None
@@ -63,23 +61,23 @@ class UserPlan:
     """What bringing the users would do; nothing has been changed. ``str(plan)`` counts the moves."""
 
     campaign_id: int | str
-    moves: tuple[Move, ...] = field(default=(), repr=False)
-    counts: Mapping[MoveKind, int] = Factory(dict)
+    changes: tuple[Change, ...] = field(default=(), repr=False)
+    counts: Mapping[ChangeKind, int] = Factory(dict)
 
     @property
     def ok(self) -> bool:
         """Whether every active agent has exactly one user."""
-        return all(move.kind.settled for move in self.moves)
+        return all(move.kind.done for move in self.changes)
 
-    def users(self, kind: MoveKind) -> tuple[User, ...]:
+    def users(self, kind: ChangeKind) -> tuple[User, ...]:
         """The users of one kind of move."""
-        return tuple(move.user for move in self.moves if move.kind is kind and move.user is not None)
+        return tuple(move.user for move in self.changes if move.kind is kind and move.user is not None)
 
     async def apply(self, voiso: VoisoClient) -> None:
         """Add and remove as planned; once more does no harm. When it fails half-way, what was done stays."""
-        if adding := self.users(MoveKind.ADD):
+        if adding := self.users(ChangeKind.ADD):
             await voiso.campaigns.add_users(self.campaign_id, [user.id for user in adding])
-        for user in self.users(MoveKind.REMOVE):
+        for user in self.users(ChangeKind.REMOVE):
             try:
                 await voiso.campaigns.remove_user(self.campaign_id, user.id)
             except NotFoundError:
@@ -131,39 +129,39 @@ def planned(
             by_address.setdefault(address, []).append(user)
     shared = Counter(_address(agent.email) for agent in agents.values() if agent is not None)
     there = {str(user.id): user for user in members}
-    moves = [_move(one, agent, by_address, shared, there) for one, agent in agents.items()]
+    moves = [_change(one, agent, by_address, shared, there) for one, agent in agents.items()]
     wanted = {str(move.user.id) for move in moves if move.user is not None}
-    left = MoveKind.REMOVE if remove else MoveKind.STAY
-    moves += [Move(kind=left, user=user) for one, user in there.items() if one not in wanted]
+    left = ChangeKind.REMOVE if remove else ChangeKind.STAY
+    moves += [Change(kind=left, user=user) for one, user in there.items() if one not in wanted]
     found = Counter(move.kind for move in moves)
-    counts = {kind: found[kind] for kind in MoveKind}
-    return UserPlan(campaign_id=campaign_id, moves=tuple(moves), counts=counts)
+    counts = {kind: found[kind] for kind in ChangeKind}
+    return UserPlan(campaign_id=campaign_id, changes=tuple(moves), counts=counts)
 
 
-def _move(
+def _change(
     agent_id: str,
     agent: TalkdeskUser | None,
     by_address: Mapping[str, list[User]],
     shared: Mapping[str, int],
     there: Mapping[str, User],
-) -> Move:
+) -> Change:
     if agent is None:
-        return Move(kind=MoveKind.GONE, agent_id=agent_id)
+        return Change(kind=ChangeKind.GONE, agent_id=agent_id)
     address = _address(agent.email)
     users = by_address.get(address, [])
     user = None
     if agent.active is False:
-        kind = MoveKind.INACTIVE
+        kind = ChangeKind.INACTIVE
     elif not address:
-        kind = MoveKind.NO_ADDRESS
+        kind = ChangeKind.NO_ADDRESS
     elif not users:
-        kind = MoveKind.NO_MATCH
+        kind = ChangeKind.NO_MATCH
     elif len(users) > 1 or shared[address] > 1:
-        kind = MoveKind.AMBIGUOUS
+        kind = ChangeKind.AMBIGUOUS
     else:
         user = users[0]
-        kind = MoveKind.KEEP if str(user.id) in there else MoveKind.ADD
-    return Move(kind=kind, agent_id=agent_id, agent=agent, user=user)
+        kind = ChangeKind.KEEP if str(user.id) in there else ChangeKind.ADD
+    return Change(kind=kind, agent_id=agent_id, agent=agent, user=user)
 
 
 def _address(email: str | None) -> str:

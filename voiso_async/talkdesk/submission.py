@@ -1,32 +1,208 @@
-"""One call that adds records to a list: chunk by chunk, and what each answer led to.
+"""The caller's records, any iterable or async iterable, read no further ahead than one request."""
 
-A list has no pace to keep, so there is no lane here: requests follow each other, one at a time for each list. The
-rows, the batches, the search for what makes a chunk be refused and the books are those of the lanes.
-"""
-
+import asyncio
 import random
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from typing import Any
 
 import anyio
+from anyio.lowlevel import checkpoint
 
 from voiso_async.errors import APIError, VoisoError
 from voiso_async.ingest.batch import Batch
 from voiso_async.ingest.bisection import BatchBisection, Refusal
-from voiso_async.ingest.outcome import Outcome
+from voiso_async.ingest.outcome import LeadOutcome, Outcome
 from voiso_async.ingest.policy import LanePolicy
-from voiso_async.ingest.rows import Attempt, Row
-from voiso_async.ingest.source import source_error
+from voiso_async.ingest.report import IngestReport, ReportBuilder
+from voiso_async.ingest.rows import Attempt, Operation, Row, RowResult
+from voiso_async.ingest.source import open_source, source_error
 from voiso_async.ingest.verdict import Busy, Fatal, InDoubt, NotSent, Refused, TooLarge
 from voiso_async.retry import RetryPolicy
-from voiso_async.talkdesk.bulk import LIST_FULL, Answered, Said, Taken, matched, said_of, verdict_of
-from voiso_async.talkdesk.feed import Feed
-from voiso_async.talkdesk.ledger import Ledger
 from voiso_async.talkdesk.models import IdentifierType
-from voiso_async.talkdesk.records import RecordRow
+from voiso_async.talkdesk.records import RecordRow, prepare_record
+from voiso_async.talkdesk.reply import (
+    LIST_FULL,
+    Accepted,
+    Answered,
+    RecordReply,
+    matched,
+    record_reply,
+    verdict_of,
+)
 from voiso_async.wire import Response
 
-__all__ = ["REPEATABLE", "RecordCall"]
+Records = Iterable[Any] | AsyncIterable[Any]
+
+BURST = 200
+"""Records read between two looks at the event loop: about two milliseconds of work."""
+
+
+class RecordSource:
+    """Give records one by one; ``None`` from ``next`` means that a slow source keeps the rest waiting.
+
+    ``ended`` is set by the source's end. What the source raises passes through.
+    """
+
+    def __init__(self, records: Records) -> None:
+        self.ended: bool = False
+        self._coming: asyncio.Task[tuple[Any] | None] | None = None
+        self._given = 0
+        self._sync, self._async = open_source(records, one="record")
+
+    async def next(self, patience: float | None) -> tuple[Any] | None:
+        """The next record, in a tuple; ``None`` at the end, or after ``patience`` seconds without one."""
+        self._given += 1
+        if self._given % BURST == 0:
+            await checkpoint()
+        if self._async is None:
+            for record in self._sync or ():
+                return (record,)
+            self.ended = True
+            return None
+        return await self._from_async(self._async, patience)
+
+    async def _from_async(self, records: AsyncIterator[Any], patience: float | None) -> tuple[Any] | None:
+        """Wait in a task beside, so that a wait that is given up for now does not break the source."""
+        if self._coming is None:
+            self._coming = asyncio.create_task(_pulled(records), name="voiso records")
+            self._coming.add_done_callback(_ignore_error)
+        await asyncio.wait({self._coming}, timeout=patience)
+        if not self._coming.done():
+            return None
+        coming, self._coming = self._coming, None
+        found = coming.result()
+        self.ended = found is None
+        return found
+
+    async def aclose(self) -> None:
+        """Stop waiting for the source."""
+        self.ended = True
+        if self._coming is not None:
+            coming, self._coming = self._coming, None
+            coming.cancel()
+            await asyncio.wait({coming})
+
+
+def _ignore_error(coming: "asyncio.Task[tuple[Any] | None]") -> None:
+    """Take note of an error that nobody may wait for any more."""
+    if not coming.cancelled():
+        coming.exception()
+
+
+async def _pulled(records: AsyncIterator[Any]) -> tuple[Any] | None:
+    async for record in records:
+        return (record,)
+    return None
+
+
+class RecordRows:
+    """Owns the rows from their reading to their outcome; ``unread`` keeps outcomes for a caller who iterates."""
+
+    operation: Operation = Operation.ADD
+    cancelled: bool = False
+
+    def __init__(
+        self,
+        kind: IdentifierType | None,
+        policy: LanePolicy,
+        clock: Callable[[], float],
+        *,
+        dedupe: bool,
+        streamed: bool,
+    ) -> None:
+        self.unread: deque[LeadOutcome] = deque()
+        self._kind = kind
+        self._policy = policy
+        self._clock = clock
+        self._streamed = streamed
+        self._first: dict[str, int] | None = {} if dedupe else None
+        self._report = ReportBuilder()
+        self._open: dict[int, RecordRow] = {}
+        self._began = clock()
+        self._ended: float | None = None
+
+    def add(self, record: object) -> RecordRow | None:
+        """Take a record from the source: a row to send, or ``None`` if it has its outcome already."""
+        index = self._report.add_rows(1)
+        row = prepare_record(record, index, self._kind, self)
+        if isinstance(row, LeadOutcome):
+            self._record(row)
+            return None
+        first = index if self._first is None else self._first.setdefault(row.identity, index)
+        if first != index:
+            self._record(row.as_repeated(first))
+            return None
+        self._open[index] = row
+        return row
+
+    def on_attempt(self, attempt: Attempt) -> None:
+        """Note a request that carried rows of this call."""
+        self._report.add_attempt(attempt)
+
+    def strangers(self, count: int) -> None:
+        """Note records of an answer that were never sent."""
+        self._report.anomalies += count
+
+    def resolve(self, results: Sequence[RowResult]) -> None:
+        """Write rows' final words."""
+        for result in results:
+            self.conclude(result.row, result.outcome, result.reason, result.detail)
+
+    def conclude(
+        self,
+        row: Row,
+        outcome: Outcome,
+        reason: str | None = None,
+        detail: str | None = None,
+        *,
+        field: str | None = None,
+    ) -> None:
+        """Write a row's final word; only the first counts, and a refusal after a lost answer proves nothing."""
+        if self._open.pop(row.index, None) is None:
+            return
+        self._report.doubted += row.doubted
+        if row.doubted and outcome is Outcome.REJECTED:
+            outcome = Outcome.UNKNOWN
+        self._record(_outcome(row, outcome, reason, detail, field=field))
+
+    def close(self) -> None:
+        """Settle what is still open: what an attempt may have carried is UNKNOWN, the rest NOT_SENT."""
+        self.resolve(
+            [RowResult(row, Outcome.UNKNOWN if row.doubted else Outcome.NOT_SENT) for row in self._open.values()]
+        )
+        if self._ended is None:
+            self._ended = self._clock()
+
+    def report(self) -> IngestReport:
+        """Draw up the report as of now."""
+        end = self._clock() if self._ended is None else self._ended
+        return self._report.report(elapsed=end - self._began, policy=self._policy, pending=len(self._open))
+
+    def _record(self, outcome: LeadOutcome) -> None:
+        self._report.add_outcome(outcome)
+        if self._streamed:
+            self.unread.append(outcome)
+
+
+def _outcome(
+    row: Row,
+    outcome: Outcome,
+    reason: str | None = None,
+    detail: str | None = None,
+    *,
+    field: str | None = None,
+) -> LeadOutcome:
+    return LeadOutcome(
+        index=row.index,
+        outcome=outcome,
+        phone=row.phone,
+        key=row.key,
+        reason=reason,
+        field=field,
+        detail=detail,
+    )
+
 
 OUTAGE = 2
 """Chunks in a row without a usable answer that end a call: one is a bad chunk, two are an outage."""
@@ -43,7 +219,7 @@ _ADVICE_FULL = "the list is full: what was not sent needs another list"
 _ADVICE_FATAL = "the same records would be refused again until the cause is fixed"
 
 
-class RecordCall:
+class RecordSubmission:
     """Sends what a feed gives, at most one request a ``step``, until it is ``over``.
 
     ``doubts`` holds what a lost answer ever carried into this list, for the life of the client.
@@ -51,8 +227,8 @@ class RecordCall:
 
     def __init__(
         self,
-        feed: Feed,
-        ledger: Ledger,
+        feed: RecordSource,
+        rows: RecordRows,
         post: Post,
         explain: Explain,
         *,
@@ -62,7 +238,7 @@ class RecordCall:
         doubts: set[str],
         clock: Callable[[], float],
     ) -> None:
-        self.ledger = ledger
+        self.ledger = rows
         self.over: bool = False
         self.error: VoisoError | None = None
         self._feed = feed
@@ -126,7 +302,7 @@ class RecordCall:
             except Exception as error:  # noqa: BLE001 - whatever a caller's source may raise
                 self.error = source_error(error, "what had been sent is in .report", what="records")
                 return None
-            if found is None or (row := self.ledger.enter(found[0])) is None:
+            if found is None or (row := self.ledger.add(found[0])) is None:
                 if found is None or len(self.ledger.unread) >= self._size:
                     break  # the source is slow, or there are outcomes to be read first
                 continue
@@ -159,7 +335,7 @@ class RecordCall:
                 self._again(batch, answer, self._retry.delay(self._error(answer), batch.busies))
             case InDoubt():
                 self._in_doubt(batch, answer)
-            case Taken(records):
+            case Accepted(records):
                 self._taken(batch, records)
             case TooLarge():
                 self._too_large(batch, answer)
@@ -198,13 +374,13 @@ class RecordCall:
         found, strangers = matched(rows, records, self._kind)
         self.ledger.strangers(strangers)
         for row, about in zip(rows, found, strict=True):
-            said = {said_of(record) for record in about}
+            said = {record_reply(record) for record in about}
             if len(said) == 1:
                 self._settled(row, said.pop())
             else:
                 self._left_out(row, "conflicting" if said else "unaccounted")
 
-    def _settled(self, row: RecordRow, said: Said) -> None:
+    def _settled(self, row: RecordRow, said: RecordReply) -> None:
         outcome, reason, field, detail = said.outcome, said.reason, said.field, said.detail
         if outcome is Outcome.CREATED:
             self._doubts.discard(row.identity)

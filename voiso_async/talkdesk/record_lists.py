@@ -13,16 +13,12 @@ from voiso_async.ingest.policy import LanePolicy
 from voiso_async.paginator import Paginator
 from voiso_async.resources.params import query
 from voiso_async.retry import RetryPolicy
-from voiso_async.talkdesk.additions import RecordAddition
-from voiso_async.talkdesk.calls import Calls, request_to
-from voiso_async.talkdesk.feed import Feed, Records
-from voiso_async.talkdesk.ledger import Ledger
+from voiso_async.talkdesk.addition import RecordAddition
 from voiso_async.talkdesk.models import IdentifierType, RecordList
 from voiso_async.talkdesk.pages import listing
-from voiso_async.talkdesk.push import REPEATABLE, RecordCall
+from voiso_async.talkdesk.session import TalkdeskSession, request_to
+from voiso_async.talkdesk.submission import REPEATABLE, RecordRows, Records, RecordSource, RecordSubmission
 from voiso_async.wire import Request, Response, check_seconds
-
-__all__ = ["RECORD_POLICY", "RecordLists"]
 
 MANAGE = "record-lists:manage"
 LARGEST_PAGE = 500  # contract 9
@@ -40,7 +36,7 @@ class RecordLists:
 
     def __init__(
         self,
-        calls: Calls,
+        calls: TalkdeskSession,
         *,
         policy: LanePolicy,
         retry: RetryPolicy,
@@ -133,18 +129,20 @@ class RecordLists:
         >>> rui = Record("441632960123", first_name="Rui", last_name="Mota")     # doctest: +SKIP
         >>> report = await talkdesk.record_lists.add(list_id, [rui])             # doctest: +SKIP
         """
-        feed = Feed(records)
+        feed = RecordSource(records)
         if timeout is not None:
             check_seconds("timeout", timeout)
 
-        async def begin(streamed: bool) -> RecordCall:  # noqa: FBT001 - called by RecordAddition alone
+        async def begin(streamed: bool) -> RecordSubmission:  # noqa: FBT001 - called by RecordAddition alone
             self._calls.ensure_usable()
             found = record_list if isinstance(record_list, RecordList) else await self.get(record_list)
-            return self._call(found, feed, dedupe=dedupe, streamed=streamed)
+            return self._submission(found, feed, dedupe=dedupe, streamed=streamed)
 
         return RecordAddition(begin, timeout)
 
-    def _call(self, found: RecordList, feed: Feed, *, dedupe: bool, streamed: bool) -> RecordCall:
+    def _submission(
+        self, found: RecordList, feed: RecordSource, *, dedupe: bool, streamed: bool
+    ) -> RecordSubmission:
         kind, ids = found.unique_identifier_type, {"list_id": found.id}
         lock = self._locks.setdefault(found.id, anyio.Lock())
 
@@ -157,9 +155,9 @@ class RecordLists:
             return self._calls.api_error(request_to("POST", BULKS, ids, scope=MANAGE, personal=True), response)
 
         distinct = dedupe and kind in REPEATABLE
-        return RecordCall(
+        return RecordSubmission(
             feed,
-            Ledger(kind, self._policy, self._clock, dedupe=distinct, streamed=streamed),
+            RecordRows(kind, self._policy, self._clock, dedupe=distinct, streamed=streamed),
             post,
             explain,
             kind=kind,
