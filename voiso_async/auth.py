@@ -47,7 +47,7 @@ class Auth(Protocol):
 
 
 class ApiKey:
-    """A scoped Voiso API key (contract 2), sent as a bearer token.
+    """A scoped Voiso API key, sent as a bearer token.
 
     Give the key, or a function of no arguments that returns it: that is asked before every request, so a key can
     be rotated while the client runs. A key that cannot work raises ``ConfigurationError``, which never shows it.
@@ -113,7 +113,7 @@ def _asked(provider: Callable[[], object]) -> Secret:
 
 
 def _checked(key: Secret) -> Secret:
-    """Pass a usable key through; contract 2 shows opaque text, so only what HTTP cannot carry is refused."""
+    """Give a usable key: keys are opaque, so only what HTTP cannot carry is refused."""
     if PREFIXED.match(key):
         raise ConfigurationError("the API key must be given without its 'Bearer ' prefix")
     if not key or len(key) > LONGEST_KEY or not VISIBLE_ASCII.fullmatch(key):

@@ -66,7 +66,7 @@ class VoisoClient(Uncopied):
     ``outbox`` keeps leads durably, and is the door of **all** lead writes: processes that share one keep the pace
     together. It is yours too: open it before, close it after.
     ``timeout`` is for one attempt of a read, in seconds or as a ``Timeout``; ``retry`` says how reads are
-    repeated; ``lane`` how leads are written; ``update_verb`` how leads are updated (contract 7). ``on_event`` is
+    repeated; ``lane`` how leads are written; ``update_verb`` how leads are updated. ``on_event`` is
     called with each ``Event``, in the event loop: be quick.
     """
 

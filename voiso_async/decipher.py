@@ -26,7 +26,7 @@ SHOWN_FIELDS = 10
 
 ACCEPTED = 202
 WORD = re.compile(r"[a-z_]+")
-NUMBERED = re.compile(r"0[0-9]{6}")  # Talkdesk contract 3.1; no phone number begins so
+NUMBERED = re.compile(r"0[0-9]{6}")  # no phone number begins so
 SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie"})
 
 ESCAPE_SEQUENCE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?)")
@@ -58,7 +58,7 @@ def clean_text(text: str, limit: int = LONGEST_TEXT) -> str:
 
 
 def parse_voiso_error(body: bytes) -> ErrorBody | None:
-    """Read the envelopes ``{"error": …}`` and ``{"errors": …}`` leniently (contract 3); ``None`` if it is neither.
+    """Read the envelopes ``{"error": …}`` and ``{"errors": …}`` leniently; ``None`` if it is neither.
 
     An envelope that says nothing counts only if the body has nothing else to say either: see ``complaint_in``.
     """

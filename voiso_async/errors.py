@@ -209,7 +209,7 @@ class UnexpectedError(_RequestError):
 
 
 class APIError(_RequestError):
-    """A complete answer that says no (contract section 3).
+    """A complete answer that says no.
 
     ``message`` is the server's text, cleaned and cut; ``fields`` its field errors; ``body`` the parsed body,
     or the raw text if it was not JSON; ``retry_after`` the seconds the server asked for. ``code`` is the vendor's

@@ -1,4 +1,4 @@
-"""Pages, and the pure steps from one page to the next (contract 4)."""
+"""Pages, and the pure steps from one page to the next."""
 
 import re
 from collections.abc import Callable, Generator, Iterator
@@ -12,14 +12,14 @@ from voiso_async.decipher import decode_json
 from voiso_async.errors import ConfigurationError, PaginationError
 from voiso_async.wire import Params, Request, Response, origin_of
 
-LARGEST_PAGE = 100  # contract 4
+LARGEST_PAGE = 100
 LONGEST_LINK = 2083
 LINK = re.compile(r"[!-\[\]-~]+")
 """Visible ASCII without the backslash, which some readers of URLs take for a slash."""
 
 
 class HasId(Protocol):
-    """A record that can be told from others; ids are compared as text (contract 12.2)."""
+    """A record that can be told from others; ids are compared as text."""
 
     @property
     def id(self) -> Any:
@@ -126,7 +126,7 @@ class OffsetPages(Struct, frozen=True):
         return replace(self, page_size=1)
 
     def after(self, page: Page[Any]) -> "OffsetPages | None":
-        """Go on by the number of items received (contract 4)."""
+        """Go on by the number of items received."""
         end = self.offset + len(page)
         first = 0 if page.total is None else self.page_size
         full = len(page) >= (self.stride or first)

@@ -277,7 +277,7 @@ class _Walk(AsyncIterator[Page[T]]):
 
 
 def _ids(page: Page[T]) -> list[str]:
-    return [str(item.id) for item in page]  # contract 12.2: compared as text
+    return [str(item.id) for item in page]  # compared as text
 
 
 def _placeholder(page: Page[Any]) -> Page[Any]:

@@ -1,6 +1,6 @@
 """A phone number as people write it, made canonical: digits with the country code, or the reason why not.
 
-Canonical is what the API takes (contract 12.14): 7 to 15 ASCII digits, the first from 1 to 9, no ``+``.
+Canonical is what the API takes: 7 to 15 ASCII digits, the first from 1 to 9, no ``+``.
 One leading ``+`` and the usual separators are dropped; nothing is ever guessed or repaired, because a wrong
 guess calls a stranger.
 """
@@ -162,7 +162,7 @@ def are_canonical(values: Sequence[Any]) -> bool:
 
 
 def digits_of(value: Any) -> str:
-    """Give the ASCII digits of a number that a server sent back, for matching (contract 12.3)."""
+    """Give the ASCII digits of a number that a server sent back, for matching."""
     return value if CANONICAL.fullmatch(value) else _NOT_DIGITS.sub("", value)
 
 

@@ -223,7 +223,7 @@ class Timeout:
 
 
 OWN_HEADERS: Mapping[str, str] = {
-    "Accept": "application/json",  # contract 2: another format can give 406
+    "Accept": "application/json",  # another format can give 406
     "Accept-Encoding": "identity",
     "Content-Type": "application/json",
     "User-Agent": f"voiso-async/{VERSION}",

@@ -13,8 +13,8 @@ from attrs import Attribute
 from voiso_async._structs import RedactedRepr, Struct
 from voiso_async.errors import ConfigurationError
 
-API_PATH = "/api/v4"  # contract 1
-CLUSTER = re.compile(r"(?!xn--)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")  # contract 1: one DNS label
+API_PATH = "/api/v4"
+CLUSTER = re.compile(r"(?!xn--)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")  # one DNS label
 BASE_URL = re.compile(r"(?i:https?)://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[A-Za-z0-9_/-]*)?")
 HOST_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 LONGEST_LABEL, LONGEST_HOST = 63, 253
@@ -80,7 +80,7 @@ def _shown_id(key: str, text: str) -> int | str | None:
 class Request(RedactedRepr, Struct, frozen=True, kw_only=True):
     """One call of the API: a verb, a route template, and the path with its ids filled in.
 
-    ``name`` is what errors, events and logs show; ``scope`` is what the key needs (contract 2), for hints.
+    ``name`` is what errors, events and logs show; ``scope`` is what the key needs, for hints.
     ``headers`` stand in place of the usual ones of the same name, where a vendor wants another format. A request
     with a body or filters is ``private`` unless its maker knows better.
     """
@@ -202,7 +202,7 @@ def id_text(value: Any, name: str) -> str:
 
 
 def base_url_of(cluster: str | None, base_url: str | None) -> str:
-    """Make the root of every call from a cluster id or a base URL (contract 1).
+    """Make the root of every call from a cluster id or a base URL.
 
     ``/api/v4`` is added to a cluster id and to a bare origin; HTTPS is required except on loopback addresses.
     """

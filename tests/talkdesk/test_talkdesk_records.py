@@ -230,7 +230,7 @@ def test_no_success_is_read_out_of_anything_but_records(status: int, body: bytes
     [
         (None, Outcome.CREATED, None, None),
         ([], Outcome.CREATED, None, None),
-        ("PHONE_NUMBER_INVALID", Outcome.CREATED, None, None),  # contract 9.2: an array, or none failed
+        ("PHONE_NUMBER_INVALID", Outcome.CREATED, None, None),  # an array, or none failed
         (["PHONE_NUMBER_NOT_UNIQUE"], Outcome.DUPLICATE, None, None),
         (["EXTERNAL_REF_NOT_UNIQUE"], Outcome.DUPLICATE, None, None),
         (["PHONE_NUMBER_INVALID"], Outcome.REJECTED, "phone_number_invalid", "phone_number"),

@@ -1,4 +1,4 @@
-"""Campaigns, in the vendor's words (contract 5.1); a field that is ``None`` was absent or ``null``."""
+"""Campaigns, in the vendor's words; a field that is ``None`` was absent or ``null``."""
 
 from datetime import datetime
 from typing import Any
@@ -44,7 +44,7 @@ class CallerIdSet(OpenRecord):
 
 @frozen(kw_only=True, eq=False, repr=False)
 class Campaign(OpenRecord):
-    """A dialer campaign; a state call may answer with little more than ``id`` and ``status`` (contract 12.1).
+    """A dialer campaign; a state call may answer with little more than ``id`` and ``status``.
 
     ``extra`` keeps the fields this package does not know.
     """
@@ -74,5 +74,5 @@ class Campaign(OpenRecord):
 
 
 def campaign_from(decoded: Any, request: str = "") -> Campaign:
-    """Read a campaign that is wrapped in ``campaign`` or bare (contract 12.1), or raise ``ResponseError``."""
+    """Read a campaign that is wrapped in ``campaign`` or bare, or raise ``ResponseError``."""
     return structure_within(decoded, "campaign", Campaign, request=request)

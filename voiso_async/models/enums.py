@@ -1,4 +1,4 @@
-"""The vendor's words for states and kinds: open, because the vendor may add to them (contract 5.1)."""
+"""The vendor's words for states and kinds: open, because the vendor may add to them."""
 
 from enum import StrEnum
 from typing import Self
@@ -23,7 +23,7 @@ class OpenEnum(StrEnum):
 
 
 class CampaignStatus(OpenEnum):
-    """Where a campaign stands (contract 5.1)."""
+    """Where a campaign stands."""
 
     DRAFT = "draft"
     ACTIVE = "active"
@@ -54,7 +54,7 @@ _TRANSITIONS = frozenset(
 
 
 class CampaignStrategy(OpenEnum):
-    """How a campaign dials (contract 5.1)."""
+    """How a campaign dials."""
 
     SIMPLE = "simple"
     PREDICTIVE_AI = "predictive_ai"

@@ -1,4 +1,4 @@
-"""What a caller hands over: leads to add, and changes to leads (contract 6.1 and 7).
+"""What a caller hands over: leads to add, and changes to leads.
 
 Nothing is checked here: the batcher checks each lead and gives each its own outcome.
 """
@@ -35,7 +35,7 @@ class Lead:
 
 @frozen
 class LeadUpdate:
-    """A change to one lead, found by its phone number; a field left out stays as it is (contract 7).
+    """A change to one lead, found by its phone number; a field left out stays as it is.
 
     ``active=False`` stops the dialling of a lead. ``key`` is the caller's own: it comes back on the outcome and is
     never sent. The repr shows nothing personal.

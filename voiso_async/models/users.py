@@ -1,4 +1,4 @@
-"""Users, in the vendor's words (contract 9.1); a field that is ``None`` was absent or ``null``."""
+"""Users, in the vendor's words; a field that is ``None`` was absent or ``null``."""
 
 from datetime import datetime
 from typing import Any
@@ -53,7 +53,7 @@ class ChannelProfile(OpenRecord):
 class User(OpenRecord):
     """A user of the contact centre; adding to and removing from a campaign answer with id, name and email only.
 
-    ``id`` is an integer or a text, as the server writes it: compare ``str(user.id)`` (contract 12.2). ``extra``
+    ``id`` is an integer or a text, as the server writes it: compare ``str(user.id)``. ``extra``
     keeps the fields this package does not know. The repr shows nothing personal.
     """
 
@@ -86,5 +86,5 @@ class User(OpenRecord):
 
 
 def user_from(decoded: Any, request: str = "") -> User:
-    """Read a user that is wrapped in ``user`` (contract 8.3) or bare, or raise ``ResponseError``."""
+    """Read a user that is wrapped in ``user`` or bare, or raise ``ResponseError``."""
     return structure_within(decoded, "user", User, request=request)

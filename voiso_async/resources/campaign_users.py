@@ -1,4 +1,4 @@
-"""The users assigned to a campaign: listed, added, removed (contract 8)."""
+"""The users assigned to a campaign: listed, added, removed."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -15,7 +15,7 @@ from voiso_async.session import Session
 from voiso_async.wire import Request, id_text, positive_id
 
 READ, MANAGE = "campaigns.read", "campaigns.manage"
-MOST_USER_IDS = 100  # contract 8.2
+MOST_USER_IDS = 100
 
 Ids = tuple[int | str, ...]
 
@@ -117,7 +117,7 @@ class CampaignUsers:
         except VoisoError as error:
             if error.proof != "refused":
                 return None
-            refused = True  # contract 8.2: that everybody is assigned already may be a refusal
+            refused = True  # that everybody is assigned already may be a refusal
         left_out = {str(user_id) for user_id in ids} - {str(user.id) for user in added}
         found = await self._look_up(campaign, left_out) if left_out else ()
         if found is None or (refused and len(found) < len(left_out)):
@@ -154,7 +154,7 @@ def campaign_request(
 
 
 def _checked(user_ids: Any) -> Ids:
-    """Check ids before anything is sent; digits become integers (contract 12.2), repeats are dropped."""
+    """Check ids before anything is sent; digits become integers, repeats are dropped."""
     if isinstance(user_ids, str | bytes | Mapping) or not isinstance(user_ids, Iterable):
         raise ConfigurationError("user_ids must be a list of ids; nothing was sent")
     return tuple(dict.fromkeys(_checked_id(user_id) for user_id in user_ids))

@@ -1,4 +1,4 @@
-"""Campaigns, their state, and their users (contract 5 and 8)."""
+"""Campaigns, their state, and their users."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -24,7 +24,7 @@ _REACHED = {
     "pause": {"paused", "pausing"},
     "stop": {"stopped", "stopping"},
 }
-"""What a campaign may show once the call has worked (contract 5.5)."""
+"""What a campaign may show once the call has worked."""
 
 
 class Campaigns:
@@ -44,7 +44,7 @@ class Campaigns:
         live: bool | None = None,
         page_size: int = 100,
     ) -> Paginator[Campaign]:
-        """List campaigns (contract 5.2); ``name`` usually matches in part, ``page_size`` is 1 to 100.
+        """List campaigns; ``name`` usually matches in part, ``page_size`` is 1 to 100.
 
         >>> async for campaign in voiso.campaigns.list(status="active"): ...   # doctest: +SKIP
         """
@@ -55,11 +55,11 @@ class Campaigns:
         )
 
     async def get(self, campaign_id: int | str) -> Campaign:
-        """Read one campaign with its full configuration (contract 5.3)."""
+        """Read one campaign with its full configuration."""
         return await self._campaign(campaign_request("GET", "", campaign_id, scope=READ))
 
     async def start(self, campaign_id: int | str) -> Campaign:
-        """Start dialling (contract 5.5); the status of the answer may be a transition, see ``wait_for``.
+        """Start dialling; the status of the answer may be a transition, see ``wait_for``.
 
         Sent once. If the answer is lost, one look at the campaign tells whether it worked; else the error is
         raised with ``proof == "in_doubt"``. An answer without a campaign makes for a look at it too.
@@ -67,11 +67,11 @@ class Campaigns:
         return await self._change_state("start", campaign_id)
 
     async def pause(self, campaign_id: int | str) -> Campaign:
-        """Pause dialling (contract 5.4); as careful as ``start``. A campaign that is not active gives 409."""
+        """Pause dialling; as careful as ``start``. A campaign that is not active gives 409."""
         return await self._change_state("pause", campaign_id)
 
     async def stop(self, campaign_id: int | str) -> Campaign:
-        """End dialling (contract 5.5); as careful as ``start``."""
+        """End dialling; as careful as ``start``."""
         return await self._change_state("stop", campaign_id)
 
     async def wait_for(
@@ -108,11 +108,11 @@ class Campaigns:
         raise error
 
     def users(self, campaign_id: int | str, *, page_size: int = 100) -> Paginator[User]:
-        """List the users assigned to a campaign (contract 8.1)."""
+        """List the users assigned to a campaign."""
         return self._members.paginate(campaign_id, page_size)
 
     async def add_users(self, campaign_id: int | str, user_ids: Iterable[int | str]) -> tuple[User, ...]:
-        """Assign any number of users, 100 a request (contract 8.2); give those that were added.
+        """Assign any number of users, 100 a request; give those that were added.
 
         Users who were assigned already are usually left out. After a lost answer the request is repeated, which is
         harmless, and those found assigned are given. When a request fails, those before it stay: ``error.report``
@@ -121,7 +121,7 @@ class Campaigns:
         return await self._members.add(campaign_id, user_ids)
 
     async def remove_user(self, campaign_id: int | str, user_id: int | str) -> User | None:
-        """Take a user out of a campaign (contract 8.3).
+        """Take a user out of a campaign.
 
         A lost answer is asked for again; ``None`` if the user is gone by then. One who was not assigned gives 404.
         """

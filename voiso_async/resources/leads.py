@@ -1,4 +1,4 @@
-"""Leads of campaigns: added and updated in bulk (contract 6 and 7)."""
+"""Leads of campaigns: added and updated in bulk."""
 
 import asyncio
 from datetime import timedelta
@@ -18,7 +18,7 @@ from voiso_async.wire import Request, Response
 
 
 class LeadWrites:
-    """The two calls that write leads, as the lanes use them."""
+    """The two requests that write leads, as the lanes send them."""
 
     def __init__(self, session: Session, update_verb: Literal["PATCH", "PUT"]) -> None:
         self._session = session
@@ -29,7 +29,7 @@ class LeadWrites:
         return await self._session.attempt(self._request(campaign, operation, body))
 
     def parse_error(self, campaign: int, operation: Operation, response: Response) -> APIError:
-        """Make the error of an answer that says no."""
+        """Make the error of a response that says no."""
         return self._session.api_error(self._request(campaign, operation), response)
 
     def _request(self, campaign: int, operation: Operation, body: bytes | None = None) -> Request:
@@ -44,7 +44,22 @@ class LeadWrites:
 
 
 class Leads:
-    """``voiso.leads``: hand over leads in any number, from any number of tasks."""
+    """``voiso.leads``: send leads in any number, from any number of tasks.
+
+    Every way to send goes through the lane of its campaign, so all of them keep the pace together:
+
+    ==========================  ========  ======================================================================
+    call                        durable   what it does
+    ==========================  ========  ======================================================================
+    ``leads.add()``             no        sends new leads; gives the report, or each outcome as it comes
+    ``leads.update()``          no        the same for changes to leads
+    ``leads.push()``            yes       puts leads into the outbox as one job, sends them, gives the job
+    ``leads.drain()``           yes       sends what waits in the outbox, until nothing does
+    ``leads.run()``             yes       sends what comes into the outbox, until it is cancelled
+    ``outbox.put()``            yes       puts leads into the outbox as one job; needs no client and no key
+    ``outbox.begin()/.load()``  yes       the same in two steps, so that an interrupted job can be loaded on
+    ==========================  ========  ======================================================================
+    """
 
     def __init__(self, batcher: LeadBatcher, outbox: Outbox | None = None) -> None:
         self._batcher = batcher
@@ -60,13 +75,20 @@ class Leads:
     ) -> Ingestion:
         """Add leads to a campaign: await the result for the report, or iterate it for each lead's outcome.
 
-        Iterate it inside ``async with``, so that leaving the loop withdraws what was not sent.
+        Iterate it inside ``async with``, so that leaving the loop cancels what was not sent.
 
         ``leads`` is any iterable or async iterable, of any length, of ``Lead``, mappings with the same fields, or
-        phone numbers. They leave in batches of up to 1000, one at a time for each campaign, two seconds apart
-        (contract 6.3), together with the leads of every other call on that campaign. A phone that comes twice in
-        one call is sent once, which costs about 110 bytes a lead; ``dedupe=False`` is for endless sources.
-        ``timeout`` is this caller's deadline in seconds. See ``Ingestion`` for what is raised.
+        phone numbers. They go in batches of up to 1000, one POST at a time for each campaign, two seconds apart,
+        together with the leads of every other call on that campaign. A phone that comes twice in one call is sent
+        once, which costs about 110 bytes a lead; ``dedupe=False`` is for endless sources. ``timeout`` is this
+        caller's deadline in seconds.
+
+        On a client with an outbox this keeps the pace of the outbox, but it is not durable: what was not sent when
+        the process ends is lost. ``push`` is durable.
+
+        Raises:
+            ConfigurationError: an argument cannot work; nothing was sent.
+            VoisoError: when the result is awaited or iterated, see ``Ingestion``.
 
         >>> report = await voiso.leads.add(3, [Lead("441632960123", name="R. Okafor")])   # doctest: +SKIP
         >>> print(report)                                                                  # doctest: +SKIP
@@ -78,25 +100,46 @@ class Leads:
         """Change leads of a campaign, found by phone number: as ``add``, through the same lane.
 
         ``updates`` are ``LeadUpdate`` or mappings; only name, source, active and priority can be changed. Two
-        updates of one phone keep their order. The verb is not published (contract 7): if every update gives 404
-        or 405, make the client with ``update_verb="PUT"``. An answer without lists leaves rows UNREPORTED.
+        updates of one phone keep their order. Voiso does not publish the verb: if every update gives 404 or 405,
+        make the client with ``update_verb="PUT"``. A reply without lists leaves rows UNREPORTED.
+
+        Raises:
+            ConfigurationError: an argument cannot work; nothing was sent.
+            VoisoError: when the result is awaited or iterated, see ``Ingestion``.
+
+        >>> await voiso.leads.update(3, [LeadUpdate("441632960123", active=False)])        # doctest: +SKIP
         """
         return Ingestion(self._batcher, Operation.UPDATE, campaign_id, updates, dedupe=False, timeout=timeout)
 
     async def drain(self, job_id: str | None = None) -> IngestReport:
         """Send what waits in the client's outbox, of one job or of all, until nothing waits.
 
-        Campaigns go side by side, each at its own pace. The report counts what this call has written down; the
-        outcome of each row is in the outbox. A campaign that the server refuses for good is given up, others go
-        on, and its error is raised at the end with ``.report``; its rows stay in the outbox. Cancelled, it gives
-        back what was not sent. ``OutboxError`` if the outbox fails.
+        Campaigns go side by side, each at its own pace. The report counts what this call has sent; the outcome of
+        each row is in the outbox. A campaign that the server refuses for good is suspended and others go on; its
+        error is raised at the end, and its rows stay in the outbox. Cancelled, it releases what was not sent.
+
+        Raises:
+            ConfigurationError: the client has no outbox.
+            OutboxError: the outbox failed.
+            VoisoError: a campaign was suspended, with the error that stopped its lane.
+
+        Each carries ``.report``.
+
+        >>> report = await voiso.leads.drain()                                             # doctest: +SKIP
         """
         return await drain(self._batcher, self._durable(), job_id)
 
     async def run(self) -> None:
         """Send what comes into the client's outbox until cancelled or closed.
 
-        A campaign that was given up is tried again every five minutes.
+        A suspended campaign is tried again every five minutes.
+
+        Raises:
+            ConfigurationError: the client has no outbox.
+            OutboxError: the outbox failed.
+            ClientClosedError: the client was closed.
+
+        >>> worker = asyncio.create_task(voiso.leads.run())                                # doctest: +SKIP
         """
         await run(self._batcher, self._durable())
 
@@ -113,9 +156,18 @@ class Leads:
     ) -> Job:
         """Put leads into the client's outbox as one job, and send them while they are still being read.
 
-        Gives the job once none of its rows waits; ``outbox.outcomes(job.id)`` has each row. What ends it early
-        raises with the job's report as ``.report``: the job stays in the outbox, and ``drain(job.id)`` goes on.
-        ``campaign_id`` may be ``None`` if each lead is a ``FileRow`` that names its own.
+        Gives the job once none of its rows waits; ``outbox.outcomes(job.id)`` has each row. ``name``,
+        ``expires_in`` (seconds), ``source`` and ``idempotent`` are those of ``outbox.put()``. ``campaign_id`` may
+        be ``None`` if each lead is a ``FileRow`` that names its own.
+
+        Raises:
+            ConfigurationError: the client has no outbox, or an argument cannot work.
+            OutboxError: the outbox failed.
+            SourceError: the source of leads raised.
+            VoisoError: a campaign was suspended, with the error that stopped its lane.
+
+        Each carries the job's report as ``.report``. The job stays in the outbox; ``drain(job.id)`` goes on with
+        it.
 
         >>> job = await voiso.leads.push(3, leads, name="summer")      # doctest: +SKIP
         >>> print(job.report)                                          # doctest: +SKIP

@@ -8,7 +8,7 @@ from voiso_async.errors import ConfigurationError
 
 
 def query(**filters: Any) -> tuple[tuple[str, str], ...]:
-    """Make query parameters of the filters that were given (contract 4 and 5.2)."""
+    """Make query parameters of the filters that were given."""
     return pairs_of(filters)
 
 

@@ -1,4 +1,4 @@
-"""Users of the contact centre (contract 9.1)."""
+"""Users of the contact centre."""
 
 from voiso_async.models.users import User
 from voiso_async.pages import OffsetPages, page_of

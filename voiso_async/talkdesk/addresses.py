@@ -1,4 +1,4 @@
-"""Where a Talkdesk account is (Talkdesk contract 1)."""
+"""Where a Talkdesk account is."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""A signed assertion in place of a client secret (Talkdesk contract 2.1); needs the extra ``talkdesk``."""
+"""A signed assertion in place of a client secret; needs the extra ``talkdesk``."""
 
 import base64
 import time
@@ -11,7 +11,7 @@ from voiso_async.auth import MASK, Secret, checked_text, hidden, masked, spellin
 from voiso_async.errors import ConfigurationError
 
 LONGEST_KEY = 16 * 1024
-LIFETIME = 300  # seconds; contract 2.1: that of every sample
+LIFETIME = 300  # seconds; that of every sample of the vendor
 KIND = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 PEM = "-----BEGIN"
 CURVES = {"secp256r1": "ES256", "secp384r1": "ES384", "secp521r1": "ES512"}

@@ -1,4 +1,4 @@
-"""Campaigns of a Talkdesk account: found, paused, resumed, fed (Talkdesk contract 4 and 5)."""
+"""Campaigns of a Talkdesk account: found, paused, resumed, fed."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -14,8 +14,8 @@ from voiso_async.talkdesk.session import TalkdeskSession, request_to
 
 READ, WRITE = "campaigns:read", "campaigns:write"
 CAMPAIGN = "/campaigns/{campaign_id}"
-MOST_LISTS = 100  # contract 5: record lists in one request
-STATUS_PATH = "status"  # contract 10, row 11
+MOST_LISTS = 100  # record lists in one request
+STATUS_PATH = "status"
 
 
 class TalkdeskCampaigns:
@@ -39,7 +39,7 @@ class TalkdeskCampaigns:
         order_by: str | None = None,
         page_size: int = 100,
     ) -> Paginator[TalkdeskCampaign]:
-        """List campaigns (contract 5.1); needs the scope ``campaigns:read``.
+        """List campaigns; needs the scope ``campaigns:read``.
 
         ``status`` is incomplete, ready, running or paused, in any case; ``search`` looks in names, and
         ``user_id`` gives the campaigns of one user. ``page_size`` is 1 to 100.
@@ -59,7 +59,7 @@ class TalkdeskCampaigns:
             order_by=order_by,
         )
         request = request_to("GET", "/campaigns", params=params, scope=READ, personal=False)
-        # contract 10, row 8: the documents also spell it so
+        # the documents also spell it so
         return listing(self._calls, request, TalkdeskCampaign, "campaigns", "campaings", page_size=page_size)
 
     async def get(self, campaign_id: str) -> TalkdeskCampaign:
@@ -67,7 +67,7 @@ class TalkdeskCampaigns:
         return await self._campaign("GET", campaign_id, READ)
 
     def users(self, campaign_id: str, *, page_size: int = 100) -> Paginator[CampaignUser]:
-        """List the users of a campaign (contract 4): ids alone, ``talkdesk.users.resolve`` has names for them."""
+        """List the users of a campaign: ids alone, ``talkdesk.users.resolve`` has names for them."""
         request = request_to("GET", f"{CAMPAIGN}/users", {"campaign_id": campaign_id}, scope=READ)
         return listing(self._calls, request, CampaignUser, "users", page_size=page_size)
 
@@ -80,7 +80,7 @@ class TalkdeskCampaigns:
         return await self._set_status(campaign_id, "paused")
 
     async def stop(self, campaign_id: str) -> TalkdeskCampaign:  # noqa: ARG002 - as its namesake of Voiso
-        """Talkdesk has no such call (contract 5.3): this raises ``UsageError`` and sends nothing."""
+        """Talkdesk has no such call: this raises ``UsageError`` and sends nothing."""
         raise UsageError("a Talkdesk campaign cannot be stopped, only paused; nothing was sent")
 
     def record_lists(self, campaign_id: str, *, page_size: int = 100) -> Paginator[RecordList]:

@@ -22,7 +22,7 @@ from voiso_async.talkdesk.session import TALKDESK_ADVICE, TalkdeskSession, parse
 from voiso_async.talkdesk.users import TalkdeskUsers
 from voiso_async.transport import HttpSession, Timeout
 
-RETRY = RetryPolicy(max_attempts=5, base_delay=1.0, max_delay=8.0)  # contract 8
+RETRY = RetryPolicy(max_attempts=5, base_delay=1.0, max_delay=8.0)
 T = TypeVar("T")
 
 

@@ -13,7 +13,7 @@ from voiso_async.models.record import OpenRecord
 
 
 class _Shouted(OpenEnum):
-    """An open enum whose listed words are found in any case (contract 10, row 10)."""
+    """An open enum whose listed words are found in any case."""
 
     @classmethod
     def _missing_(cls, value: object) -> Self | None:
@@ -23,7 +23,7 @@ class _Shouted(OpenEnum):
 
 
 class TalkdeskStatus(_Shouted):
-    """Where a campaign stands (contract 5.2)."""
+    """Where a campaign stands."""
 
     INCOMPLETE = "INCOMPLETE"
     READY = "READY"
@@ -32,7 +32,7 @@ class TalkdeskStatus(_Shouted):
 
 
 class RecordListStatus(_Shouted):
-    """Where a record list stands (contract 9.1)."""
+    """Where a record list stands."""
 
     INCOMPLETE = "INCOMPLETE"
     UPLOADED = "UPLOADED"
@@ -43,7 +43,7 @@ class RecordListStatus(_Shouted):
 
 
 class IdentifierType(_Shouted):
-    """By what a record list tells its records apart (contract 9.1)."""
+    """By what a record list tells its records apart."""
 
     PHONE_NUMBER = "PHONE_NUMBER"
     EXTERNAL = "EXTERNAL"
@@ -52,7 +52,7 @@ class IdentifierType(_Shouted):
 
 @frozen(kw_only=True)
 class TalkdeskCampaign(OpenRecord):
-    """A campaign (contract 5.2); ``extra`` keeps the fields this package does not know."""
+    """A campaign; ``extra`` keeps the fields this package does not know."""
 
     id: str
     name: str | None = None
@@ -69,7 +69,7 @@ class TalkdeskCampaign(OpenRecord):
 
 @frozen(kw_only=True)
 class CampaignUser(OpenRecord):
-    """A user assigned to a campaign: the API says no more of one than the id (contract 4.2)."""
+    """A user assigned to a campaign: the API says no more of one than the id."""
 
     id: str
 
@@ -79,7 +79,7 @@ class CampaignUser(OpenRecord):
 
 @frozen(kw_only=True)
 class TalkdeskUser(OpenRecord):
-    """A user of the account (contract 7); the repr shows nothing personal."""
+    """A user of the account; the repr shows nothing personal."""
 
     id: str
     name: str | None = field(default=None, repr=False)
@@ -96,7 +96,7 @@ class TalkdeskUser(OpenRecord):
 
 @frozen(kw_only=True)
 class RecordList(OpenRecord):
-    """A list of records, which campaigns dial (contract 9)."""
+    """A list of records, which campaigns dial."""
 
     id: str
     name: str | None = None

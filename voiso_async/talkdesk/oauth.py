@@ -1,4 +1,4 @@
-"""OAuth2 client credentials (Talkdesk contract 2): one token for any number of tasks, renewed in time."""
+"""OAuth2 client credentials: one token for any number of tasks, renewed in time."""
 
 import asyncio
 import base64
@@ -26,8 +26,8 @@ from voiso_async.wire import Request, Response, request_id_of
 LONGEST_TOKEN = 8000  # servers take header lines of about 8 KiB
 MASKED_PREFIX = 24
 """Of a token so much is looked for, with all that follows it: an echo may be cut, and tokens are long."""
-LIFETIME = 599.0  # Talkdesk contract 2.2: what an answer without a usable ``expires_in`` is taken for
-MARGIN = 60.0  # Talkdesk contract 2.5: a token with less than this left is renewed first
+LIFETIME = 599.0  # what an answer without a usable ``expires_in`` is taken for
+MARGIN = 60.0  # a token with less than this left is renewed first
 SHORT_LIFETIME = 2 * MARGIN  # one that is shorter is renewed at its half
 FORM = {"Accept": "application/json", "Content-Type": "application/x-www-form-urlencoded"}
 TOKEN_ADVICE = {
@@ -52,7 +52,7 @@ class Identity(Protocol):
 
 
 class ClientSecret:
-    """A client id and its secret, sent by HTTP Basic (Talkdesk contract 2.1)."""
+    """A client id and its secret, sent by HTTP Basic."""
 
     def __init__(self, client_id: str, client_secret: str) -> None:
         client_secret = hidden(client_secret)
@@ -84,7 +84,7 @@ class _Token:
 
 
 class ClientCredentials:
-    """An OAuth2 client: gets a bearer token, shares it, and renews it in time (Talkdesk contract 2).
+    """An OAuth2 client: gets a bearer token, shares it, and renews it in time.
 
     However many tasks wait, the token is fetched once; anew when less than a minute of its life is left, and once
     after a 401. A failed fetch fails every request that waits for it, with ``proof == "not_sent"``: the session
@@ -198,7 +198,7 @@ class ClientCredentials:
 
 
 def _explain_token(body: bytes) -> ErrorBody | None:
-    """Read the token endpoint's own error body (Talkdesk contract 2.3)."""
+    """Read the token endpoint's own error body."""
     with suppress(ResponseError):
         answer = decode(body)
         if isinstance(answer, dict) and isinstance(answer.get("error"), str):

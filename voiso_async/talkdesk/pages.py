@@ -1,4 +1,4 @@
-"""Pages that name the next one by a link (Talkdesk contract 4 and 6).
+"""Pages that name the next one by a link.
 
 Documents and samples disagree about nearly everything but the link: page numbers may contradict it, hosts of links
 may be those of the documents, totals may be wrong. So only the link is followed, and only within the listing.
@@ -19,7 +19,7 @@ from voiso_async.paginator import Paginator
 from voiso_async.talkdesk.session import TalkdeskSession
 from voiso_async.wire import Request, Response
 
-MOST_PAGES = 1000  # contract 6; more if the listing promises more
+MOST_PAGES = 1000  # more if the listing promises more
 R = TypeVar("R", bound=HasId)
 
 
@@ -123,7 +123,7 @@ def _count(body: dict[str, Any], name: str) -> int | None:
 
 
 def _rerooted(link: str, request: Request) -> str:
-    """Take a link with the listing's own path back to the configured address (contract 6 and 10, row 7).
+    """Take a link with the listing's own path back to the configured address.
 
     The vendor's samples show another host. Nothing is ever sent there; any other link stays as it is, and is not
     followed.

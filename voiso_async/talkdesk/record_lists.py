@@ -1,4 +1,4 @@
-"""Record lists: the way people to call reach a Talkdesk campaign (Talkdesk contract 9)."""
+"""Record lists: the way people to call reach a Talkdesk campaign."""
 
 import time
 from collections.abc import Callable
@@ -21,10 +21,10 @@ from voiso_async.talkdesk.submission import REPEATABLE, RecordRows, Records, Rec
 from voiso_async.wire import Request, Response, check_seconds
 
 MANAGE = "record-lists:manage"
-LARGEST_PAGE = 500  # contract 9
-LONGEST_NAME = 120  # contract 9.1
-MOST_RECORDS = 100  # contract 9.3
-HAL = "application/hal+json"  # contract 3
+LARGEST_PAGE = 500
+LONGEST_NAME = 120
+MOST_RECORDS = 100
+HAL = "application/hal+json"
 BULKS = "/record-lists/{list_id}/records/bulks"
 
 RECORD_POLICY = LanePolicy(cooldown=0.0, max_rows=MOST_RECORDS)
@@ -79,7 +79,7 @@ class RecordLists:
         return found[0] if found else None
 
     async def create(self, name: str, unique_identifier_type: str = IdentifierType.PHONE_NUMBER) -> RecordList:
-        """Make a list (contract 9.1); ``unique_identifier_type`` is PHONE_NUMBER, EXTERNAL or NOTHING.
+        """Make a list; ``unique_identifier_type`` is PHONE_NUMBER, EXTERNAL or NOTHING.
 
         Sent once: after a lost answer the error has ``proof == "in_doubt"``, and ``find`` may tell.
         """

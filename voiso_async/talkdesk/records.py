@@ -1,4 +1,4 @@
-"""A record becomes a row: checked in every field, canonical, encoded once (Talkdesk contract 9.2)."""
+"""A record becomes a row: checked in every field, canonical, encoded once."""
 
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet

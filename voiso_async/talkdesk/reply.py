@@ -1,4 +1,4 @@
-"""What one attempt to add records proved, and what its answer says of each (Talkdesk contract 9.2 to 9.4). Pure.
+"""What one attempt to add records proved, and what its answer says of each. Pure.
 
 The first line that fits decides; "envelope" is the vendor's own error body.
 

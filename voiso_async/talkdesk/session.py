@@ -1,4 +1,4 @@
-"""What Talkdesk says when it says no (Talkdesk contract 3.1)."""
+"""What Talkdesk says when it says no."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,9 +16,9 @@ from voiso_async.wire import Request, Response
 
 MOST_FIELDS = 200
 LONGEST_NAME = 80
-CODE = re.compile(r"[A-Za-z0-9_.-]{1,8}")  # contract 3.1: text, with leading zeros
+CODE = re.compile(r"[A-Za-z0-9_.-]{1,8}")  # text, with leading zeros
 WAIT_SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
-WAIT_FIELD = "retry-after"  # contract 8
+WAIT_FIELD = "retry-after"
 
 TALKDESK_ADVICE: Mapping[int, str] = ADVICE | {
     401: "the account does not take the token, not even a fresh one; check the client and its region",
@@ -53,7 +53,7 @@ def _fields(fields: Any) -> Iterator[tuple[str, str]]:
             yield clean_text(item["name"], LONGEST_NAME), str(item.get("description") or "")
 
 
-MOST_AT_A_TIME = 4  # contract 8: requests in flight for one account
+MOST_AT_A_TIME = 4  # requests in flight for one account
 LONGEST_QUIET = 60.0
 UNAUTHORISED = 401
 ACCEPT = ("Accept", "application/hal+json, application/json")
@@ -119,7 +119,7 @@ def request_to(
     body_type: str = "application/json",
     personal: bool | None = None,
 ) -> Request:
-    """Make a request with the formats of this vendor (contract 3)."""
+    """Make a request with the formats of this vendor."""
     kind = () if body is None else (("Content-Type", body_type),)
     return Request.to(
         method, route, ids, params=params, body=body, scope=scope, headers=(ACCEPT, *kind), personal=personal

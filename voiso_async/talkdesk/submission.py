@@ -207,7 +207,7 @@ def _outcome(
 OUTAGE = 2
 """Chunks in a row without a usable answer that end a call: one is a bad chunk, two are an outage."""
 REPEATABLE = (IdentifierType.PHONE_NUMBER, IdentifierType.EXTERNAL)
-"""Lists that tell records apart, so that a chunk may be sent twice (contract 9.4)."""
+"""Lists that tell records apart, so that a chunk may be sent twice."""
 
 Answer = Response | VoisoError
 Post = Callable[[bytes], Awaitable[Response]]

@@ -1,4 +1,4 @@
-"""Users of a Talkdesk account (Talkdesk contract 7)."""
+"""Users of a Talkdesk account."""
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,7 +15,7 @@ from voiso_async.talkdesk.pages import listing
 from voiso_async.talkdesk.session import TalkdeskSession, request_to
 
 READ = "users:read"
-LARGEST_PAGE = 200  # contract 7
+LARGEST_PAGE = 200
 MOST_ASKING = 4
 FEW = 20
 """So many users are asked for one by one; of more, the account's own size decides."""

@@ -17,7 +17,7 @@ AT_REST: dict[str, tuple[str, ...]] = {
     "pause": ("paused",),
     "stop": ("stopped", "completed"),
 }
-"""Where each state call leads, once the transitions are over (contract 5.5)."""
+"""Where each state call leads, once the transitions are over."""
 
 Campaign = Annotated[CampaignId, Parameter(help="Id of the campaign.")]
 
