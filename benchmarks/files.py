@@ -71,7 +71,7 @@ def _ours(path: Path, small: Path, rows: int) -> tuple[float, float]:
 
 
 async def _stored(path: Path, rows: int) -> None:
-    async with SqliteOutbox(path.with_suffix(".db")) as outbox, await open_leads(path) as leads:
+    async with SqliteOutbox(path.with_suffix(".db")) as outbox, open_leads(path) as leads:
         job = await outbox.put(3, leads)
         if job.report.rows != rows or job.report.pending != rows:
             raise RuntimeError(f"{job.report} of {rows} rows")

@@ -269,7 +269,7 @@ def test_a_file_that_could_not_be_written_is_written_elsewhere(walk: Walk) -> No
     write_leads(Path("leads.csv"), [*phones(2), "letters"])
     for option in ("--results", "--rejects"):
         with walk.shell.env.context() as patch:
-            patch.setattr("voiso_async.files.atomic_file.TargetFile._finish", _full)
+            patch.setattr("voiso_async.files.atomic_file.AtomicFile._finish", _full)
             ended = walk.run(*PUSH, option, "x.csv")
         report = reported(ended)
         assert (1, "Write them to another file") == (ended.code, report["advice"])

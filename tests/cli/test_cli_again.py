@@ -244,7 +244,7 @@ def half_loaded(path: Path, outbox_path: Path, rows: int) -> str:
     """Make the job of a push that was killed when so many rows of its file had been read; give its id."""
 
     async def work() -> str:
-        async with SqliteOutbox(outbox_path) as outbox, await open_leads(path) as file:
+        async with SqliteOutbox(outbox_path) as outbox, open_leads(path) as file:
             job = await outbox.begin(name=file.name, source=await source_of(file, str(path), 3, keyed=False))
 
             async def killed() -> AsyncIterator[FileRow]:
@@ -316,7 +316,7 @@ def test_a_file_that_somebody_else_is_reading_is_left_to_them(
     begun, go_on = threading.Event(), threading.Event()
 
     async def read() -> None:
-        async with SqliteOutbox(outbox_path) as outbox, await open_leads(path) as file:
+        async with SqliteOutbox(outbox_path) as outbox, open_leads(path) as file:
             job = await outbox.begin(name=file.name, source=await source_of(file, str(path), 3, keyed=False))
             await outbox.load(job.id, 3, slowly(leads_of(file, keyed=False)))
 

@@ -27,7 +27,7 @@ URL = re.compile(r"http://127\.0\.0\.1:\d+")
 @pytest.mark.parametrize("size", [100, 3000, 50_000])
 async def test_the_sample_is_made_of_numbers_for_fiction(tmp_path: Path, size: int) -> None:
     sample = write_sample(tmp_path / "leads.csv", size)
-    async with await open_leads(tmp_path / "leads.csv") as file:
+    async with open_leads(tmp_path / "leads.csv") as file:
         leads = [row.lead async for row in file]
     found = [canonical(lead["phone_number"]) for lead in leads if not isinstance(lead, InvalidLead)]
     phones = [phone for phone in found if not isinstance(phone, PhoneFault)]

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from lead_files import leads_in
 
 from voiso_async.errors import InputFileError
-from voiso_async.files import Columns
+from voiso_async.files.columns.mapping import ColumnMap
 from voiso_async.files.columns.phones import PhoneRule
-from voiso_async.files.lead_builder import LeadMaker
+from voiso_async.files.lead_builder import LeadBuilder
 from voiso_async.ingest.outcome import LeadOutcome
 from voiso_async.ingest.policy import LanePolicy
 from voiso_async.ingest.prepare import InvalidLead, prepare
@@ -23,8 +23,8 @@ PHONE = "441632960123"
 
 
 def lead(header: str, cells: str, *, international: bool = False) -> Mapping[str, Any] | InvalidLead:
-    maker = LeadMaker(phones=PhoneRule(international=international))
-    made = maker.of_texts(Columns.of(header.split(",")), 7, cells.split(","))
+    maker = LeadBuilder(phones=PhoneRule(international=international))
+    made = maker.from_texts(ColumnMap.of(header.split(",")), 7, cells.split(","))
     assert (7, tuple(cells.split(","))) == (made.row, made.cells)
     found: Mapping[str, Any] | InvalidLead = made.lead
     return found
@@ -87,9 +87,9 @@ def test_the_other_fields(header: str, cells: str, field: dict[str, Any]) -> Non
 
 
 def test_what_is_not_used_is_named() -> None:
-    columns = Columns.of(["E-mail", "phone", "", "X-Plan", "mobile", "phone_number", "id", "crm id"])
-    assert ("E-mail", "phone", "mobile", "id") == columns.unused
-    assert {"phone_number": 5, "key": 7} == columns.places
+    columns = ColumnMap.of(["E-mail", "phone", "", "X-Plan", "mobile", "phone_number", "id", "crm id"])
+    assert ("E-mail", "phone", "mobile", "id") == columns.summary.unused
+    assert {"phone_number": 5, "key": 7} == columns.fields
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_a_flag_that_is_none_is_no_guess() -> None:
 )
 def test_a_header_that_cannot_be_understood(header: str, reason: str, says: str) -> None:
     with pytest.raises(InputFileError) as caught:
-        Columns.of(header.split(","))
+        ColumnMap.of(header.split(","))
     assert (1, reason) == (caught.value.row, caught.value.reason)
     assert says in str(caught.value)
     assert PHONE not in str(caught.value)
@@ -150,10 +150,10 @@ def test_an_invalid_lead_is_in_the_report() -> None:
 
 @given(st.lists(st.text(max_size=8), min_size=7, max_size=7))
 def test_any_cells_make_a_row_or_an_outcome(cells: list[str]) -> None:
-    columns = Columns.of(["phone", "name", "priority", "active", "source", "link", "X-Plan"])
-    maker = LeadMaker(phones=PhoneRule(international=True))
+    columns = ColumnMap.of(["phone", "name", "priority", "active", "source", "link", "X-Plan"])
+    maker = LeadBuilder(phones=PhoneRule(international=True))
     call = LeadSubmission(Operation.ADD, LanePolicy(), lambda: 0.0, dedupe=True, streamed=False)
-    (made,) = prepare([maker.of_texts(columns, 2, cells)], 0, Operation.ADD, call)
+    (made,) = prepare([maker.from_texts(columns, 2, cells)], 0, Operation.ADD, call)
     assert not isinstance(made, LeadOutcome) or made.reason
 
 

@@ -116,7 +116,7 @@ def test_the_mark_knows_better_which_unicode_encoding_a_file_has(encoding: str, 
 async def test_the_mark_is_no_part_of_a_first_lead(tmp_path: Path, encoding: str) -> None:
     path = tmp_path / "leads.csv"
     path.write_text(f"+{PHONE}\n+441632960124\n", encoding="utf-8-sig")
-    async with await open_leads(path, encoding=encoding) as leads:
+    async with open_leads(path, encoding=encoding) as leads:
         assert [1, 2] == [row.row async for row in leads]
 
 
@@ -208,7 +208,7 @@ def test_what_was_written_is_read(cells: list[str]) -> None:
 async def test_an_open_file_knows_its_rows(tmp_path: Path) -> None:
     path = tmp_path / "leads.csv"
     path.write_text(f"phone\n\n{PHONE}\n,\n441632960124\n\n\n441632960125\n".replace(",", " "), encoding="utf-8")
-    async with await open_leads(path) as leads:
+    async with open_leads(path) as leads:
         assert ("leads.csv", None) == (leads.name, leads.rows)
         await leads.check()
         assert 3 == leads.rows
@@ -223,21 +223,21 @@ async def test_an_open_file_knows_its_rows(tmp_path: Path) -> None:
 )
 async def test_what_cannot_be_opened(tmp_path: Path, name: str, says: str) -> None:
     with pytest.raises(InputFileError, match=says) as caught:
-        await open_leads(tmp_path / name)
+        await open_leads(tmp_path / name).open()
     assert "unreadable" == caught.value.reason
 
 
 @pytest.mark.row(179)
 async def test_an_endless_device_is_a_fault_and_not_a_hang() -> None:
     with pytest.raises(InputFileError) as caught:
-        await open_leads("/dev/zero")
+        await open_leads("/dev/zero").open()
     assert "too_large" == caught.value.reason
 
 
 @pytest.mark.parametrize("delimiter", ["", "ab", '"', "\n", "\0"])
 async def test_a_delimiter_that_cannot_be(tmp_path: Path, delimiter: str) -> None:
     with pytest.raises(ConfigurationError, match="the delimiter must be one character"):
-        await open_leads(tmp_path / "leads.csv", delimiter=delimiter)
+        await open_leads(tmp_path / "leads.csv", delimiter=delimiter).open()
 
 
 @pytest.mark.parametrize("encoding", ["klingon", "rot13", "a\0b"])
@@ -245,13 +245,13 @@ async def test_an_encoding_that_is_none(tmp_path: Path, encoding: str) -> None:
     path = tmp_path / "leads.csv"
     path.write_text("phone\n", encoding="utf-8")
     with pytest.raises(ConfigurationError, match="there is no text encoding named"):
-        await open_leads(path, encoding=encoding)
+        await open_leads(path, encoding=encoding).open()
 
 
 async def test_a_fault_far_down_is_found_before_anything_is_sent(tmp_path: Path) -> None:
     path = tmp_path / "leads.csv"
     path.write_text("phone\n" + f"{PHONE}\n" * 5000 + '"open\n', encoding="utf-8")
-    async with await open_leads(path) as leads:
+    async with open_leads(path) as leads:
         with pytest.raises(InputFileError, match="row 5002: it begins a quote") as caught:
             await leads.check()
     assert 5002 == caught.value.row
@@ -265,7 +265,7 @@ async def test_a_file_that_changes_while_it_is_read_ends_the_push(
     path = tmp_path / "leads.csv"
     phones = [f"4416329600{place % 100:02}" for place in range(2001)]
     path.write_text("\n".join(["phone", *phones, ""]), encoding="utf-8")
-    async with await open_leads(path) as leads:
+    async with open_leads(path) as leads:
         await leads.check()
         assert await anext(leads)
         with path.open("a", encoding="utf-8") as file:
@@ -282,7 +282,7 @@ async def test_a_file_that_changes_while_it_is_read_ends_the_push(
 async def test_the_rows_of_a_pipe_come_as_they_are_written() -> None:
     reading, writing = os.pipe()
     os.write(writing, b"phone\n441632960001\n441632960002\n")
-    async with await open_leads(reading) as leads:
+    async with open_leads(reading) as leads:
         await leads.check()
         assert (f"file descriptor {reading}", None) == (leads.name, leads.rows)
         with anyio.fail_after(5):
@@ -298,7 +298,7 @@ async def test_the_rows_of_a_pipe_come_as_they_are_written() -> None:
 async def test_waiting_for_a_pipe_can_be_cancelled() -> None:
     reading, writing = os.pipe()
     os.write(writing, b"phone\n")
-    async with await open_leads(reading) as leads:
+    async with open_leads(reading) as leads:
         with anyio.move_on_after(0.1) as scope:
             await anext(leads)
     os.close(writing)
@@ -311,7 +311,7 @@ async def test_a_large_file_is_never_held_in_memory(tmp_path: Path) -> None:
     with path.open("w", encoding="utf-8") as file:
         file.write("phone,name\n")
         file.writelines(f"{PHONE},{'n' * 400}\n" for _ in range(30_000))
-    async with await open_leads(path) as leads:
+    async with open_leads(path) as leads:
         tracemalloc.start()
         await leads.check()
         count = 0

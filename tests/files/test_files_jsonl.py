@@ -14,10 +14,10 @@ from lead_files import leads_in, reasons_in, rows_in
 
 from voiso_async import InputFileError
 from voiso_async.files import open_leads
-from voiso_async.files.columns.mapping import Wishes
+from voiso_async.files.columns.mapping import ColumnOptions
 from voiso_async.files.columns.phones import PhoneRule
-from voiso_async.files.jsonl import LONGEST_LINE, Objects
-from voiso_async.files.lead_builder import LeadMaker
+from voiso_async.files.jsonl import LONGEST_LINE, JsonLeads
+from voiso_async.files.lead_builder import LeadBuilder
 from voiso_async.ingest.policy import LanePolicy
 from voiso_async.ingest.prepare import FileRow, prepare
 from voiso_async.ingest.rows import Operation, Row
@@ -69,7 +69,7 @@ async def test_what_is_wrong_with_a_file_names_its_row(
     assert (row, reason) == (caught.value.row, caught.value.reason)
     assert str(caught.value).startswith("leads.jsonl: ")
     with pytest.raises(InputFileError) as again:
-        async with await open_leads(path, format="jsonl") as leads:
+        async with open_leads(path, format="jsonl") as leads:
             await leads.check()
     assert (row, reason) == (again.value.row, again.value.reason)
 
@@ -78,7 +78,7 @@ async def test_what_is_wrong_with_a_file_names_its_row(
 async def test_the_old_sign_of_the_end_of_a_file_is_no_line(tmp_path: Path, end: bytes) -> None:
     path = tmp_path / "leads.jsonl"
     path.write_bytes(codecs.BOM_UTF8 + f'{{"phone": {PHONE}}}'.encode() + end)
-    async with await open_leads(path) as leads:
+    async with open_leads(path) as leads:
         await leads.check()
         assert (1, "jsonl") == (leads.rows, leads.format)
         assert [PHONE] == [row.lead["phone_number"] async for row in leads]
@@ -88,7 +88,7 @@ async def test_utf_16_is_told_whatever_the_name(tmp_path: Path) -> None:
     path = tmp_path / "leads.txt"
     path.write_text(f'{{"phone": {PHONE}}}', encoding="utf-16")
     with pytest.raises(InputFileError, match=r"leads.txt: it is UTF-16 text: save it as UTF-8, as JSON Lines are"):
-        await open_leads(path)
+        await open_leads(path).open()
 
 
 async def test_objects_are_read_by_their_keys_and_keep_their_types(tmp_path: Path) -> None:
@@ -111,7 +111,7 @@ async def test_objects_are_read_by_their_keys_and_keep_their_types(tmp_path: Pat
         {"phone_number": PHONE, "key": 7},
     ] == await leads_in(path)
     assert [1, 3, 4, 5, 6] == [row.row for row in await rows_in(path)]
-    async with await open_leads(path) as leads:
+    async with open_leads(path) as leads:
         await leads.check()
         assert (5, ("shoe",), ("json",)) == (leads.rows, leads.columns.unused, leads.header)
         assert "phone_number" == leads.columns.recognised["phone_number"]
@@ -184,8 +184,8 @@ def call() -> LeadSubmission:
 
 
 def objects(content: bytes) -> list[FileRow]:
-    maker = LeadMaker(phones=PhoneRule())
-    return list(Objects(io.BufferedReader(io.BytesIO(content)), Wishes(), maker))
+    maker = LeadBuilder(phones=PhoneRule())
+    return list(JsonLeads(io.BufferedReader(io.BytesIO(content)), ColumnOptions(), maker))
 
 
 JSON = st.recursive(

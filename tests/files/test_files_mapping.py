@@ -10,7 +10,7 @@ from lead_files import leads_in, rows_in
 
 from voiso_async import ConfigurationError, InputFileError
 from voiso_async.files import open_leads
-from voiso_async.files.columns.mapping import checked_mapping, templates_of
+from voiso_async.files.columns.mapping import check_mapping, resolve_mapping
 
 PHONE = "441632960123"
 HEADER = "Id,Mobile,Phone,First,Last,Plan,List\n"
@@ -47,7 +47,7 @@ async def test_fields_from_columns_and_templates(path: Path) -> None:
     } == first
     assert {"phone_number": PHONE, "name": "Ada"} == second
     assert {"phone_number": PHONE, "source": {"url": "https://crm.example/9"}, "priority": 9, "key": "9"} == third
-    async with await open_leads(path, mapping=MAPPING) as leads:
+    async with open_leads(path, mapping=MAPPING) as leads:
         assert ("Phone", "List") == leads.columns.unused
         assert "First + Last" == leads.columns.recognised["name"]
 
@@ -84,7 +84,7 @@ async def test_a_campaign_is_a_whole_number_above_0(tmp_path: Path, cell: str) -
 )
 async def test_a_mapping_that_cannot_be(path: Path, mapping: Any, says: str) -> None:
     with pytest.raises(ConfigurationError, match=says):
-        await open_leads(path, mapping={"phone_number": "Mobile"} | mapping)
+        await open_leads(path, mapping={"phone_number": "Mobile"} | mapping).open()
 
 
 @pytest.mark.parametrize(
@@ -99,13 +99,13 @@ async def test_a_mapping_that_cannot_be(path: Path, mapping: Any, says: str) -> 
 )
 async def test_a_column_there_is_not(path: Path, options: dict[str, Any]) -> None:
     with pytest.raises(InputFileError, match="there are 'Id', 'Mobile', 'Phone', 'First', 'Last'") as caught:
-        await open_leads(path, **options)
+        await open_leads(path, **options).open()
     assert (1, "no_such_column") == (caught.value.row, caught.value.reason)
 
 
 async def test_a_mapped_phone_settles_which_of_many(path: Path) -> None:
     with pytest.raises(InputFileError, match="could each be the phone number"):
-        await open_leads(path)
+        await open_leads(path).open()
     assert 3 == len(await leads_in(path, mapping={"phone_number": "Phone"}))
 
 
@@ -126,7 +126,7 @@ async def test_a_list_without_a_header_can_be_mapped_by_the_names_it_is_given(tm
 @given(st.text(max_size=20))
 def test_any_template_is_read_or_refused(text: str) -> None:
     try:
-        made = templates_of(["a", "b"], checked_mapping({"name": text}))
+        made = resolve_mapping(["a", "b"], check_mapping({"name": text}))
     except (ConfigurationError, InputFileError):
         return
     assert {"name"} == set(made)

@@ -17,8 +17,8 @@ from lead_files import hostile_book, leads_in, rows_in
 
 from voiso_async import ConfigurationError, InputFileError
 from voiso_async.files import LeadFile, open_leads
-from voiso_async.files.disk import kept_path, path_of
-from voiso_async.files.sniff import stranger
+from voiso_async.files.disk import path_from_text, path_to_text
+from voiso_async.files.sniff import foreign_format
 from voiso_async.ingest.prepare import InvalidLead
 
 PHONE = "441632960123"
@@ -40,13 +40,13 @@ async def test_a_form_is_told_by_the_first_bytes_then_by_the_name(
 ) -> None:
     path = tmp_path / name
     path.write_bytes(content)
-    async with await open_leads(path) as leads:
+    async with open_leads(path) as leads:
         assert (expected, expected) == (leads.format, leads.options["format"])
         assert [PHONE] == [row.lead["phone_number"] async for row in leads]
 
 
 async def test_a_workbook_is_one_whatever_its_name(tmp_path: Path) -> None:
-    async with await open_leads(hostile_book(tmp_path / "leads.csv")) as leads:
+    async with open_leads(hostile_book(tmp_path / "leads.csv")) as leads:
         assert "xlsx" == leads.format
 
 
@@ -76,7 +76,7 @@ async def test_a_text_that_is_no_list_is_named_whatever_its_name(tmp_path: Path,
         (tmp_path / name).write_text(text, encoding=encoding, newline="")
         for wanted in (None, "csv", "jsonl", "xlsx"):
             with pytest.raises(InputFileError, match=what) as caught:
-                await open_leads(tmp_path / name, format=wanted)
+                await open_leads(tmp_path / name, format=wanted).open()
             assert "wrong_format" == caught.value.reason
             assert "(UTF-8)" in str(caught.value)
             assert str(caught.value).startswith(f"{name}: it is ") or what == "contacts"
@@ -106,7 +106,7 @@ async def test_bytes_that_are_no_list_are_named_whatever_their_name(
 ) -> None:
     (tmp_path / name).write_bytes(start)
     with pytest.raises(InputFileError, match=f"^{name}: it is an? .*{what}|^{name}: it is {what}") as caught:
-        await open_leads(tmp_path / name)
+        await open_leads(tmp_path / name).open()
     assert "wrong_format" == caught.value.reason
 
 
@@ -127,20 +127,20 @@ async def test_another_zip_than_a_workbook_is_named(tmp_path: Path, part: str, w
         archive.writestr("mimetype", "application/vnd.oasis.opendocument.spreadsheet")
         archive.writestr(part, "x")
     with pytest.raises(InputFileError, match=f"leads.xlsx: it is an? .*{what}") as caught:
-        await open_leads(path)
+        await open_leads(path).open()
     assert "wrong_format" == caught.value.reason
     with pytest.raises(InputFileError, match="it is a workbook or a zip archive: name no format"):
-        await open_leads(path, format="csv")
+        await open_leads(path, format="csv").open()
 
 
 @pytest.mark.parametrize("name", [b"leads.csv", b"bad\xff.csv", b"a%20 b\xff%.csv", "\u00fc.csv".encode()])
 async def test_options_of_files_whose_names_are_no_text_are_json(tmp_path: Path, name: bytes) -> None:
     path = tmp_path / os.fsdecode(name)
     path.write_text(f"phone\n{PHONE}\n", encoding="utf-8")
-    assert str(path) == path_of(kept_path(path))
-    async with await open_leads(path, suppress=path) as leads:
+    assert str(path) == path_from_text(path_to_text(path))
+    async with open_leads(path, suppress=path) as leads:
         options = msgspec.json.decode(msgspec.json.encode(leads.options))
-    async with await open_leads(path, **options) as leads:
+    async with open_leads(path, **options) as leads:
         assert ["suppressed"] == [row.lead.reason async for row in leads if isinstance(row.lead, InvalidLead)]
 
 
@@ -150,14 +150,14 @@ async def test_options_of_files_whose_names_are_no_text_are_json(tmp_path: Path,
 )
 async def test_options_that_are_no_text_are_refused(tmp_path: Path, option: str, value: Any) -> None:
     with pytest.raises(ConfigurationError, match="holds bytes that are not UTF-8"):
-        await open_leads(tmp_path / "leads.csv", **{option: value})
+        await open_leads(tmp_path / "leads.csv", **{option: value}).open()
 
 
 @pytest.mark.parametrize(
     "header", ["<phone>,name", "ID;Phone;PWXL", "Phone: mobile,name", "BZhang phone,phone", "users ftyp", "PAR1"]
 )
 def test_an_odd_header_is_still_a_list(header: str) -> None:
-    assert stranger(f"{header}\n1,2\n".encode()) is None
+    assert foreign_format(f"{header}\n1,2\n".encode()) is None
 
 
 @pytest.mark.parametrize("start", ['{"phone": 441632960001}', "phone\n441632960001"])
@@ -166,7 +166,7 @@ def test_standard_input_is_told_by_its_first_byte(start: str) -> None:
 import asyncio
 from voiso_async.files import open_leads
 async def main():
-    async with await open_leads(0) as leads:
+    async with open_leads(0) as leads:
         await leads.check()
         assert await leads.estimate() is None and await leads.fingerprint() is None
         print(leads.name, leads.format, [row.lead["phone_number"] async for row in leads], leads.rows)
@@ -193,7 +193,7 @@ async def test_options_that_cannot_be_are_named_before_a_file_is_opened(
     tmp_path: Path, options: dict[str, Any], says: str
 ) -> None:
     with pytest.raises(ConfigurationError, match=says):
-        await open_leads(tmp_path / "nowhere.csv", **options)
+        await open_leads(tmp_path / "nowhere.csv", **options).open()
 
 
 async def test_options_that_are_written_down_read_the_same_again(tmp_path: Path) -> None:
@@ -207,7 +207,7 @@ async def test_options_that_are_written_down_read_the_same_again(tmp_path: Path)
         "campaign_column": "List",
         "region": "US",
     }
-    async with await open_leads(path, **options) as leads:
+    async with open_leads(path, **options) as leads:
         again = json.loads(json.dumps(leads.options))
         assert options | {"format": "csv"} == again
         first = [row async for row in leads]
@@ -216,7 +216,7 @@ async def test_options_that_are_written_down_read_the_same_again(tmp_path: Path)
 
 
 async def fingerprint(path: Path, **options: Any) -> str:
-    async with await open_leads(path, **options) as leads:
+    async with open_leads(path, **options) as leads:
         first = await anext(leads)
         found = await leads.fingerprint()
         assert found is not None
@@ -250,7 +250,7 @@ async def test_a_fingerprint_is_of_the_bytes_and_of_what_changes_their_meaning(t
 async def test_an_estimate_is_near_and_reads_no_row(tmp_path: Path, name: str, line: str, top: str) -> None:
     path = tmp_path / name
     path.write_text("\n".join([top, *[line] * 40_000, ""]).lstrip(), encoding="utf-8")
-    async with await open_leads(path) as leads:
+    async with open_leads(path) as leads:
         assert (await leads.estimate() or 0) == pytest.approx(40_000, rel=0.02)
         assert 2 - (not top) == (await anext(leads)).row
         rest = [row async for row in leads]
@@ -258,7 +258,7 @@ async def test_an_estimate_is_near_and_reads_no_row(tmp_path: Path, name: str, l
 
 
 async def first_row(path: Path) -> LeadFile:
-    leads = await open_leads(path)
+    leads = await open_leads(path).open()
     await anext(leads)
     return leads
 
@@ -304,7 +304,7 @@ async def test_a_file_that_changes_underneath(
 async def test_a_fault_far_down_is_raised_when_it_is_reached_and_again(tmp_path: Path) -> None:
     path = tmp_path / "leads.csv"
     path.write_text("phone\n" + f"{PHONE}\n" * 5000 + f'"open\n{PHONE}\n', encoding="utf-8")
-    async with await open_leads(path) as leads:
+    async with open_leads(path) as leads:
         for row in range(2, 5002):
             assert row == (await anext(leads)).row
         with pytest.raises(InputFileError, match="row 5002"):
@@ -317,7 +317,7 @@ async def test_a_fault_far_down_is_raised_when_it_is_reached_and_again(tmp_path:
 async def test_the_first_row_comes_before_the_rest_of_the_file_is_read(tmp_path: Path) -> None:
     path = tmp_path / "leads.csv"
     path.write_text("phone\n" + f"{PHONE}\n" * 2_000_000, encoding="utf-8")
-    async with await open_leads(path) as leads:
+    async with open_leads(path) as leads:
         await anext(leads)
         assert leads._stream.tell() < path.stat().st_size / 100
 
@@ -330,7 +330,7 @@ async def test_the_memory_of_a_large_file_stays_flat(tmp_path: Path, name: str, 
         file.write("phone,name\n" if name.endswith("csv") else "")
         line = f"{PHONE},Ada Moss\n" if name.endswith("csv") else f'{{"phone": {PHONE}, "name": "Ada"}}\n'
         file.writelines([line] * rows)
-    async with await open_leads(path) as leads:
+    async with open_leads(path) as leads:
         count = 0
         async for _ in leads:
             count += 1
@@ -346,7 +346,7 @@ async def test_the_memory_of_a_large_file_stays_flat(tmp_path: Path, name: str, 
 async def test_closing_twice_and_reading_a_pipe_that_nobody_closes() -> None:
     reading, writing = os.pipe()
     os.write(writing, b"phone\n")
-    leads = await open_leads(reading)
+    leads = await open_leads(reading).open()
     with anyio.move_on_after(0.05) as scope:
         await anext(leads)
     assert scope.cancelled_caught
@@ -358,7 +358,7 @@ async def test_closing_twice_and_reading_a_pipe_that_nobody_closes() -> None:
 async def test_a_file_without_rows_is_open_and_has_none(tmp_path: Path) -> None:
     path = tmp_path / "leads.csv"
     path.write_text("phone\n", encoding="utf-8")
-    async with await open_leads(path) as leads:
+    async with open_leads(path) as leads:
         await leads.check()
         assert (0, 0) == (leads.rows, await leads.estimate())
     assert [] == await leads_in(path)

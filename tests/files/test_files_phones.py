@@ -16,7 +16,7 @@ from lead_files import hostile_book, leads_in, reasons_in, sheet_of
 from voiso_async import ConfigurationError, InputFileError
 from voiso_async.files import open_leads
 from voiso_async.files.columns.cells import BadCell
-from voiso_async.files.columns.phones import Numbering, PhoneRule
+from voiso_async.files.columns.phones import NumberingPlan, PhoneRule
 from voiso_async.phone import canonical
 
 PHONE = "441632960123"
@@ -107,7 +107,7 @@ def test_any_text_is_a_number_or_a_reason(text: str) -> None:
     ],
 )
 def test_a_region_completes_national_numbers(cell: Any, region: str, expected: str) -> None:
-    assert expected == read(cell, numbering=Numbering(region))
+    assert expected == read(cell, plan=NumberingPlan(region))
 
 
 @pytest.mark.parametrize("region", ["", "XX", "United States", "001", "G\0B"])
@@ -115,12 +115,12 @@ async def test_a_region_that_is_none(tmp_path: Path, region: str) -> None:
     path = tmp_path / "leads.csv"
     path.write_text("phone\n")
     with pytest.raises(ConfigurationError, match="the region must be a code of two letters"):
-        await open_leads(path, region=region)
+        await open_leads(path, region=region).open()
 
 
 async def test_a_region_and_international_contradict_each_other(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="give a region or international"):
-        await open_leads(tmp_path / "leads.csv", region="US", international=True)
+        await open_leads(tmp_path / "leads.csv", region="US", international=True).open()
 
 
 async def test_without_the_extra_a_region_says_what_to_install(
@@ -130,7 +130,7 @@ async def test_without_the_extra_a_region_says_what_to_install(
     path.write_text("phone\n2015550123\n")
     monkeypatch.setitem(sys.modules, "phonenumbers", None)
     with pytest.raises(ConfigurationError, match=r"pip install 'voiso-async\[phone\]'"):
-        await open_leads(path, region="US")
+        await open_leads(path, region="US").open()
     assert ["national_without_region"] == await reasons_in(path)
 
 
@@ -157,7 +157,7 @@ async def test_the_three_calling_lists_of_voiso(
     path = tmp_path / "list.csv"
     path.write_text(f"{header}{line}\n{line}\n")
     assert [{"phone_number": PHONE} | fields] * 2 == await leads_in(path)
-    async with await open_leads(path) as leads:
+    async with open_leads(path) as leads:
         assert [1 + with_header, 2 + with_header] == [row.row async for row in leads]
         assert ("first row" if with_header else titles.replace(",", ", ")) in leads.columns.layout
         assert "Number" == leads.columns.recognised["phone_number"]
@@ -173,7 +173,7 @@ async def test_a_list_without_a_header_holds_nothing_but_numbers(tmp_path: Path,
     path = tmp_path / "list.csv"
     path.write_text("\n".join(lines))
     with pytest.raises(InputFileError) as caught:
-        await open_leads(path)
+        await open_leads(path).open()
     assert caught.value.reason in {"no_header", "no_phone_column"}
     assert row == caught.value.row
     path.write_text("\n".join(["Number,Name,Source", *lines]))
@@ -189,7 +189,7 @@ async def test_ids_are_no_numbers_to_call(tmp_path: Path, ids: range, others: st
     path = tmp_path / "list.csv"
     path.write_text("\n".join(str(one) if others is None else f"{one},{others}" for one in ids))
     with pytest.raises(InputFileError):
-        await open_leads(path)
+        await open_leads(path).open()
 
 
 ABOVE = [
@@ -208,7 +208,7 @@ async def test_a_line_above_the_header_is_pointed_at(tmp_path: Path, above: str)
     path = tmp_path / "leads.csv"
     path.write_text(f"{above}\nCustomer ID,Phone,Name\n900441632960,+{PHONE},Ann\n")
     with pytest.raises(InputFileError, match="row 2 looks like the names of the columns") as caught:
-        await open_leads(path)
+        await open_leads(path).open()
     assert (2, "header_below") == (caught.value.row, caught.value.reason)
     assert not re.search(r"\d{7}", str(caught.value))
 
@@ -239,7 +239,7 @@ async def test_a_title_above_the_header_is_found_before_a_pipe_is_taken() -> Non
     with os.fdopen(here, "wb") as pipe:
         pipe.write(f"Phone,,\nCustomer ID,Phone,Name\n312441632960,+{PHONE},Ann\n".encode())
     with os.fdopen(there, "rb"), pytest.raises(InputFileError, match="row 2 looks like the names of the columns"):
-        await open_leads(there)
+        await open_leads(there).open()
 
 
 @pytest.mark.parametrize("row", [1, 2])
@@ -258,7 +258,7 @@ async def test_ids_are_no_national_numbers_of_a_plan_of_many_lengths(tmp_path: P
     path = tmp_path / "list.csv"
     path.write_text("\n".join(f"{number},{other}" for number in range(30123456, 30123476)))
     with pytest.raises(InputFileError) as caught:
-        await open_leads(path, region="DE")
+        await open_leads(path, region="DE").open()
     assert "no_header" == caught.value.reason
     path.write_text("\n".join(f"0{number},{other}" for number in range(30123456, 30123476)))
     assert [None] * 20 == await reasons_in(path, region="DE")
@@ -291,7 +291,7 @@ async def test_a_number_cell_has_all_its_digits_or_is_refused(
         assert [None, None] == await reasons_in(path)
         return
     with pytest.raises(InputFileError):
-        await open_leads(path)
+        await open_leads(path).open()
 
 
 @pytest.mark.parametrize("above", [dt.date(2026, 11, 26), "Report", 1250.5, "7"])
@@ -303,7 +303,7 @@ async def test_a_narrow_line_above_the_header_is_pointed_at(tmp_path: Path, abov
     (tmp_path / "leads.csv").write_text(f"{above}\nCustomer ID,Phone\n900441632960,+{PHONE}\n")
     for name in ("leads.xlsx", "leads.csv"):
         with pytest.raises(InputFileError, match="row 2 looks like the names of the columns"):
-            await open_leads(tmp_path / name)
+            await open_leads(tmp_path / name).open()
 
 
 @pytest.mark.row(178)
@@ -322,7 +322,7 @@ async def test_other_files_without_a_header_are_refused(tmp_path: Path, line: st
     path = tmp_path / "list.csv"
     path.write_text(f"{line}\n")
     with pytest.raises(InputFileError, match="put a row such as phone_number,name above it") as caught:
-        await open_leads(path)
+        await open_leads(path).open()
     assert (1, "no_header") == (caught.value.row, caught.value.reason)
 
 
@@ -381,4 +381,4 @@ def test_what_exports_wrap_around_a_number_is_taken_off(cell: Any, expected: str
     ],
 )
 def test_a_country_code_is_never_doubled(cell: str, region: str, expected: str) -> None:
-    assert expected == read(cell, numbering=Numbering(region))
+    assert expected == read(cell, plan=NumberingPlan(region))

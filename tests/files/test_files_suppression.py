@@ -63,7 +63,7 @@ async def test_a_list_is_read_by_the_rule_of_the_leads(tmp_path: Path) -> None:
     dnc = written(tmp_path / "dnc.txt", "2015550123")
     leads = written(tmp_path / "leads.csv", "phone", "(201) 555-0123", "+12015550124")
     with pytest.raises(InputFileError, match=r"dnc\.txt: 1 of its 1 row is not understood") as caught:
-        await open_leads(leads, suppress=dnc)
+        await open_leads(leads, suppress=dnc).open()
     assert ("list_not_understood", 1) == (caught.value.reason, caught.value.row)
     assert ["suppressed", None] == await reasons_in(leads, suppress=dnc, region="US")
     assert 2015550123 in await Suppression.load(dnc, international=True)
@@ -80,7 +80,7 @@ async def test_a_list_is_read_in_full_or_refused(tmp_path: Path) -> None:
         "dnc.txt: 7 of its 207 rows are not understood, so somebody who must not be called would be: rows "
         "201 (national without region), 202 (letters), 203 (letters), 204 (letters), 205 (letters), …: with at "
     )
-    assert caught.value.message.endswith("by --suppress-lenient (lenient in code). Nothing was sent")
+    assert caught.value.message.endswith("by suppress_lenient=True. Nothing was sent")
     assert ("list_not_understood", 201) == (caught.value.reason, caught.value.row)
     assert not any(part in caught.value.message for part in ("296", "960", "remark"))
     some = await Suppression.load(path, lenient=True)
@@ -92,11 +92,11 @@ async def test_a_list_is_read_in_full_or_refused(tmp_path: Path) -> None:
 async def test_a_list_that_cannot_be_read(tmp_path: Path) -> None:
     leads = written(tmp_path / "leads.csv", "phone", LISTED)
     with pytest.raises(InputFileError, match=r"nowhere\.txt: it cannot be read"):
-        await open_leads(leads, suppress=tmp_path / "nowhere.txt")
+        await open_leads(leads, suppress=tmp_path / "nowhere.txt").open()
     with pytest.raises(InputFileError, match=r"empty\.txt: it is empty"):
-        await open_leads(leads, suppress=written(tmp_path / "empty.txt"))
+        await open_leads(leads, suppress=written(tmp_path / "empty.txt")).open()
     with pytest.raises(ConfigurationError, match="suppress_lenient"):
-        await open_leads(leads, suppress_lenient=True)
+        await open_leads(leads, suppress_lenient=True).open()
     with pytest.raises(ConfigurationError, match="the region"):
         await Suppression.load(leads, region="??")
 
@@ -104,12 +104,12 @@ async def test_a_list_that_cannot_be_read(tmp_path: Path) -> None:
 async def test_the_lists_are_named_in_the_options_and_read_again(tmp_path: Path) -> None:
     leads = written(tmp_path / "leads.csv", "phone", LISTED)
     dnc = written(tmp_path / "dnc.txt", LISTED)
-    async with await open_leads(leads, suppress=dnc) as file:
+    async with open_leads(leads, suppress=dnc) as file:
         assert [str(dnc)] == file.options["suppress"]
         print_before = await file.fingerprint()
     assert ["suppressed"] == await reasons_in(leads, **file.options)
     written(dnc, LISTED, OTHER)
-    async with await open_leads(leads, **file.options) as again:
+    async with open_leads(leads, **file.options) as again:
         assert print_before == await again.fingerprint()
 
 

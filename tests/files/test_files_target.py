@@ -14,7 +14,7 @@ import pytest
 
 from voiso_async import ConfigurationError
 from voiso_async.files import write_results
-from voiso_async.files.atomic_file import TargetFile
+from voiso_async.files.atomic_file import AtomicFile
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.outbox.jobs import JobOutcome
 
@@ -33,7 +33,7 @@ async def test_a_file_appears_when_it_is_whole_and_for_its_owner_alone(tmp_path:
     path = tmp_path / "results.csv"
     before = os.umask(0)
     try:
-        async with TargetFile(path) as file:
+        async with AtomicFile(path) as file:
             await file.write(b"one ")
             assert not path.exists()
             assert [name for name in names_in(tmp_path) if name.startswith(".results.csv.")] == names_in(tmp_path)
@@ -170,9 +170,9 @@ def test_a_limit_of_the_file_size(tmp_path: Path) -> None:
     code = f"""
 import asyncio, resource, signal
 from voiso_async import ConfigurationError
-from voiso_async.files.atomic_file import TargetFile
+from voiso_async.files.atomic_file import AtomicFile
 async def main():
-    async with TargetFile({str(tmp_path / "results.csv")!r}) as file:
+    async with AtomicFile({str(tmp_path / "results.csv")!r}) as file:
         for _ in range(100):
             await file.write(b"x" * 1000)
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

@@ -17,7 +17,7 @@ from lead_files import hostile_book, leads_in, rows_in, sheet_of
 
 from voiso_async import ConfigurationError
 from voiso_async.files import open_leads, write_rejects, write_results
-from voiso_async.files.columns.cells import guarded, unguarded
+from voiso_async.files.columns.cells import escape_formula, unescape_formula
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.outbox.jobs import JobOutcome
 
@@ -37,7 +37,7 @@ async def each(outcomes: Iterable[JobOutcome]) -> AsyncIterator[JobOutcome]:
 
 async def rejects_of(path: Path, again: Path, **options: Any) -> int:
     """Write every row of a file as a reject, as a job that read it would."""
-    async with await open_leads(path, **options) as leads:
+    async with open_leads(path, **options) as leads:
         outcomes = [outcome(place, row=row.row, cells=row.cells) async for place, row in aenumerate(leads)]
         return await write_rejects(again, each(outcomes), leads.header)
 
@@ -79,21 +79,21 @@ HARMLESS = ["", "'", "'a", "a'=1", "Ada", "1", " a", "#N/A", '"=1"', "a,b;c\t", 
 @pytest.mark.row(184)
 @pytest.mark.parametrize("text", DANGEROUS)
 def test_a_text_that_a_spreadsheet_would_run_gets_one_quote(text: str) -> None:
-    assert f"'{text}" == guarded(text)
-    assert text == unguarded(guarded(text))
+    assert f"'{text}" == escape_formula(text)
+    assert text == unescape_formula(escape_formula(text))
 
 
 @pytest.mark.row(184)
 @pytest.mark.parametrize("text", HARMLESS)
 def test_any_other_text_stays_as_it_is(text: str) -> None:
-    assert text == guarded(text) == unguarded(text)
+    assert text == escape_formula(text) == unescape_formula(text)
 
 
 @pytest.mark.row(184)
 @given(st.text() | st.text("'=+-@ \t\uff1da", max_size=6))
 def test_what_is_guarded_is_inert_and_comes_back(text: str) -> None:
-    assert not RISKY.match(guarded(text))
-    assert text == unguarded(guarded(text))
+    assert not RISKY.match(escape_formula(text))
+    assert text == unescape_formula(escape_formula(text))
 
 
 CELLS = st.lists(
@@ -114,7 +114,7 @@ def test_rejects_are_read_back_exactly(rows: list[list[str]]) -> None:
             outcomes = [outcome(place, cells=tuple(cells)) for place, cells in enumerate(rows)]
             assert len(rows) == await write_rejects(path, each(outcomes), ("phone", "+note"))
             assert not [cell for row in raw(path) for cell in row if RISKY.match(cell)]
-            async with await open_leads(path) as leads:
+            async with open_leads(path) as leads:
                 assert ("phone", "+note") == leads.header[:2]
                 assert rows == [list(row.cells[:2]) async for row in leads]
 
@@ -154,7 +154,7 @@ async def test_rejects_that_are_pushed_again_mean_the_same(
     ) or (
         name == "list.csv"  # whose rows have moved down by the header that the rejects have
     )
-    async with await open_leads(once, **options) as leads:
+    async with open_leads(once, **options) as leads:
         await leads.check()
         assert not [column for column in leads.columns.unused if "voiso" in column]
 
@@ -240,7 +240,7 @@ async def test_results_as_csv_and_as_json_lines(tmp_path: Path) -> None:
     found = [json.loads(line) for line in lines.read_text(encoding="utf-8").splitlines()]
     assert {"index": 0, "row": 2, "campaign": 3, "key": "=k", "phone": PHONE, "outcome": "created"} == found[0]
     assert (0, True) == (found[2]["first"], found[3]["pending"])
-    async with await open_leads(table) as leads:
+    async with open_leads(table) as leads:
         assert ("2", "3", "=k", f"+{PHONE}") == (await anext(leads)).cells[:4]
 
 

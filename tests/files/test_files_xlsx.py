@@ -88,7 +88,7 @@ async def test_hidden_and_merged_rows_are_read_and_blank_ones_passed_over(tmp_pa
     assert [None, "Ada", "empty", None] == [
         row.lead.reason if isinstance(row.lead, InvalidLead) else row.lead.get("name") for row in rows
     ]
-    async with await open_leads(tmp_path / "leads.xlsx", hidden_rows="send") as leads:
+    async with open_leads(tmp_path / "leads.xlsx", hidden_rows="send") as leads:
         assert ("", "phone", "name") == leads.header
         await leads.check()
         assert (
@@ -115,7 +115,7 @@ def filtered(path: Path, *hidden: int, rows: int = 20) -> Path:
 @pytest.mark.parametrize(
     ("hidden", "says"),
     [
-        ((5,), "row 5 is hidden, as by a filter: say whether hidden rows are sent, by --hidden-rows send, or not"),
+        ((5,), "row 5 is hidden, as by a filter: say whether hidden rows are sent, by hidden_rows='send', or not"),
         ((5, 7, 20), "3 rows are hidden, as by a filter, the first of them row 5: say whether"),
         ((1,), "row 1 is hidden"),
     ],
@@ -125,7 +125,7 @@ async def test_hidden_rows_are_a_fault_until_somebody_says_whether_they_are_sent
 ) -> None:
     path = filtered(tmp_path / "leads.xlsx", *hidden)
     with pytest.raises(InputFileError, match=says) as caught:
-        async with await open_leads(path) as leads:
+        async with open_leads(path) as leads:
             await leads.check()
     assert ("hidden_rows", hidden[0]) == (caught.value.reason, caught.value.row)
     with pytest.raises(InputFileError, match=says):
@@ -137,7 +137,7 @@ async def test_hidden_rows_are_sent_or_skipped_as_somebody_says(tmp_path: Path) 
     shown = [row for row in range(2, 21) if row not in {5, 7, 20}]
     assert shown == [row.row for row in await rows_in(path, hidden_rows="skip")]
     assert list(range(2, 21)) == [row.row for row in await rows_in(path, hidden_rows="send")]
-    async with await open_leads(path, hidden_rows="skip") as leads:
+    async with open_leads(path, hidden_rows="skip") as leads:
         assert {"format": "xlsx", "hidden_rows": "skip"} == leads.options
         await leads.check()
         assert (16, ("3 rows are hidden, as by a filter, and left out",)) == (leads.rows, leads.shape.remarks)
@@ -172,7 +172,7 @@ async def test_hidden_columns_are_read_and_named(tmp_path: Path) -> None:
     for column in "BCZ":
         sheet.column_dimensions[column].hidden = True
     made.save(tmp_path / "leads.xlsx")
-    async with await open_leads(tmp_path / "leads.xlsx") as leads:
+    async with open_leads(tmp_path / "leads.xlsx") as leads:
         assert ("hidden columns are read like others: 'name', 'crm'",) == leads.shape.remarks
         assert ["Ada"] == [row.lead["name"] async for row in leads]
 
@@ -180,7 +180,7 @@ async def test_hidden_columns_are_read_and_named(tmp_path: Path) -> None:
 async def test_cells_to_the_right_of_the_header_are_counted_and_named(tmp_path: Path) -> None:
     rows = [[PHONE + row, "Ada", "stray" if row < 6 else None] for row in range(8)]
     path = book(tmp_path / "leads.xlsx", ["phone", "name"], *rows, [None, None, PHONE])
-    async with await open_leads(path) as leads:
+    async with open_leads(path) as leads:
         assert [] == [*leads.shape.remarks]
         await leads.check()
         says = "cells to the right of the column names are not read: 7 rows have some (2, 3, 4, 5, 6, …)"
@@ -192,13 +192,13 @@ async def test_cells_to_the_right_of_the_header_are_counted_and_named(tmp_path: 
 async def test_cells_below_no_name_of_a_csv_are_counted_too(tmp_path: Path) -> None:
     path = tmp_path / "leads.csv"
     path.write_text(f"phone;name;;\n{PHONE};Ada;;\n{PHONE};Ada;;stray\n;;{PHONE};\n", encoding="utf-8")
-    async with await open_leads(path) as leads:
+    async with open_leads(path) as leads:
         assert [None, None, "empty"] == [getattr(row.lead, "reason", None) async for row in leads]
         assert ("cells to the right of the column names are not read: 2 rows have some (3, 4)",) == (
             leads.shape.remarks
         )
     path.write_text(f"{PHONE};Ada;\n{PHONE};Ada;Web\n", encoding="utf-8")
-    async with await open_leads(path) as leads:
+    async with open_leads(path) as leads:
         assert ["Web"] == [row.lead["source"]["system"] async for row in leads if "source" in row.lead]
         assert () == leads.shape.remarks
 
@@ -264,7 +264,7 @@ async def test_a_sheet_is_the_first_that_shows_or_the_one_named(tmp_path: Path) 
     with pytest.raises(
         InputFileError, match="no sheet is named 'New'; there are 'Notes', 'Leads', 'Old'"
     ) as caught:
-        await open_leads(tmp_path / "leads.xlsx", sheet="New")
+        await open_leads(tmp_path / "leads.xlsx", sheet="New").open()
     assert "no_such_sheet" == caught.value.reason
 
 
@@ -284,19 +284,19 @@ def sheets(path: Path, **content: list[Any]) -> Path:
 async def test_sheets_that_are_not_read_are_named(tmp_path: Path) -> None:
     lead = ["phone", PHONE]
     path = sheets(tmp_path / "leads.xlsx", Nov=lead, Empty=[], Dec=lead, _codes=["x"], _none=[])
-    async with await open_leads(path) as leads:
+    async with open_leads(path) as leads:
         assert ("Nov", ("Dec",), ("_codes",)) == (
             leads.shape.sheet,
             leads.shape.other_sheets,
             leads.shape.hidden_sheets,
         )
-        says = "only the sheet 'Nov' is read, not 'Dec' and hidden '_codes': --sheet names another"
+        says = "only the sheet 'Nov' is read, not 'Dec' and hidden '_codes': name another by sheet="
         assert (says,) == leads.shape.remarks
         await leads.check()
         assert (says,) == leads.shape.remarks
-    async with await open_leads(path, sheet="Dec") as leads:
+    async with open_leads(path, sheet="Dec") as leads:
         assert ("Dec", ("Nov",)) == (leads.shape.sheet, leads.shape.other_sheets)
-    async with await open_leads(sheets(path, Nov=lead, Empty=[], _none=[])) as leads:
+    async with open_leads(sheets(path, Nov=lead, Empty=[], _none=[])) as leads:
         assert ((), ()) == (leads.shape.other_sheets, leads.shape.remarks)
 
 
@@ -305,9 +305,9 @@ async def test_what_is_wrong_with_the_first_sheet_names_the_others(
     tmp_path: Path, first: list[Any], reason: str
 ) -> None:
     path = sheets(tmp_path / "leads.xlsx", Notes=first, Leads=["phone", PHONE])
-    says = "only the sheet 'Notes' is read, not 'Leads': --sheet names another"
+    says = "only the sheet 'Notes' is read, not 'Leads': name another by sheet="
     with pytest.raises(InputFileError, match=says) as caught:
-        await open_leads(path)
+        await open_leads(path).open()
     assert reason == caught.value.reason
 
 
@@ -316,14 +316,14 @@ async def test_another_sheet_that_is_damaged_spoils_nothing(tmp_path: Path) -> N
     with zipfile.ZipFile(path) as archive:
         parts = {name: archive.read(name) for name in archive.namelist()}
     hostile_book(path, {**dict.fromkeys(BOOK), **parts, "xl/worksheets/sheet2.xml": b"no XML"})
-    async with await open_leads(path) as leads:
+    async with open_leads(path) as leads:
         assert ("Other",) == leads.shape.other_sheets
         assert 1 == len([row async for row in leads])
 
 
 async def test_voisos_lists_may_come_as_workbooks_without_a_header(tmp_path: Path) -> None:
     path = book(tmp_path / "list.xlsx", [PHONE, "Ada", "Web"], [PHONE + 1, "", "Web"])
-    async with await open_leads(path) as leads:
+    async with open_leads(path) as leads:
         assert ("Number", "Name", "Source") == leads.header
         await leads.check()
         assert [1, 2] == [row.row async for row in leads]
@@ -342,7 +342,7 @@ async def test_dates_of_workbooks_that_count_from_1904(tmp_path: Path) -> None:
 
 async def test_a_workbook_says_how_many_rows_it_has(tmp_path: Path) -> None:
     path = book(tmp_path / "leads.xlsx", ["phone"], *([PHONE + n] for n in range(500)))
-    async with await open_leads(path) as leads:
+    async with open_leads(path) as leads:
         assert ("xlsx", None, 500) == (leads.format, leads.rows, await leads.estimate())
         await leads.check()
         assert 500 == leads.rows

@@ -275,7 +275,7 @@ from voiso_async import InputFileError
 from voiso_async.files import open_leads
 async def read(path):
     try:
-        async with await open_leads(path) as leads:
+        async with open_leads(path) as leads:
             await leads.check()
     except InputFileError as error:
         print(error.reason)

@@ -16,7 +16,7 @@ EXPORTED = {
     for module in MODULES
     for name in importlib.import_module(module).__all__
 }
-MADE_FOR_USERS = {"Ingestion", "Paginator", "Listing", "LeadFile", "RecordAddition", "EventHook"}
+MADE_FOR_USERS = {"OpenLeads", "Ingestion", "Paginator", "Listing", "LeadFile", "RecordAddition", "EventHook"}
 """Users get these from a method: what their constructors take is no concern of theirs."""
 ENGINE_SIDE = {"gate", "release"}
 """Methods of an outbox that only the dispatcher and the lanes call."""

@@ -47,7 +47,7 @@ def hostile_book(path: Path, parts: Mapping[str, str | bytes | None] | None = No
 
 async def rows_in(path: Path, **options: Any) -> list[FileRow]:
     """Every row of a file."""
-    async with await open_leads(path, **options) as leads:
+    async with open_leads(path, **options) as leads:
         return [row async for row in leads]
 
 

@@ -16,7 +16,7 @@ from voiso_async.cli.common import GROUPS, check_all
 from voiso_async.cli.render.tables import note
 from voiso_async.errors import ConfigurationError, InputFileError, OutboxError
 from voiso_async.files import LeadFile, open_leads
-from voiso_async.files.disk import kept_path, name_of, path_of, unreadable
+from voiso_async.files.disk import name_of, path_from_text, path_to_text, read_error
 from voiso_async.ingest.prepare import FileRow, InvalidLead
 from voiso_async.outbox.jobs import Job, JobSource
 
@@ -104,7 +104,7 @@ class FileOptions:
             suppress=self.suppress or None,
             suppress_column=self.suppress_column or None,
             suppress_lenient=self.suppress_lenient,
-        )
+        ).open()
         _note_columns(leads)
         return leads
 
@@ -130,13 +130,13 @@ async def check_rows(leads: LeadFile, file: str) -> None:
     if leads.format == "xlsx" or await anyio.to_thread.run_sync(_is_small, file):
         await leads.check()
     if leads.rows == 0:
-        raise empty_file(leads.name, leads.shape.elsewhere)
+        raise empty_file(leads.name, leads.shape.unread_sheets)
 
 
 async def source_of(file: LeadFile, given: str, campaign: int | None, *, keyed: bool) -> JobSource:
     """Say where a job's leads come from: enough to read on after an interruption."""
     return JobSource(
-        path=None if given == STANDARD_INPUT else kept_path(given),
+        path=None if given == STANDARD_INPUT else path_to_text(given),
         fingerprint=await file.fingerprint(),
         header=tuple(file.header),
         options={"reading": dict(file.options), "campaign": campaign, "keyed": keyed},
@@ -168,7 +168,7 @@ async def read_again(job: Job) -> LeadFile:
             "its leads came through a pipe that is gone; --loaded sends what was read", reason="missing"
         )
     try:
-        file = await open_leads(path_of(source.path), **source.options.get("reading", {}))
+        file = await open_leads(path_from_text(source.path), **source.options.get("reading", {})).open()
     except InputFileError as error:
         fault = error.message
     else:
@@ -193,7 +193,7 @@ def _check_readable(path: Path) -> None:
     except ValueError:
         return  # its name cannot be; opening it says so
     if fault is not None:
-        said = unreadable(fault)
+        said = read_error(fault)
         raise InputFileError(f"{name_of(path)}: {said.message}", reason=said.reason)
 
 

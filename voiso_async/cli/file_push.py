@@ -9,7 +9,7 @@ from voiso_async.cli.common import Exit, check_all
 from voiso_async.cli.file_options import FileOptions, check_rows, check_target, leads_of, source_of
 from voiso_async.cli.render.advice import go_on
 from voiso_async.cli.render.tables import complain, counted, note, show_json
-from voiso_async.cli.render.words import not_there
+from voiso_async.cli.render.words import in_words, not_there
 from voiso_async.cli.run import Load, SendContext
 from voiso_async.client import VoisoClient
 from voiso_async.errors import ConfigurationError, NotFoundError, OutboxError, VoisoError
@@ -133,7 +133,7 @@ def _remark(leads: LeadFile, told: tuple[str, ...] = ()) -> tuple[str, ...]:
     """Say what is unusual about the file and was not said yet: a large one is known only when it has been read."""
     for remark in leads.shape.remarks:
         if remark not in told:
-            note(f"{leads.name}: {remark}")
+            note(f"{leads.name}: {in_words(remark)}")
     return leads.shape.remarks
 
 

@@ -11,16 +11,16 @@ from types import TracebackType
 from typing import Self
 
 from voiso_async.errors import ConfigurationError, VoisoError
-from voiso_async.files.disk import in_thread, name_of
+from voiso_async.files.disk import name_of, run_in_thread
 
 Target = str | os.PathLike[str] | int
 """A path, or a file descriptor such as 1."""
 
-PRIVATE = 0o600
+OWNER_ONLY = 0o600
 NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV, errno.EINVAL}
 
 
-class TargetFile:
+class AtomicFile:
     """Write bytes beside a path, and give them its name at the end; leaving with an error leaves nothing behind.
 
     The file can be read by its owner alone. One that exists is left alone unless ``overwrite``, then it is
@@ -33,7 +33,7 @@ class TargetFile:
         self._overwrite = overwrite
         self._path = None if isinstance(target, int) else Path(target)
         self._descriptor = target if isinstance(target, int) else -1
-        self._beside: Path | None = None
+        self._temporary: Path | None = None
 
     @property
     def is_new_file(self) -> bool:
@@ -42,10 +42,10 @@ class TargetFile:
 
     async def write(self, block: bytes) -> None:
         """Write a block, in a worker thread."""
-        await self._do(lambda: _write(self._descriptor, block))
+        await self._in_thread(lambda: _write(self._descriptor, block))
 
     async def __aenter__(self) -> Self:
-        await self._do(self._open)
+        await self._in_thread(self._open)
         return self
 
     async def __aexit__(
@@ -53,13 +53,13 @@ class TargetFile:
     ) -> None:
         try:
             if error is None:
-                await self._do(self._finish)
+                await self._in_thread(self._finish)
         finally:
             self._discard()
 
-    async def _do(self, work: Callable[[], None]) -> None:
+    async def _in_thread(self, work: Callable[[], None]) -> None:
         """Work in a thread; a file is closed after it has left, since its number may soon be another's."""
-        await in_thread(lambda: self._told(work), abandon=not self.is_new_file)
+        await run_in_thread(lambda: self._with_own_errors(work), abandon=not self.is_new_file)
 
     def _open(self) -> None:
         if self._path is None:
@@ -67,8 +67,8 @@ class TargetFile:
         self._check(self._path)
         beside = self._path.with_name(f".{self._path.name[:60]}.{secrets.token_hex(4)}.part")
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-        self._descriptor = os.open(beside, flags, PRIVATE)
-        self._beside = beside
+        self._descriptor = os.open(beside, flags, OWNER_ONLY)
+        self._temporary = beside
 
     def _check(self, path: Path) -> None:
         """Refuse a name that is taken before there is anything to write."""
@@ -77,22 +77,22 @@ class TargetFile:
         except FileNotFoundError:
             return
         if not self._overwrite:
-            raise self._taken()
+            raise self._exists()
         if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
             raise ConfigurationError(f"{self.name}: it is no ordinary file and stays; choose another path")
 
     def _finish(self) -> None:
-        if self._path is None or self._beside is None:
+        if self._path is None or self._temporary is None:
             return
         os.fsync(self._descriptor)
         if self._overwrite:
-            self._beside.replace(self._path)
+            self._temporary.replace(self._path)
         else:
-            self._named_anew(self._beside, self._path)
-        self._beside = None
+            self._link(self._temporary, self._path)
+        self._temporary = None
         _sync(self._path.parent)
 
-    def _named_anew(self, beside: Path, path: Path) -> None:
+    def _link(self, beside: Path, path: Path) -> None:
         """Give the file its name in one step that fails if the name was taken meanwhile."""
         try:
             path.hardlink_to(beside)
@@ -104,14 +104,14 @@ class TargetFile:
             beside.unlink()
             return
         if fault == errno.EEXIST or (fault in NO_LINKS and os.path.lexists(path)):
-            raise self._taken()
+            raise self._exists()
         if fault not in NO_LINKS:
             raise OSError(fault, "")
         beside.rename(path)
 
     def _discard(self) -> None:
         """Close what was opened here, and remove what has not got its name."""
-        beside, self._beside = self._beside, None
+        beside, self._temporary = self._temporary, None
         if self._path is not None and self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
@@ -119,7 +119,7 @@ class TargetFile:
             with suppress(OSError):  # what led here is the better story
                 beside.unlink()
 
-    def _told(self, work: Callable[[], None]) -> None:
+    def _with_own_errors(self, work: Callable[[], None]) -> None:
         """Say in our own words what the system says."""
         try:
             work()
@@ -134,7 +134,7 @@ class TargetFile:
         said = os.strerror(code).lower()
         raise ConfigurationError(f"{self.name}: it cannot be written: {said}; no outcome is lost by that")
 
-    def _taken(self) -> ConfigurationError:
+    def _exists(self) -> ConfigurationError:
         return ConfigurationError(f"{self.name}: there is such a file already, and it stays; choose another path")
 
 

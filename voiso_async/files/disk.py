@@ -16,16 +16,16 @@ from voiso_async.errors import InputFileError
 Source = str | os.PathLike[str] | int
 """A path, or a file descriptor such as 0."""
 
-ADDRESS = "file://"
+FILE_URL = "file://"
 
 
-def opened(source: Source) -> io.BufferedReader:
+def open_binary(source: Source) -> io.BufferedReader:
     """Open a file or a file descriptor; ``InputFileError`` says why it cannot be done."""
     name = name_of(source)
     try:
         return open(source, "rb", closefd=not isinstance(source, int))
     except OSError as error:
-        fault = unreadable(error)
+        fault = read_error(error)
     except ValueError:
         fault = InputFileError("it cannot be read: no usable name", reason="unreadable")
     raise InputFileError(f"{name}: {fault.message}", reason=fault.reason)
@@ -43,12 +43,12 @@ def read_at(descriptor: int, size: int, offset: int) -> bytes:
         os.lseek(descriptor, place, os.SEEK_SET)
 
 
-def unreadable(error: OSError) -> InputFileError:
+def read_error(error: OSError) -> InputFileError:
     """Say in our own words what the system said."""
     return InputFileError(f"it cannot be read: {os.strerror(error.errno or 0).lower()}", reason="unreadable")
 
 
-def kept_path(path: str | os.PathLike[str]) -> str:
+def path_to_text(path: str | os.PathLike[str]) -> str:
     """Write an absolute path as a text that can be stored: as a ``file:`` address if its bytes are not UTF-8."""
     text = os.path.abspath(path)  # noqa: PTH100 - Path.absolute() keeps ".."
     try:
@@ -58,11 +58,11 @@ def kept_path(path: str | os.PathLike[str]) -> str:
     return text
 
 
-def path_of(kept: str) -> str:
+def path_from_text(kept: str) -> str:
     """Read back what ``kept_path`` wrote."""
-    if not kept.startswith(f"{ADDRESS}/"):
+    if not kept.startswith(f"{FILE_URL}/"):
         return kept
-    return os.fsdecode(unquote_to_bytes(kept.removeprefix(ADDRESS)))
+    return os.fsdecode(unquote_to_bytes(kept.removeprefix(FILE_URL)))
 
 
 def name_of(source: Source) -> str:
@@ -76,7 +76,7 @@ def name_of(source: Source) -> str:
 T = TypeVar("T")
 
 
-async def in_thread(work: Callable[[], T], *, abandon: bool = True) -> T:
+async def run_in_thread(work: Callable[[], T], *, abandon: bool = True) -> T:
     """Run blocking work in a worker thread; who is cancelled does not wait for it, unless told."""
     return await anyio.to_thread.run_sync(work, abandon_on_cancel=abandon)
 
@@ -85,7 +85,7 @@ BLOCK = 1024 * 1024
 SAMPLE = 256 * 1024
 
 
-def digest_of(descriptor: int, options: Mapping[str, Any]) -> str:
+def file_fingerprint(descriptor: int, options: Mapping[str, Any]) -> str:
     """Digest a file from its first byte, and the options by which it is read; the place in the file stays."""
     digest = hashlib.blake2b(digest_size=20)
     offset = 0

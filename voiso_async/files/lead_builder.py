@@ -6,9 +6,9 @@ from typing import Any
 
 from attrs import Factory, evolve, frozen
 
-from voiso_async.files.columns.aliases import squeezed
-from voiso_async.files.columns.cells import BadCell, Cell, is_error, marked
-from voiso_async.files.columns.mapping import CAMPAIGN, OTHER_NAME, Columns
+from voiso_async.files.columns.aliases import normalised
+from voiso_async.files.columns.cells import BadCell, Cell, is_error, with_damage_note
+from voiso_async.files.columns.mapping import CAMPAIGN, OTHER_NAME, ColumnMap
 from voiso_async.files.columns.phones import PhoneRule
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.ingest.prepare import FileRow, InvalidLead
@@ -18,7 +18,7 @@ LONGEST_WHOLE = 18
 """Digits that a number in a cell may have before it is left as text."""
 
 YES, NO = ("true", "yes", "y", "1", "on", "ja", "oui", "si"), ("false", "no", "n", "0", "off", "nein", "non")
-_PARTS = {OTHER_NAME, "first_name", "last_name", "source.system", "source.url", CAMPAIGN}
+_COMPOSED_FIELDS = {OTHER_NAME, "first_name", "last_name", "source.system", "source.url", CAMPAIGN}
 _LETTERS = re.compile(r"[^a-z]+")
 _EXTENSION = re.compile(r"[A-Za-z#,;]")
 FLAGS: dict[str, bool] = {word: words is YES for words in (YES, NO) for word in words}
@@ -27,7 +27,7 @@ Fields = dict[str, Any]
 
 
 @frozen(kw_only=True)
-class LeadMaker:
+class LeadBuilder:
     """Make leads of rows: by a rule for phone numbers, and without those that are suppressed.
 
     ``marked`` are the numbers of rows of which the file itself says that they were suppressed before.
@@ -35,28 +35,30 @@ class LeadMaker:
 
     phones: PhoneRule
     suppressed: Container[int] = frozenset()
-    marked: set[int] = Factory(set)
+    suppressed_by_file: set[int] = Factory(set)
 
-    def of_texts(self, columns: Columns, row: int, cells: Sequence[str]) -> FileRow:
+    def from_texts(self, columns: ColumnMap, row: int, cells: Sequence[str]) -> FileRow:
         """Make a lead of a row of texts: whole numbers and flags are read, blank cells are absent."""
         fields: Fields = columns.texts(cells)
         headers = columns.header_texts(cells)
         fault = None
         if "#" in "".join(cells):
-            fault = _error_in(fields) or _error_in(headers)
+            fault = _find_error(fields) or _find_error(headers)
         if "active" in fields:
-            fault = fault or _read_flag(fields)
+            fault = fault or _parse_flag(fields)
         if "priority" in fields:
-            fields["priority"] = _whole(fields["priority"])
-        if CAMPAIGN in columns.places:
-            fault = fault or _read_campaign(fields)
+            fields["priority"] = _parse_int(fields["priority"])
+        if CAMPAIGN in columns.fields:
+            fault = fault or _parse_campaign(fields)
         phone = self.phones.read(value := columns.phone(cells))
-        if (self.suppressed or self.marked or columns.marks) and self._keeps_out(columns, cells, phone, value):
+        if (self.suppressed or self.suppressed_by_file or columns.outcome_columns) and self._is_suppressed(
+            columns, cells, phone, value
+        ):
             fault = SUPPRESSED
-        lead = _fault_of(phone, fields, fault) or _lead(phone, fields, headers)
-        return FileRow(lead=lead, row=row, cells=_as_read(columns, cells), campaign=fields.get(CAMPAIGN))
+        lead = _invalid_lead(phone, fields, fault) or _lead(phone, fields, headers)
+        return FileRow(lead=lead, row=row, cells=_cells_to_keep(columns, cells), campaign=fields.get(CAMPAIGN))
 
-    def of_values(self, columns: Columns, row: int, values: Mapping[Any, Any], line: str) -> FileRow:
+    def from_values(self, columns: ColumnMap, row: int, values: Mapping[Any, Any], line: str) -> FileRow:
         """Make a lead of a JSON object: values keep their types, and wrong ones are refused later."""
         cells = list(values.values())
         fields = columns.values(cells)
@@ -64,28 +66,30 @@ class LeadMaker:
         nested = values.get("context_headers")
         if nested is not None:
             headers = headers | nested if isinstance(nested, dict) else nested
-        fault = _read_campaign(fields) if CAMPAIGN in columns.places else None
+        fault = _parse_campaign(fields) if CAMPAIGN in columns.fields else None
         phone = self.phones.read(value := columns.phone(cells))
-        if (self.suppressed or self.marked or columns.marks) and self._keeps_out(columns, cells, phone, value):
+        if (self.suppressed or self.suppressed_by_file or columns.outcome_columns) and self._is_suppressed(
+            columns, cells, phone, value
+        ):
             fault = SUPPRESSED
-        lead = _fault_of(phone, fields, fault) or _lead(phone, fields, headers)
+        lead = _invalid_lead(phone, fields, fault) or _lead(phone, fields, headers)
         return FileRow(lead=lead, row=row, cells=(line,), campaign=fields.get(CAMPAIGN))
 
-    def _keeps_out(self, columns: Columns, cells: Sequence[Any], phone: str | BadCell, value: Any) -> bool:
+    def _is_suppressed(self, columns: ColumnMap, cells: Sequence[Any], phone: str | BadCell, value: Any) -> bool:
         """Tell whether the number of a row must not be called, also where it would have to be corrected first."""
-        numbers = _meant(value) if isinstance(phone, BadCell) else [int(phone)]
-        if says_suppressed(cells[place] for place in columns.marks):
-            self.marked.update(numbers)
+        numbers = _possible_numbers(value) if isinstance(phone, BadCell) else [int(phone)]
+        if says_suppressed(cells[place] for place in columns.outcome_columns):
+            self.suppressed_by_file.update(numbers)
             return True
-        return any(number in self.suppressed or number in self.marked for number in numbers)
+        return any(number in self.suppressed or number in self.suppressed_by_file for number in numbers)
 
 
 def says_suppressed(values: Iterable[Any]) -> bool:
     """Tell whether a row says of itself, in the words of an earlier report, that it was suppressed."""
-    return any(isinstance(value, str) and _LETTERS.sub("", squeezed(value)) == "suppressed" for value in values)
+    return any(isinstance(value, str) and _LETTERS.sub("", normalised(value)) == "suppressed" for value in values)
 
 
-def _fault_of(phone: str | BadCell, fields: Fields, fault: InvalidLead | None) -> InvalidLead | None:
+def _invalid_lead(phone: str | BadCell, fields: Fields, fault: InvalidLead | None) -> InvalidLead | None:
     """Say why a row is not sent: it must not be called, or else the phone number first; with the row's key."""
     if isinstance(phone, BadCell) and fault is not SUPPRESSED:
         fault = _invalid("phone_number", phone.reason, phone.detail)
@@ -96,7 +100,7 @@ def _fault_of(phone: str | BadCell, fields: Fields, fault: InvalidLead | None) -
     return evolve(fault, key=str(key) if isinstance(key, str | int) else None, phone=known)
 
 
-def _meant(value: Any) -> list[int]:
+def _possible_numbers(value: Any) -> list[int]:
     """Give the numbers that an unreadable cell may mean: so written, without an extension or a trunk zero."""
     text = str(value) if isinstance(value, str | int) else ""
     found = []
@@ -108,15 +112,15 @@ def _meant(value: Any) -> list[int]:
 
 
 def _lead(phone: Any, fields: Fields, headers: Any) -> Fields:
-    lead = {"phone_number": phone, **(fields if _PARTS.isdisjoint(fields) else _composed(fields))}
+    lead = {"phone_number": phone, **(fields if _COMPOSED_FIELDS.isdisjoint(fields) else _compose(fields))}
     if headers:
         lead["context_headers"] = headers
     return lead
 
 
-def _composed(fields: Fields) -> Fields:
+def _compose(fields: Fields) -> Fields:
     """Put together what stands in several columns, and leave out what is no part of a lead."""
-    whole = {field: value for field, value in fields.items() if field not in _PARTS}
+    whole = {field: value for field, value in fields.items() if field not in _COMPOSED_FIELDS}
     if "name" not in whole and (name := _full_name(fields) or fields.get(OTHER_NAME)):
         whole["name"] = name
     if "source.system" in fields or "source.url" in fields:
@@ -137,42 +141,42 @@ def _source(fields: Fields) -> Fields:
     return {name: value for name, value in source.items() if value is not None}
 
 
-def _as_read(columns: Columns, cells: Sequence[str]) -> tuple[str, ...]:
+def _cells_to_keep(columns: ColumnMap, cells: Sequence[str]) -> tuple[str, ...]:
     """Keep a row's cells as plain texts; what is no phone number is still none when it is read again."""
     if Cell not in map(type, cells):
         return tuple(cells)
-    phones = columns.phone_places
+    phones = columns.phone_columns
     return tuple(
-        marked(cell) if isinstance(cell, Cell) and place in phones else str(cell)
+        with_damage_note(cell) if isinstance(cell, Cell) and place in phones else str(cell)
         for place, cell in enumerate(cells)
     )
 
 
-def _read_campaign(fields: Fields) -> InvalidLead | None:
+def _parse_campaign(fields: Fields) -> InvalidLead | None:
     """Read the campaign of a row: a whole number above 0."""
     value = fields.pop(CAMPAIGN, None)
-    number = _whole(value) if isinstance(value, str) else value
+    number = _parse_int(value) if isinstance(value, str) else value
     if type(number) is not int or number <= 0:
         return _invalid(CAMPAIGN, "bad_campaign", "write the campaign's id, a whole number above 0")
     fields[CAMPAIGN] = number
     return None
 
 
-def _read_flag(fields: Fields) -> InvalidLead | None:
+def _parse_flag(fields: Fields) -> InvalidLead | None:
     fields["active"] = FLAGS.get(fields["active"].lower())
     if fields["active"] is not None:
         return None
     return _invalid("active", "not_a_flag", "write yes or no, true or false, 1 or 0")
 
 
-def _whole(text: str) -> int | str:
+def _parse_int(text: str) -> int | str:
     """Read a whole number; any other text stays as it is, and is refused with the reason when it is prepared."""
     text = text.strip()
     digits = text.removesuffix(".0")
     return int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= LONGEST_WHOLE else text
 
 
-def _error_in(texts: Mapping[str, Any]) -> InvalidLead | None:
+def _find_error(texts: Mapping[str, Any]) -> InvalidLead | None:
     for field, text in texts.items():
         if is_error(text):
             fault = BadCell.of("spreadsheet_error")

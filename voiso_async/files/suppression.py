@@ -9,8 +9,8 @@ from typing import Self
 
 from voiso_async.errors import ConfigurationError
 from voiso_async.files.columns.phones import PhoneRule
-from voiso_async.files.disk import in_thread
-from voiso_async.files.number_list import ListPart, NumberList
+from voiso_async.files.disk import run_in_thread
+from voiso_async.files.number_list import ListReport, NumberList
 from voiso_async.phone import PhoneFault, canonical
 
 SHARDS = 1024
@@ -46,7 +46,7 @@ class Suppression:
                 f"{self.refused} values of the list not to be called are no phone numbers, so somebody would be "
                 f"called: index {', '.join(first)}; correct them, or pass them over by lenient=True"
             )
-        self._settle()
+        self._seal()
 
     @classmethod
     async def load(
@@ -70,12 +70,12 @@ class Suppression:
             lenient=lenient,
         )
         suppression = cls()
-        parts: list[ListPart] = []
+        parts: list[ListReport] = []
         for path in paths:
             await suppression._read(lists, path, parts)
-        suppression.refused = sum(part.missed for part in parts)
+        suppression.refused = sum(part.unreadable for part in parts)
         suppression.remarks = tuple(remark for part in parts for remark in part.remarks)
-        await in_thread(lambda: suppression._settle(paths))
+        await run_in_thread(lambda: suppression._seal(paths))
         return suppression
 
     def __contains__(self, phone: object) -> bool:
@@ -91,15 +91,15 @@ class Suppression:
     def __len__(self) -> int:
         return sum(map(len, self._shards))
 
-    async def _read(self, lists: NumberList, path: str | os.PathLike[str], parts: list[ListPart]) -> None:
+    async def _read(self, lists: NumberList, path: str | os.PathLike[str], parts: list[ListReport]) -> None:
         steps = lists.read(path, parts)
-        while (numbers := await in_thread(lambda: next(steps, None))) is not None:
+        while (numbers := await run_in_thread(lambda: next(steps, None))) is not None:
             for number in numbers:
                 self._add(number)
 
     def _add(self, phone: int) -> None:
         self._shards[phone % SHARDS].append(phone)
 
-    def _settle(self, paths: Iterable[str | os.PathLike[str]] = ()) -> None:
+    def _seal(self, paths: Iterable[str | os.PathLike[str]] = ()) -> None:
         self.paths = tuple(str(Path(path).absolute()) for path in paths)
         self._shards = [array("Q", sorted(set(shard))) for shard in self._shards]

@@ -7,23 +7,23 @@ from typing import Any, Literal
 
 from voiso_async.convert import decode, encode
 from voiso_async.errors import ConfigurationError, ResponseError
-from voiso_async.files.atomic_file import Target, TargetFile
-from voiso_async.files.columns.aliases import RESULT_COLUMNS, squeezed
-from voiso_async.files.columns.cells import guarded
+from voiso_async.files.atomic_file import AtomicFile, Target
+from voiso_async.files.columns.aliases import RESULT_COLUMNS, normalised
+from voiso_async.files.columns.cells import escape_formula
 from voiso_async.files.jsonl import JSON_HEADER
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.outbox.jobs import JobOutcome
 
 CHUNK_ROWS = 1000
 BOM = b"\xef\xbb\xbf"  # without it some spreadsheets take the names for another encoding
-RESULTS = ("row", "campaign", "key", "phone", "outcome", "reason", "field", "detail", "pending")
-BARE = ("phone_number", "key")
+RESULT_HEADER = ("row", "campaign", "key", "phone", "outcome", "reason", "field", "detail", "pending")
+REJECT_HEADER = ("phone_number", "key")
 """The columns of refused rows that came from no file."""
 
-_IGNORED = {squeezed(name) for name in RESULT_COLUMNS}
+_RESULT_NAMES = {normalised(name) for name in RESULT_COLUMNS}
 
 Outcomes = AsyncIterable[JobOutcome]
-Writer = Callable[[JobOutcome], bytes]
+Serializer = Callable[[JobOutcome], bytes]
 
 
 async def write_results(
@@ -43,8 +43,10 @@ async def write_results(
     if format not in {"csv", "jsonl"}:
         raise ConfigurationError(f"results cannot be written as {format!r}: give csv or jsonl")
     if format == "jsonl":
-        return await _write(target, outcomes, b"", lambda outcome: _line(_result(outcome)), overwrite=overwrite)
-    return await _write(target, outcomes, _row(RESULTS), _result_row, overwrite=overwrite)
+        return await _write(
+            target, outcomes, b"", lambda outcome: _json_line(_as_dict(outcome)), overwrite=overwrite
+        )
+    return await _write(target, outcomes, _csv_line(RESULT_HEADER), _result_line, overwrite=overwrite)
 
 
 async def write_rejects(
@@ -57,11 +59,13 @@ async def write_rejects(
     ``open_leads`` passes them over. Rows that came from no file are written with their phone number and key.
     SUPPRESSED rows are left out: there is nothing to mend, and nobody may be called because of it.
     """
-    outcomes = _to_mend(outcomes)
+    outcomes = _without_suppressed(outcomes)
     if tuple(header) == JSON_HEADER:
-        return await _write(target, outcomes, b"", lambda outcome: _line(_object(outcome)), overwrite=overwrite)
-    kept = [place for place, name in enumerate(header) if squeezed(name) not in _IGNORED]
-    titles = [header[place] for place in kept] if header else BARE
+        return await _write(
+            target, outcomes, b"", lambda outcome: _json_line(_rejected_object(outcome)), overwrite=overwrite
+        )
+    kept = [place for place, name in enumerate(header) if normalised(name) not in _RESULT_NAMES]
+    titles = [header[place] for place in kept] if header else REJECT_HEADER
 
     def row(outcome: JobOutcome) -> bytes:
         cells = outcome.cells or ()
@@ -69,20 +73,20 @@ async def write_rejects(
             texts = [cells[place] if place < len(cells) else "" for place in kept]
         else:
             texts = [_with_plus(outcome.phone), outcome.key or ""]
-        return _row([*texts, *_verdict(outcome)])
+        return _csv_line([*texts, *_result_cells(outcome)])
 
-    return await _write(target, outcomes, _row([*titles, *RESULT_COLUMNS]), row, overwrite=overwrite)
+    return await _write(target, outcomes, _csv_line([*titles, *RESULT_COLUMNS]), row, overwrite=overwrite)
 
 
-async def _to_mend(outcomes: Outcomes) -> AsyncIterator[JobOutcome]:
+async def _without_suppressed(outcomes: Outcomes) -> AsyncIterator[JobOutcome]:
     async for outcome in outcomes:
         if outcome.outcome is not Outcome.SUPPRESSED:
             yield outcome
 
 
-async def _write(target: Target, outcomes: Outcomes, top: bytes, row: Writer, *, overwrite: bool) -> int:
+async def _write(target: Target, outcomes: Outcomes, top: bytes, row: Serializer, *, overwrite: bool) -> int:
     count = 0
-    async with TargetFile(target, overwrite=overwrite) as file:
+    async with AtomicFile(target, overwrite=overwrite) as file:
         block = [BOM if top and file.is_new_file else b"", top]
         async for outcome in outcomes:
             block.append(row(outcome))
@@ -94,24 +98,24 @@ async def _write(target: Target, outcomes: Outcomes, top: bytes, row: Writer, *,
     return count
 
 
-def _row(cells: Sequence[str]) -> bytes:
+def _csv_line(cells: Sequence[str]) -> bytes:
     """Write one line of CSV; what no CSV can hold, a NUL or half a character, is shown as a replacement."""
     line = io.StringIO()
-    texts = [guarded(cell.replace("\0", "\ufffd")) for cell in cells]
+    texts = [escape_formula(cell.replace("\0", "\ufffd")) for cell in cells]
     csv.writer(line, quoting=csv.QUOTE_ALL, lineterminator="\r\n").writerow(texts)
     return line.getvalue().encode("utf-8", "replace")
 
 
-def _line(value: Mapping[str, Any]) -> bytes:
+def _json_line(value: Mapping[str, Any]) -> bytes:
     return encode(value) + b"\n"
 
 
-def _result_row(outcome: JobOutcome) -> bytes:
-    result = _result(outcome) | {"phone": _with_plus(outcome.phone), "pending": "yes" if outcome.pending else ""}
-    return _row([str(result.get(column, "")) for column in RESULTS])
+def _result_line(outcome: JobOutcome) -> bytes:
+    result = _as_dict(outcome) | {"phone": _with_plus(outcome.phone), "pending": "yes" if outcome.pending else ""}
+    return _csv_line([str(result.get(column, "")) for column in RESULT_HEADER])
 
 
-def _result(outcome: JobOutcome) -> dict[str, Any]:
+def _as_dict(outcome: JobOutcome) -> dict[str, Any]:
     fields = {
         "index": outcome.index,
         "row": outcome.row,
@@ -128,7 +132,7 @@ def _result(outcome: JobOutcome) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def _object(outcome: JobOutcome) -> dict[str, Any]:
+def _rejected_object(outcome: JobOutcome) -> dict[str, Any]:
     """Give back the object that a line of JSON held, or one around what was no object."""
     try:
         value = decode((outcome.cells or ("",))[0].encode())
@@ -138,11 +142,11 @@ def _object(outcome: JobOutcome) -> dict[str, Any]:
         value = {"phone_number": outcome.phone, "lead": value}
     elif not isinstance(value, dict):
         value = {"phone_number": value}
-    kept = {name: item for name, item in value.items() if squeezed(name) not in _IGNORED}
-    return kept | dict(zip(RESULT_COLUMNS, _verdict(outcome), strict=True))
+    kept = {name: item for name, item in value.items() if normalised(name) not in _RESULT_NAMES}
+    return kept | dict(zip(RESULT_COLUMNS, _result_cells(outcome), strict=True))
 
 
-def _verdict(outcome: JobOutcome) -> tuple[str, str, str]:
+def _result_cells(outcome: JobOutcome) -> tuple[str, str, str]:
     row = "" if outcome.row is None else str(outcome.row)
     return outcome.outcome.value, outcome.reason or outcome.detail or "", row
 

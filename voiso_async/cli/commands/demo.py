@@ -142,7 +142,7 @@ async def _pushed(url: str, path: Path, kept_in: Path, sample: Sample, signals: 
     async with (
         SqliteOutbox(kept_in) as outbox,
         VoisoClient(KEY, base_url=url, outbox=outbox, on_event=watch.meter) as voiso,
-        await open_leads(path) as leads,
+        open_leads(path) as leads,
     ):
         campaign = await voiso.campaigns.get(CAMPAIGN)
         await voiso.leads.add(CAMPAIGN, sample.known)

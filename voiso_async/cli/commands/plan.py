@@ -81,7 +81,7 @@ async def planned(plan: Plan, connection: Connection, *, json: bool) -> int:
             keyed = plan.reading.key_column is not None
             job = await outbox.load(job.id, plan.campaign, leads_of(leads, keyed=keyed))
             if not job.report.rows:
-                raise empty_file(leads.name, leads.shape.elsewhere)
+                raise empty_file(leads.name, leads.shape.unread_sheets)
             forecast = await _forecast(plan, leads, outbox, job, connection)
             await _tell(forecast, outbox, every_row=plan.every_row, json=json)
     for fault in forecast.seen.faults:

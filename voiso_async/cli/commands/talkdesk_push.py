@@ -20,7 +20,7 @@ from voiso_async.cli.signals import Signals
 from voiso_async.cli.units import TextId
 from voiso_async.errors import ConfigurationError, DeadlineExceededError, InputFileError, VoisoError
 from voiso_async.files import LeadFile
-from voiso_async.files.columns.aliases import NAMES, squeezed
+from voiso_async.files.columns.aliases import ALIASES, normalised
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.ingest.prepare import FileRow, InvalidLead
 from voiso_async.ingest.report import IngestReport
@@ -146,8 +146,8 @@ class _Run:
 
 
 def _place(header: Sequence[str], field: str) -> int | None:
-    names = [squeezed(name) for name in header]
-    return next((names.index(name) for name in NAMES[field] if name in names), None)
+    names = [normalised(name) for name in header]
+    return next((names.index(name) for name in ALIASES[field] if name in names), None)
 
 
 def _record(row: FileRow, first: int | None, last: int | None) -> Any:

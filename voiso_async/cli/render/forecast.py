@@ -11,7 +11,8 @@ from voiso_async.cli.campaign_state import MOST_CAMPAIGNS, CampaignCheck, Campai
 from voiso_async.cli.render.progress import POLICY, seconds_for
 from voiso_async.cli.render.report import Problems, as_json, row_of, show_problems
 from voiso_async.cli.render.tables import counted, duration, grid, printable, show, show_json
-from voiso_async.files.table_rows import Shape
+from voiso_async.cli.render.words import in_words
+from voiso_async.files.table_rows import FileShape
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.outbox import Outbox
 from voiso_async.outbox.jobs import Job
@@ -26,7 +27,7 @@ class Forecast:
     layout: str
     recognised: Mapping[str, str]
     unused: tuple[str, ...]
-    shape: Shape
+    shape: FileShape
     notes: tuple[str, ...] = ()
     job: Job
     sendable: Mapping[int, int]
@@ -55,7 +56,7 @@ class Forecast:
             "columns": dict(self.recognised),
             "unused": list(self.unused),
             "sheet": self.shape.sheet,
-            "remarks": [*self.notes, *self.shape.remarks],
+            "remarks": [*self.notes, *map(in_words, self.shape.remarks)],
             "rows": report.rows,
             "sendable": sum(self.sendable.values()),
             "invalid": report.counts[Outcome.INVALID],
@@ -130,7 +131,7 @@ def _columns(forecast: Forecast) -> Table:
     table.add_row("  columns", Text(printable(f"{found} ({forecast.layout})")))
     if forecast.unused:
         table.add_row("  not used", Text(printable(", ".join(forecast.unused)), style="dim"))
-    for remark in forecast.shape.remarks:
+    for remark in map(in_words, forecast.shape.remarks):
         table.add_row("  note", Text(printable(remark), style="yellow"))
     return table
 

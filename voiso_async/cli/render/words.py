@@ -15,6 +15,10 @@ WORDS = [
     (re.compile(pattern), words)
     for pattern, words in (
         (r"\b(encoding|format|delimiter|sheet|region)='([^'\s]*)'", r"--\1 \2"),
+        (r"\bhidden_rows='(send|skip)'", r"--hidden-rows \1"),
+        (r"\bname another by sheet=", "--sheet names another"),
+        (r"\bby suppress_lenient=True\b", "by --suppress-lenient"),
+        (r"\bby suppress_column=", "by --suppress-column"),
         (r"\bVOISO_API_KEY or the api_key argument\b", "VOISO_API_KEY, or the file that --key-file names"),
         (r"^base_url\b", "--base-url or VOISO_BASE_URL"),
         (r"^cluster\b", "--cluster or VOISO_CLUSTER"),

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 MOST_SHOWN = 20
 LONGEST_SHOWN = 40
 
-NAMES: Mapping[str, Sequence[str]] = {
+ALIASES: Mapping[str, Sequence[str]] = {
     "phone_number": (
         "phonenumber",
         *("phone", "phoneno", "phonenr", "telephone", "telephonenumber", "tel", "telno", "msisdn", "number"),
@@ -60,10 +60,10 @@ NAMES: Mapping[str, Sequence[str]] = {
 RESULT_COLUMNS: tuple[str, ...] = ("voiso_outcome", "voiso_reason", "voiso_row")
 """What a file of refused rows has beside its own columns; reading such a file again passes them over."""
 
-OTHERS_NAMES = frozenset({"accountname", "contact", "contactname", "customername", "kontakt", "kontaktname"})
+FALLBACK_NAMES = frozenset({"accountname", "contact", "contactname", "customername", "kontakt", "kontaktname"})
 """Names of columns that hold a person's name where nothing else does; else a company's, or somebody else's."""
 
-_UNSEEN = {
+_INVISIBLE = {
     "Mn",
     "Mc",
     "Me",
@@ -73,21 +73,21 @@ _UNSEEN = {
 _DROPPED = str.maketrans("", "", "_-.:()/#'\u2019\ufeff\u1160\u115f\u2800\ufffc")
 
 
-def squeezed(name: str) -> str:
+def normalised(name: str) -> str:
     """Bring a column's name to what is compared: no case, accents, blanks, dashes or invisible characters."""
     if not (name.isascii() and name.isprintable()):
         plain = unicodedata.normalize("NFKD", name)
-        name = "".join(char for char in plain if unicodedata.category(char) not in _UNSEEN)
+        name = "".join(char for char in plain if unicodedata.category(char) not in _INVISIBLE)
     return "".join(name.casefold().split()).translate(_DROPPED)
 
 
-def usual_places(names: Sequence[str]) -> dict[str, list[int]]:
+def columns_by_alias(names: Sequence[str]) -> dict[str, list[int]]:
     """Tell where columns with each field's usual names stand; ``names`` are squeezed."""
     places = {name: place for place, name in reversed(list(enumerate(names)))}
-    return {field: [places[name] for name in usual if name in places] for field, usual in NAMES.items()}
+    return {field: [places[name] for name in usual if name in places] for field, usual in ALIASES.items()}
 
 
-def shown(name: str) -> str:
+def safe_name(name: str) -> str:
     """Show a column's name in a message: one line, short, and no number that could be a phone's."""
     text = " ".join("".join(char if char.isprintable() else " " for char in name).split())
     if sum(char.isdigit() for char in text) >= 7:
@@ -95,8 +95,8 @@ def shown(name: str) -> str:
     return text if len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN - 1]}…"
 
 
-def listed(names: Sequence[str]) -> str:
+def join_names(names: Sequence[str]) -> str:
     """List names in a message: the first of them, and how many there are more."""
-    seen = [repr(shown(name)) for name in names if name.strip()]
+    seen = [repr(safe_name(name)) for name in names if name.strip()]
     more = f" and {len(seen) - MOST_SHOWN} more" if len(seen) > MOST_SHOWN else ""
     return ", ".join(seen[:MOST_SHOWN]) + more if seen else "none with a name"

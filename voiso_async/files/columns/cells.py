@@ -29,15 +29,15 @@ HINTS = {
 class Cell(str):
     """A cell of a workbook that is not plain text: ``mark`` says why it is not a phone number."""
 
-    __slots__ = ("mark",)
+    __slots__ = ("damage",)
 
     def __new__(cls, text: str, mark: str) -> Self:
         """Make a cell; ``mark`` is ``formula``, ``date``, ``rounded`` or ``spreadsheet_error``."""
         cell = super().__new__(cls, text)
-        cell.mark = mark
+        cell.damage = mark
         return cell
 
-    mark: str
+    damage: str
 
 
 @frozen
@@ -58,18 +58,18 @@ def is_error(value: Any) -> bool:
     return isinstance(value, str) and value[:1] == "#" and _ERROR.fullmatch(value.strip()) is not None
 
 
-def marked(cell: Cell) -> str:
+def with_damage_note(cell: Cell) -> str:
     """Write a cell of a workbook so that it is refused again for the same reason, unless somebody corrects it."""
-    if cell.mark == "formula":
+    if cell.damage == "formula":
         return f"={cell}"
-    return f"{cell} ({cell.mark})" if cell.mark in {"date", "rounded"} else str(cell)
+    return f"{cell} ({cell.damage})" if cell.damage in {"date", "rounded"} else str(cell)
 
 
-def guarded(text: str) -> str:
+def escape_formula(text: str) -> str:
     """Put one ``'`` before a text that a spreadsheet would run, or that ``unguarded`` would change."""
     return "'" + text if _RISKY.match(text) else text
 
 
-def unguarded(text: str) -> str:
+def unescape_formula(text: str) -> str:
     """Remove what ``guarded`` added; other texts stay unchanged."""
     return text[1:] if text[:1] == "'" and _RISKY.match(text) else text

@@ -22,7 +22,7 @@ from voiso_async.phone import (
 
 # exports write a number so to keep a spreadsheet from reading it: exact
 _QUOTED = re.compile(r'="(\+?[0-9][0-9 ().\-\u00a0]*)"')
-_MARKED = re.compile(r".*\((date|rounded)\)", re.DOTALL)  # what ``marked`` writes
+_DAMAGE_NOTE = re.compile(r".*\((date|rounded)\)", re.DOTALL)  # what ``marked`` writes
 # links, and the exports of advertising platforms: exact
 _SCHEME = re.compile(r"(?:tel|phone|callto|p):\s*(?://)?(.*)", re.IGNORECASE | re.DOTALL)
 _WHOLE = re.compile(r"([0-9]{7,15})\.0")  # how data frames write a whole number: exact
@@ -36,10 +36,10 @@ _NUMBERLIKE = {
 _NATIONAL = {PhoneFault.LEADING_ZERO, PhoneFault.TOO_SHORT, PhoneFault.TRUNK_ZERO}
 """What a plan may read all the same: only its region tells whether the first digits are a country code."""
 
-_RENAMED = {PhoneFault.EXPONENT: "scientific_notation"}
+_REASONS = {PhoneFault.EXPONENT: "scientific_notation"}
 
 
-LONG = 11
+LONG_NUMBER = 11
 """So many digits may be a complete number in a plan whose national numbers have no fixed length."""
 _NOT_DIGITS = re.compile("[^0-9]+")
 
@@ -52,18 +52,18 @@ class NumberingError(Exception):
         self.reason = reason
 
 
-class Numbering:
+class NumberingPlan:
     """The numbering plan of one region, such as ``GB``: what stands without ``+`` is read as dialled there."""
 
     def __init__(self, region: str) -> None:
         self.region: str = region.strip().upper() if isinstance(region, str) else ""
-        self._plans = _plans()
-        if self.region not in self._plans.SUPPORTED_REGIONS:
+        self._library = _load_phonenumbers()
+        if self.region not in self._library.SUPPORTED_REGIONS:
             raise ConfigurationError("the region must be a code of two letters, such as GB, US or DE")
-        self._closed: dict[tuple[int, int], bool] = {}
-        self._code = str(self._plans.country_code_for_region(self.region))
+        self._fixed_length: dict[tuple[int, int], bool] = {}
+        self._code = str(self._library.country_code_for_region(self.region))
 
-    def international(self, text: str) -> str:
+    def to_international(self, text: str) -> str:
         """Give the canonical digits of a number without ``+``.
 
         Takes some 150 microseconds a number. ``NumberingError`` if the plan has no such number, or if the digits
@@ -74,44 +74,44 @@ class Numbering:
         digits = _NOT_DIGITS.sub("", text)
         zeros = digits.startswith("00")
         own = digits.startswith(self._code)
-        long = len(digits) >= LONG
+        long = len(digits) >= LONG_NUMBER
         if ((own and long) or zeros) and canonical(f"+{digits.lstrip('0')}") is PhoneFault.TRUNK_ZERO:
             raise NumberingError("trunk_zero")
-        national = self._valid(text)
-        complete = self._valid(f"+{digits[2:] if zeros else digits}") if own or long or zeros else None
+        national = self._parse(text)
+        complete = self._parse(f"+{digits[2:] if zeros else digits}") if own or long or zeros else None
         if national is None and own:
             national = complete
         if national is None:
             raise NumberingError("not_in_numbering_plan")
         if zeros and complete != national:
             raise NumberingError("unclear_country_code")
-        fixed = national == self._code + digits and not own and self.is_closed(national)
+        fixed = national == self._code + digits and not own and self.has_fixed_length(national)
         if complete not in {None, national} and not fixed:
             raise NumberingError("unclear_country_code")
         return national
 
-    def is_closed(self, phone: str) -> bool:
+    def has_fixed_length(self, phone: str) -> bool:
         """Tell whether all national numbers of the kind of this one have one length, as in North America.
 
         Those of services, such as freephone numbers, are not for calling people: they make nothing certain.
         """
-        plans = self._plans
+        plans = self._library
         people = plans.PhoneNumberType
         number = plans.parse(f"+{phone}")
         kind = number.country_code, plans.number_type(number)
         if kind[1] not in {people.FIXED_LINE, people.MOBILE, people.FIXED_LINE_OR_MOBILE}:
             return False
-        if kind not in self._closed:
+        if kind not in self._fixed_length:
             others = (
                 plans.PhoneNumber(country_code=kind[0], national_number=10 ** (length - 1))
                 for length in range(SHORTEST - 2, LONGEST + 1)
             )
             fits = [plans.is_possible_number_for_type_with_reason(other, kind[1]) for other in others]
-            self._closed[kind] = fits.count(plans.ValidationResult.IS_POSSIBLE) == 1
-        return self._closed[kind]
+            self._fixed_length[kind] = fits.count(plans.ValidationResult.IS_POSSIBLE) == 1
+        return self._fixed_length[kind]
 
-    def _valid(self, text: str) -> str | None:
-        plans = self._plans
+    def _parse(self, text: str) -> str | None:
+        plans = self._library
         try:
             number = plans.parse(text, self.region)
         except plans.NumberParseException:
@@ -121,7 +121,7 @@ class Numbering:
         return str(plans.format_number(number, plans.PhoneNumberFormat.E164)).removeprefix("+")
 
 
-def _plans() -> Any:
+def _load_phonenumbers() -> Any:
     """Import the plans only for those who ask for them: they take a while, and an extra."""
     try:
         return import_module("phonenumbers")
@@ -135,47 +135,47 @@ class PhoneRule:
     """How numbers without ``+`` are read: refused if short, as ``international``, or by a region's plan."""
 
     international: bool = False
-    numbering: Numbering | None = None
+    plan: NumberingPlan | None = None
 
     @classmethod
     def of(cls, region: str | None, *, international: bool) -> "PhoneRule":
         """Load the numbering plan of a region; that takes a while."""
         check_region(region, international=international)
-        return cls(international=international, numbering=None if region is None else Numbering(region))
+        return cls(international=international, plan=None if region is None else NumberingPlan(region))
 
     def read(self, value: Any) -> str | BadCell:
         """Give the canonical digits of what stands in a cell, or why there are none."""
         if isinstance(value, str):
             if value[:1] == "+" and type(value) is str and isinstance(phone := canonical(value), str):
                 return phone
-            value = _unwrapped(value)
+            value = _unwrap(value)
             if isinstance(value, BadCell):
                 return value
         phone = canonical(value)
         text = str(value) if isinstance(value, str | int) else ""
-        if self.numbering and "+" not in text:
-            return self._by_plan(self.numbering, text or str(phone), phone)
+        if self.plan and "+" not in text:
+            return self._by_plan(self.plan, text or str(phone), phone)
         if isinstance(phone, PhoneFault):
             lone_zero = phone is PhoneFault.LEADING_ZERO and text[:2] != "00" and not self.international
-            return BadCell.of("national_without_region") if lone_zero and text[:1] == "0" else _named(phone)
+            return BadCell.of("national_without_region") if lone_zero and text[:1] == "0" else _bad_cell(phone)
         if len(phone) <= LONGEST_NATIONAL and not self.international and "+" not in text:
             return BadCell.of("national_without_region")
         return phone
 
-    def is_certain(self, cell: str) -> bool:
+    def is_complete(self, cell: str) -> bool:
         """Tell whether a cell is a complete number, and no id or amount that looks like one."""
         phone = self.read(cell)
         if not isinstance(phone, str):
             return False
-        if self.numbering is None:
+        if self.plan is None:
             return "+" in cell or has_country_code(phone)
-        return "+" in cell or cell.strip()[:1] in {"0", "("} or self.numbering.is_closed(phone)
+        return "+" in cell or cell.strip()[:1] in {"0", "("} or self.plan.has_fixed_length(phone)
 
-    def _by_plan(self, plan: Numbering, text: str, phone: str | PhoneFault) -> str | BadCell:
+    def _by_plan(self, plan: NumberingPlan, text: str, phone: str | PhoneFault) -> str | BadCell:
         if isinstance(phone, PhoneFault) and (phone not in _NATIONAL or is_zero_in_brackets(text)):
-            return _named(phone)
+            return _bad_cell(phone)
         try:
-            return plan.international(text)
+            return plan.to_international(text)
         except NumberingError as error:
             return BadCell.of(error.reason)
 
@@ -188,22 +188,22 @@ def check_region(region: str | None, *, international: bool) -> None:
         )
 
 
-def holds_phone(first: Sequence[str]) -> bool:
+def any_phone(first: Sequence[str]) -> bool:
     """Tell whether a first row may be a lead, and no header."""
     return any(map(looks_like_phone, first))
 
 
 def looks_like_phone(text: str) -> bool:
     """Tell whether a cell of the first row is a number to call, and so no column's name."""
-    bare = _unwrapped(text)
+    bare = _unwrap(text)
     phone = bare if isinstance(bare, BadCell) else canonical(bare)
     return isinstance(phone, str) or phone in _NUMBERLIKE
 
 
-def _unwrapped(value: str) -> str | BadCell:
+def _unwrap(value: str) -> str | BadCell:
     """Take off what exports wrap around a number and what is exact; name what is damaged."""
-    if isinstance(value, Cell) and value.mark:
-        return BadCell.of(value.mark)
+    if isinstance(value, Cell) and value.damage:
+        return BadCell.of(value.damage)
     text: str = str(value).strip()
     if text.isdigit():
         return text
@@ -211,19 +211,19 @@ def _unwrapped(value: str) -> str | BadCell:
         text = exact[1].strip()
     if whole := _WHOLE.fullmatch(text):
         return BadCell.of("rounded") if is_round(whole[1]) else whole[1]
-    damage = _damage_of(text)
+    damage = _find_damage(text)
     return BadCell.of(damage) if damage else text
 
 
-def _damage_of(text: str) -> str | None:
+def _find_damage(text: str) -> str | None:
     """Name what a spreadsheet did to a text, if it did."""
     if text[:1] == "=":
         return "formula"
     if is_error(text):
         return "spreadsheet_error"
-    marked = _MARKED.fullmatch(text)
+    marked = _DAMAGE_NOTE.fullmatch(text)
     return marked[1] if marked else None
 
 
-def _named(fault: PhoneFault) -> BadCell:
-    return BadCell(_RENAMED.get(fault, fault.value), fault.hint)
+def _bad_cell(fault: PhoneFault) -> BadCell:
+    return BadCell(_REASONS.get(fault, fault.value), fault.hint)

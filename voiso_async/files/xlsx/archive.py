@@ -12,7 +12,7 @@ from xml.parsers import expat
 
 from voiso_async.errors import InputFileError
 from voiso_async.files.disk import read_at
-from voiso_async.files.sniff import SAVE, ZIP, start_of
+from voiso_async.files.sniff import HOW_TO_SAVE, ZIP, peek
 
 MEBIBYTE = 1024 * 1024
 MOST_ENTRIES = 4000
@@ -24,17 +24,17 @@ RATIO_FROM = 8 * MEBIBYTE
 HIGHEST_RATIO = 100
 BLOCK = 64 * 1024
 
-PLAIN = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
-ENCRYPTED = 1
+SUPPORTED_COMPRESSION = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
+ENCRYPTED_FLAG = 1
 DIRECTORY_END, DIRECTORY_END_64, LOCATOR_64 = b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07"
-AS_CSV = "save the sheet as CSV (UTF-8)"
+SAVE_AS_CSV = "save the sheet as CSV (UTF-8)"
 
-OTHERS = (  # by the name of a part, in lower case
-    ("xl/workbook.bin", f"a binary workbook (.xlsb): {SAVE}"),
-    ("content.xml", f"an OpenDocument file (.ods): {SAVE}"),
+OTHER_ARCHIVES = (  # by the name of a part, in lower case
+    ("xl/workbook.bin", f"a binary workbook (.xlsb): {HOW_TO_SAVE}"),
+    ("content.xml", f"an OpenDocument file (.ods): {HOW_TO_SAVE}"),
     ("index.zip", "a Numbers file: export it as .xlsx, or as CSV (UTF-8)"),
     ("index/document.iwa", "a Numbers file: export it as .xlsx, or as CSV (UTF-8)"),
-    ("word/document.xml", f"a Word document: {SAVE}"),
+    ("word/document.xml", f"a Word document: {HOW_TO_SAVE}"),
     ("ppt/presentation.xml", "a presentation, and no table"),
 )
 """Other files that are zip archives too."""
@@ -57,7 +57,7 @@ class Archive:
         """Unpack a part block by block; it is a fault to be longer than was declared."""
         info = self._parts.get(name.lower())
         if info is None:
-            raise damaged()
+            raise damaged_workbook()
         declared, taken = info.file_size, 0
         info = copy(info)
         info.file_size += 2 * BLOCK  # else a part that is longer than it says would be cut, and called damaged
@@ -79,18 +79,20 @@ class Archive:
         ):
             taken = -1
         if taken < 0:
-            raise damaged()
+            raise damaged_workbook()
         if taken > declared:
             raise _too_large("a part of it is larger than it says")
 
 
-def damaged() -> InputFileError:
+def damaged_workbook() -> InputFileError:
     """Say that a workbook cannot be understood."""
-    return InputFileError(f"it is a damaged workbook, or none: open it in Excel and {AS_CSV}", reason="damaged")
+    return InputFileError(
+        f"it is a damaged workbook, or none: open it in Excel and {SAVE_AS_CSV}", reason="damaged"
+    )
 
 
 def _too_large(why: str) -> InputFileError:
-    return InputFileError(f"it is not read, because {why}: {AS_CSV}", reason="too_large")
+    return InputFileError(f"it is not read, because {why}: {SAVE_AS_CSV}", reason="too_large")
 
 
 def _unzipped(stream: io.BufferedReader) -> zipfile.ZipFile:
@@ -98,13 +100,13 @@ def _unzipped(stream: io.BufferedReader) -> zipfile.ZipFile:
         return zipfile.ZipFile(stream)
     except (zipfile.BadZipFile, struct.error, NotImplementedError, ValueError, IndexError):
         pass
-    raise damaged()
+    raise damaged_workbook()
 
 
 def _check_start(stream: io.BufferedReader) -> None:
     if not stream.seekable():
         raise InputFileError("a workbook cannot be read from a pipe: save it to a file", reason="pipe")
-    start = start_of(stream)
+    start = peek(stream)
     if not start:
         raise InputFileError("it is empty: there is nothing to send", reason="empty")
     if not start.startswith(ZIP):
@@ -123,13 +125,13 @@ def _check_directory(stream: io.BufferedReader) -> None:
     tail = read_at(descriptor, size - start, start)
     end = tail.rfind(DIRECTORY_END)
     if end < 0 or len(tail) < end + 22:
-        raise damaged()
+        raise damaged_workbook()
     entries, length = struct.unpack_from("<HI", tail, end + 10)
     locator = tail[max(0, end - 20) : end]
     if locator[:4] == LOCATOR_64:
         record = read_at(descriptor, 56, struct.unpack_from("<Q", locator, 8)[0] & 2**62 - 1)
         if record[:4] != DIRECTORY_END_64 or len(record) < 56:
-            raise damaged()
+            raise damaged_workbook()
         entries, length = struct.unpack_from("<QQ", record, 32)
     if entries > MOST_ENTRIES or length > LARGEST_DIRECTORY:
         raise _too_large(f"it has {entries} parts")
@@ -137,27 +139,27 @@ def _check_directory(stream: io.BufferedReader) -> None:
 
 def _check_parts(infos: list[zipfile.ZipInfo], names: dict[str, zipfile.ZipInfo]) -> None:
     if len(names) != len(infos) or not all(0 <= info.header_offset < LARGEST_FILE for info in infos):
-        raise damaged()
+        raise damaged_workbook()
     _refuse_other_archives(names)
-    if any(info.flag_bits & ENCRYPTED for info in infos):
-        raise InputFileError(f"it has a password: {AS_CSV}, or without a password", reason="encrypted")
+    if any(info.flag_bits & ENCRYPTED_FLAG for info in infos):
+        raise InputFileError(f"it has a password: {SAVE_AS_CSV}, or without a password", reason="encrypted")
     if any(name.endswith("vbaproject.bin") for name in names):
         raise InputFileError("it holds macros: save it as .xlsx, which holds none", reason="macros")
     if any(name.startswith("xl/externallinks/") for name in names):
         raise InputFileError(
-            f"it takes values from other files, which are not read: {AS_CSV}", reason="external_links"
+            f"it takes values from other files, which are not read: {SAVE_AS_CSV}", reason="external_links"
         )
     if sum(info.file_size for info in infos) > LARGEST_TOTAL:
         raise _too_large("unpacked it is larger than 2 GiB")
     for info in infos:
-        if info.compress_type not in PLAIN:
-            raise damaged()
+        if info.compress_type not in SUPPORTED_COMPRESSION:
+            raise damaged_workbook()
         if info.file_size > RATIO_FROM and info.file_size > HIGHEST_RATIO * info.compress_size:
             raise _too_large(f"a part of it is packed more than {HIGHEST_RATIO} times")
 
 
 def _refuse_other_archives(names: Container[str]) -> None:
-    for part, what in OTHERS:
+    for part, what in OTHER_ARCHIVES:
         if part in names:
             raise InputFileError(f"it is {what}", reason="wrong_format")
     if "_rels/.rels" not in names and "xl/workbook.xml" not in names:
@@ -169,7 +171,7 @@ LONGEST_TOKEN = 1024 * 1024
 """Bytes that one tag or one stretch of text may take."""
 
 
-class Reader(Protocol):
+class XmlHandler(Protocol):
     """What listens to a walk; names come without the prefix that the root has."""
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
@@ -185,7 +187,7 @@ class Reader(Protocol):
         ...
 
 
-def walk(blocks: Iterator[bytes], reader: Reader) -> Iterator[None]:
+def parse_xml(blocks: Iterator[bytes], reader: XmlHandler) -> Iterator[None]:
     """Read a part, giving way after each block; whatever is no plain XML is an ``InputFileError``."""
     parser = _parser(reader)
     fed = 0
@@ -193,13 +195,13 @@ def walk(blocks: Iterator[bytes], reader: Reader) -> Iterator[None]:
         fed += len(block)
         _parse(parser, block, last=False)
         if fed - parser.CurrentByteIndex > LONGEST_TOKEN:
-            raise damaged()
+            raise damaged_workbook()
         yield
     _parse(parser, b"", last=True)
     yield
 
 
-def _parser(reader: Reader) -> expat.XMLParserType:
+def _parser(reader: XmlHandler) -> expat.XMLParserType:
     depth = 0
     prefix = ""
     start_of, end_of = reader.start, reader.end
@@ -210,7 +212,7 @@ def _parser(reader: Reader) -> expat.XMLParserType:
             prefix = name[: name.rfind(":") + 1]
         depth += 1
         if depth > DEEPEST:
-            raise damaged()
+            raise damaged_workbook()
         start_of(name.removeprefix(prefix) if prefix else name, attributes)
 
     def end(name: str) -> None:
@@ -236,7 +238,7 @@ def _parse(parser: expat.XMLParserType, block: bytes, *, last: bool) -> None:
             raise
     else:
         return
-    raise damaged()
+    raise damaged_workbook()
 
 
 def _refuse(*_: object) -> NoReturn:

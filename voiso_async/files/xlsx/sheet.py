@@ -12,9 +12,9 @@ from typing import Literal
 from voiso_async.errors import InputFileError
 from voiso_async.files.columns.cells import Cell
 from voiso_async.files.csv_rows import LONGEST_ROW, MOST_COLUMNS
-from voiso_async.files.table_rows import Shape
-from voiso_async.files.xlsx.archive import Archive, damaged, walk
-from voiso_async.files.xlsx.workbook import SharedTexts, Workbook, unescaped
+from voiso_async.files.table_rows import FileShape
+from voiso_async.files.xlsx.archive import Archive, damaged_workbook, parse_xml
+from voiso_async.files.xlsx.workbook import SharedStrings, Workbook, unescape
 from voiso_async.phone import is_round
 
 HiddenRows = Literal["send", "skip"]
@@ -44,21 +44,21 @@ class SheetRows(Iterator[tuple[int, Sequence[str]]]):
         self.row: int = 0
         archive = Archive(stream)
         book = Workbook.of(archive, sheet)
-        self.shape: Shape = Shape(
+        self.shape: FileShape = FileShape(
             sheet=book.name,
-            other_sheets=book.others,
-            hidden_sheets=book.hidden,
+            other_sheets=book.other_sheets,
+            hidden_sheets=book.hidden_sheets,
             skips_hidden=hidden_rows == "skip",
         )
         self._refuses_hidden = hidden_rows is None
-        self._cells = _Cells(archive, book)
-        self._steps = walk(archive.blocks(book.sheet), self._cells)
+        self._handler = _SheetHandler(archive, book)
+        self._parsing = parse_xml(archive.blocks(book.sheet_part), self._handler)
         self.header: Sequence[str] = self._first_row()
         self.shape.hidden_columns = tuple(
-            str(name) for place, name in enumerate(self.header, start=1) if name and self._cells.is_hidden(place)
+            str(name) for place, name in enumerate(self.header, start=1) if name and self._handler.is_hidden(place)
         )
-        last = self._cells.last
-        self.total: int | None = None if last is None else max(0, last - self.row)
+        last = self._handler.last_row
+        self.estimated_rows: int | None = None if last is None else max(0, last - self.row)
 
     def __next__(self) -> tuple[int, Sequence[str]]:
         found = self._next_row()
@@ -69,12 +69,12 @@ class SheetRows(Iterator[tuple[int, Sequence[str]]]):
             self.shape.note_unnamed(self.row)
         return self.row, [found.get(column, "") for column in range(width)]
 
-    def uncut(self) -> Iterator[tuple[int, Sequence[str]]]:
+    def raw_rows(self) -> Iterator[tuple[int, Sequence[str]]]:
         """Give the next rows with all their cells, also those to the right of the header."""
         while (found := self._next_row()) is not None:
             yield self.row, [found.get(column, "") for column in range(max(found) + 1)]
 
-    def fitted(self, cells: Sequence[str]) -> Sequence[str]:
+    def fit(self, cells: Sequence[str]) -> Sequence[str]:
         """Bring the row read last to the header's width; cells to the right of it are noted."""
         width = len(self.header)
         if len(cells) > width:
@@ -83,13 +83,13 @@ class SheetRows(Iterator[tuple[int, Sequence[str]]]):
 
     def detach(self) -> None:
         """Let the stream go, so that it can be read again."""
-        self._steps = iter(())
+        self._parsing = iter(())
 
     def _first_row(self) -> Sequence[str]:
         first = self._next_row()
         if first is None:
             raise InputFileError(
-                f"the sheet is empty: there is nothing to send{self.shape.elsewhere}", reason="empty"
+                f"the sheet is empty: there is nothing to send{self.shape.unread_sheets}", reason="empty"
             )
         width = max(first) + 1
         if width > MOST_COLUMNS:
@@ -101,91 +101,91 @@ class SheetRows(Iterator[tuple[int, Sequence[str]]]):
         return [first.get(column, "") for column in range(width)]
 
     def _next_row(self) -> dict[int, str] | None:
-        rows = self._cells.rows
+        rows = self._handler.rows
         while True:
             while not rows:
-                if next(self._steps, self) is self:
+                if next(self._parsing, self) is self:
                     return None
             self.row, found, is_hidden = rows.popleft()
             if not is_hidden:
                 return found
             if self._refuses_hidden:
-                raise self._redacted()
+                raise self._hidden_error()
             self.shape.hidden_rows += 1
             if not self.shape.skips_hidden:
                 return found
 
-    def _redacted(self) -> InputFileError:
+    def _hidden_error(self) -> InputFileError:
         """Count all hidden rows, and leave it to the person whether they go."""
         row, count = self.row, 1
         with suppress(InputFileError):  # the rest is damaged; what is hidden comes first
-            for _ in chain(self._steps, [None]):
-                count += sum(is_hidden for _, _, is_hidden in self._cells.rows)
-                self._cells.rows.clear()
+            for _ in chain(self._parsing, [None]):
+                count += sum(is_hidden for _, _, is_hidden in self._handler.rows)
+                self._handler.rows.clear()
         which, first = f"row {row} is", ""
         if count > 1:
             which, first = f"{count} rows are", f", the first of them row {row}"
         return InputFileError(
-            f"{which} hidden, as by a filter{first}: say whether hidden rows are sent, by --hidden-rows send, "
-            "or not, by --hidden-rows skip",
+            f"{which} hidden, as by a filter{first}: say whether hidden rows are sent, by hidden_rows='send', "
+            "or not, by hidden_rows='skip'",
             row=row,
             reason="hidden_rows",
         )
 
 
-class _Cells:
+class _SheetHandler:
     """Listens to a sheet and keeps the rows that are complete; ``last`` is the last row by the sheet's word."""
 
     def __init__(self, archive: Archive, book: Workbook) -> None:
         self.rows: deque[tuple[int, dict[int, str], bool]] = deque()
-        self.last: int | None = None
+        self.last_row: int | None = None
         self._archive, self._book = archive, book
-        self._shared: SharedTexts | None = None
-        self._places: dict[str, int] = {}
-        self._row, self._column, self._redacted = 0, -1, False
+        self._shared: SharedStrings | None = None
+        self._columns_by_letters: dict[str, int] = {}
+        self._row, self._column, self._hidden = 0, -1, False
         self._hidden_columns: list[range] = []
-        self._found: dict[int, str] = {}
+        self._cells: dict[int, str] = {}
         self._kind, self._style, self._formula = "n", "", False
         self._parts: list[str] = []
-        self._wanted = self._phonetic = False
-        self._taken = 0
+        self._in_text = self._phonetic = False
+        self._row_length = 0
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
         if name == "c":
-            self._column = self._place(attributes.get("r"))
+            self._column = self._column_of(attributes.get("r"))
             self._kind, self._style = attributes.get("t", "n"), attributes.get("s", "")
             self._formula = False
         elif name in {"v", "t"}:
-            self._wanted = not self._phonetic
+            self._in_text = not self._phonetic
         elif name == "row":
             self._begin(attributes.get("r"))
-            self._redacted = attributes.get("hidden", "0") in TRUE
+            self._hidden = attributes.get("hidden", "0") in TRUE
         elif name == "f":
             self._formula = True
         elif name == "rPh":
             self._phonetic = True
         elif name == "col" and attributes.get("hidden", "0") in TRUE:
-            first, last = attributes.get("min", ""), attributes.get("max", "")
-            self._hidden_columns.append(range(_whole(first), _whole(last) + 1))
+            first, last_row = attributes.get("min", ""), attributes.get("max", "")
+            self._hidden_columns.append(range(_parse_int(first), _parse_int(last_row) + 1))
         elif name == "dimension":
-            self.last = _last_row(attributes.get("ref", ""))
+            self.last_row = _last_row(attributes.get("ref", ""))
 
     def end(self, name: str) -> None:
         if name in {"v", "t"}:
-            self._wanted = False
+            self._in_text = False
         elif name == "c":
             self._end_cell()
         elif name == "row":
-            if self._found:
-                self.rows.append((self._row, self._found, self._redacted))
-                self._found = {}
+            if self._cells:
+                self.rows.append((self._row, self._cells, self._hidden))
+                self._cells = {}
         elif name == "rPh":
             self._phonetic = False
 
     def text(self, text: str) -> None:
-        if self._wanted:
-            self._taken += len(text)
-            if self._taken > LONGEST_ROW:
+        if self._in_text:
+            self._row_length += len(text)
+            if self._row_length > LONGEST_ROW:
                 raise InputFileError(
                     f"row {self._row}: it holds more than {LONGEST_ROW} characters",
                     row=self._row,
@@ -198,21 +198,21 @@ class _Cells:
         return any(column in columns for columns in self._hidden_columns)
 
     def _begin(self, number: str | None) -> None:
-        row = self._row + 1 if number is None else _whole(number)
+        row = self._row + 1 if number is None else _parse_int(number)
         if not self._row < row <= DEEPEST:
-            raise damaged()
-        self._row, self._column, self._taken = row, -1, 0
+            raise damaged_workbook()
+        self._row, self._column, self._row_length = row, -1, 0
 
-    def _place(self, reference: str | None) -> int:
+    def _column_of(self, reference: str | None) -> int:
         if reference is None:
             column = self._column + 1
         else:
             letters = reference.rstrip("0123456789")
-            column = self._places.get(letters, -1)
+            column = self._columns_by_letters.get(letters, -1)
             if column < 0:
-                column = self._places[letters] = _column(letters)
+                column = self._columns_by_letters[letters] = _column(letters)
         if column >= WIDEST:
-            raise damaged()
+            raise damaged_workbook()
         return column
 
     def _end_cell(self) -> None:
@@ -222,23 +222,25 @@ class _Cells:
         if self._formula:
             value = Cell(value, "formula")
         if value.strip() or self._formula:
-            self._found[self._column] = value
+            self._cells[self._column] = value
 
     def _value(self, text: str) -> str:
         kind = self._kind
         if kind == "s":
             if self._shared is None:
-                self._shared = SharedTexts(self._archive, self._book.texts)
-            return self._shared[_whole(text)]
+                self._shared = SharedStrings(self._archive, self._book.shared_strings)
+            return self._shared[_parse_int(text)]
         if kind == "n":
             return (
-                _date(text, from_1904=self._book.from_1904) if self._style in self._book.dates else _number(text)
+                _date(text, from_1904=self._book.from_1904)
+                if self._style in self._book.date_styles
+                else _number(text)
             )
         if kind == "b":
             return "TRUE" if text == "1" else "FALSE"
         if kind == "e":
             return Cell(text, "spreadsheet_error")
-        return Cell(text, "date") if kind == "d" else unescaped(text)
+        return Cell(text, "date") if kind == "d" else unescape(text)
 
 
 def _number(text: str) -> str:
@@ -264,16 +266,16 @@ def _date(text: str, *, from_1904: bool) -> str:
     return Cell(text, "date")
 
 
-def _whole(text: str) -> int:
+def _parse_int(text: str) -> int:
     text = text.strip()
     if text.isascii() and text.isdigit() and len(text) < EXACT_DIGITS:
         return int(text)
-    raise damaged()
+    raise damaged_workbook()
 
 
 def _column(letters: str) -> int:
     if not (letters.isascii() and letters.isalpha() and len(letters) <= 3):
-        raise damaged()
+        raise damaged_workbook()
     column = 0
     for letter in letters.upper():
         column = column * 26 + ord(letter) - 64

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from attrs import frozen
 
 from voiso_async.errors import InputFileError
-from voiso_async.files.columns.aliases import listed, shown
-from voiso_async.files.xlsx.archive import Archive, Reader, damaged, walk
+from voiso_async.files.columns.aliases import join_names, safe_name
+from voiso_async.files.xlsx.archive import Archive, XmlHandler, damaged_workbook, parse_xml
 
 ROOT_LINKS = "_rels/.rels"
 DATE_FORMATS = {*range(14, 23), *range(27, 37), *range(45, 48), *range(50, 59)}
@@ -28,32 +28,34 @@ class Workbook:
     """
 
     name: str
-    sheet: str
-    others: tuple[str, ...]
-    hidden: tuple[str, ...]
-    texts: str | None
-    dates: frozenset[str]
+    sheet_part: str
+    other_sheets: tuple[str, ...]
+    hidden_sheets: tuple[str, ...]
+    shared_strings: str | None
+    date_styles: frozenset[str]
     from_1904: bool
 
     @classmethod
     def of(cls, archive: Archive, sheet: str | int | None) -> "Workbook":
         """Find a sheet by its name, by its place among ``sheets_in``, or the first that is not hidden."""
         found, links, sheets = _contents(archive)
-        chosen = sheets[sheet] if isinstance(sheet, int) else _chosen(sheets, sheet)
+        chosen = sheets[sheet] if isinstance(sheet, int) else _select(sheets, sheet)
         others = [
-            other for other in sheets if other is not chosen and _has_cells(archive, links[other.link].target)
+            other
+            for other in sheets
+            if other is not chosen and _has_cells(archive, links[other.relationship].target)
         ]
         by_kind = {link.kind: link.target for link in links.values()}
-        styles = _Styles()
+        styles = _StylesHandler()
         if "styles" in by_kind and by_kind["styles"] in archive:
             _read(archive, by_kind["styles"], styles)
         return cls(
             name=chosen.name,
-            sheet=links[chosen.link].target,
-            others=tuple(other.name for other in others if not other.hidden),
-            hidden=tuple(other.name for other in others if other.hidden),
-            texts=by_kind.get("sharedStrings"),
-            dates=frozenset(styles.dates),
+            sheet_part=links[chosen.relationship].target,
+            other_sheets=tuple(other.name for other in others if not other.hidden),
+            hidden_sheets=tuple(other.name for other in others if other.hidden),
+            shared_strings=by_kind.get("sharedStrings"),
+            date_styles=frozenset(styles.dates),
             from_1904=found.from_1904,
         )
 
@@ -63,7 +65,7 @@ def sheets_in(archive: Archive) -> "Sequence[_Sheet]":
     return _contents(archive)[2]
 
 
-class SharedTexts:
+class SharedStrings:
     """The texts that cells share by number: kept in one piece, since there may be millions."""
 
     def __init__(self, archive: Archive, part: str | None) -> None:
@@ -77,7 +79,7 @@ class SharedTexts:
 
     def __getitem__(self, number: int) -> str:
         if not 0 <= number < len(self._ends):
-            raise damaged()
+            raise damaged_workbook()
         begin = self._ends[number - 1] if number else 0
         return self._bytes[begin : self._ends[number]].decode("utf-8", "replace")
 
@@ -95,7 +97,7 @@ class SharedTexts:
         elif name == "rPh":
             self._phonetic = False
         elif name == "si":
-            self._bytes += unescaped("".join(self._parts)).encode("utf-8", "replace")
+            self._bytes += unescape("".join(self._parts)).encode("utf-8", "replace")
             self._ends.append(len(self._bytes))
             self._parts.clear()
 
@@ -106,7 +108,7 @@ class SharedTexts:
 
 
 @frozen
-class _Link:
+class _Relationship:
     kind: str
     target: str
 
@@ -114,11 +116,11 @@ class _Link:
 @frozen
 class _Sheet:
     name: str
-    link: str
+    relationship: str
     hidden: bool
 
 
-class _Silent:
+class _NoTextHandler:
     """Listens to no text and to no ends."""
 
     def end(self, name: str) -> None:
@@ -128,20 +130,20 @@ class _Silent:
         pass
 
 
-class _Links(_Silent):
+class _RelationshipsHandler(_NoTextHandler):
     def __init__(self, folder: str) -> None:
         self.folder = folder
-        self.found: dict[str, _Link] = {}
+        self.found: dict[str, _Relationship] = {}
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
         if name != "Relationship" or attributes.get("TargetMode") == "External":
             return
         target = posixpath.normpath(posixpath.join("/", self.folder, attributes.get("Target", "")))
         kind = attributes.get("Type", "").rpartition("/")[2]
-        self.found[attributes.get("Id", "")] = _Link(kind, target.lstrip("/"))
+        self.found[attributes.get("Id", "")] = _Relationship(kind, target.lstrip("/"))
 
 
-class _Book(_Silent):
+class _WorkbookHandler(_NoTextHandler):
     def __init__(self) -> None:
         self.sheets: list[_Sheet] = []
         self.from_1904 = False
@@ -155,7 +157,7 @@ class _Book(_Silent):
             self.from_1904 = attributes.get("date1904", "0") in {"1", "true"}
 
 
-class _AnyCell(_Silent):
+class _AnyCellHandler(_NoTextHandler):
     def __init__(self) -> None:
         self.found = False
 
@@ -163,7 +165,7 @@ class _AnyCell(_Silent):
         self.found = self.found or name in {"v", "t", "f"}
 
 
-class _Styles(_Silent):
+class _StylesHandler(_NoTextHandler):
     def __init__(self) -> None:
         self.dates: set[str] = set()
         self._formats = set(map(str, DATE_FORMATS))
@@ -180,14 +182,14 @@ class _Styles(_Silent):
                 self.dates.add(str(self._count))
             self._count += 1
             if self._count > MOST_STYLES:
-                raise damaged()
+                raise damaged_workbook()
 
     def end(self, name: str) -> None:
         if name == "cellXfs":
             self._inside = False
 
 
-def unescaped(text: str) -> str:
+def unescape(text: str) -> str:
     """Read the characters that a workbook writes by their numbers, such as ``_x000D_``."""
     if "_x" not in text:
         return text
@@ -195,25 +197,29 @@ def unescaped(text: str) -> str:
     return plain.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
-def _contents(archive: Archive) -> "tuple[_Book, dict[str, _Link], list[_Sheet]]":
+def _contents(archive: Archive) -> "tuple[_WorkbookHandler, dict[str, _Relationship], list[_Sheet]]":
     """Read a workbook's list of sheets, and which part is which."""
-    root = _links(archive, ROOT_LINKS, "")
+    root = _relationships(archive, ROOT_LINKS, "")
     book = next((link.target for link in root.values() if link.kind == "officeDocument"), "xl/workbook.xml")
     folder, name = posixpath.split(book)
-    links = _links(archive, f"{folder}/_rels/{name}.rels", folder)
-    found = _Book()
+    links = _relationships(archive, f"{folder}/_rels/{name}.rels", folder)
+    found = _WorkbookHandler()
     _read(archive, book, found)
-    sheets = [sheet for sheet in found.sheets if sheet.link in links and links[sheet.link].kind == "worksheet"]
+    sheets = [
+        sheet
+        for sheet in found.sheets
+        if sheet.relationship in links and links[sheet.relationship].kind == "worksheet"
+    ]
     return found, links, sheets
 
 
-def _read(archive: Archive, part: str, reader: Reader) -> None:
-    for _ in walk(archive.blocks(part), reader):
+def _read(archive: Archive, part: str, reader: XmlHandler) -> None:
+    for _ in parse_xml(archive.blocks(part), reader):
         pass
 
 
-def _links(archive: Archive, part: str, folder: str) -> dict[str, _Link]:
-    links = _Links(folder)
+def _relationships(archive: Archive, part: str, folder: str) -> dict[str, _Relationship]:
+    links = _RelationshipsHandler(folder)
     if part in archive:
         _read(archive, part, links)
     return links.found
@@ -221,22 +227,22 @@ def _links(archive: Archive, part: str, folder: str) -> dict[str, _Link]:
 
 def _has_cells(archive: Archive, part: str) -> bool:
     """Look into a sheet as far as its first cell; one that cannot be read may well have some."""
-    cell = _AnyCell()
+    cell = _AnyCellHandler()
     try:
-        return any(cell.found for _ in walk(archive.blocks(part), cell))
+        return any(cell.found for _ in parse_xml(archive.blocks(part), cell))
     except InputFileError:
         return True
 
 
-def _chosen(sheets: list[_Sheet], name: str | None) -> _Sheet:
+def _select(sheets: list[_Sheet], name: str | None) -> _Sheet:
     if not sheets:
-        raise damaged()
+        raise damaged_workbook()
     if name is None:
         return next((sheet for sheet in sheets if not sheet.hidden), sheets[0])
     for sheet in _by_name(sheets, name):
         return sheet
     raise InputFileError(
-        f"no sheet is named {shown(name)!r}; there are {listed([sheet.name for sheet in sheets])}",
+        f"no sheet is named {safe_name(name)!r}; there are {join_names([sheet.name for sheet in sheets])}",
         reason="no_such_sheet",
     )
 
