@@ -63,7 +63,7 @@ class VoisoClient(Uncopied):
     ``ConfigurationError``.
 
     ``session`` is an ``aiohttp.ClientSession`` of yours: it is used for everything, and never changed or closed.
-    ``outbox`` keeps leads durably, and is the door of **all** lead writes: processes that share one keep the pace
+    ``outbox`` keeps leads durably, and is the gate of **all** lead writes: processes that share one keep the pace
     together. It is yours too: open it before, close it after.
     ``timeout`` is for one attempt of a read, in seconds or as a ``Timeout``; ``retry`` says how reads are
     repeated; ``lane`` how leads are written; ``update_verb`` how leads are updated. ``on_event`` is
@@ -101,7 +101,7 @@ class VoisoClient(Uncopied):
         writes = LeadWrites(self._session, update_verb)
         self._batcher = LeadBatcher(
             writes.post,
-            _door(outbox, self._session.origin, policy),
+            _gate(outbox, self._session.origin, policy),
             writes.parse_error,
             policy=policy,
             hook=hook,
@@ -187,8 +187,8 @@ class VoisoClient(Uncopied):
         await self.aclose()
 
 
-def _door(outbox: Outbox | None, origin: str, policy: LanePolicy) -> Gate:
-    """The door of all lead writes: that of the outbox, which other processes share, or this process's own."""
+def _gate(outbox: Outbox | None, origin: str, policy: LanePolicy) -> Gate:
+    """The gate of all lead writes: that of the outbox, which other processes share, or this process's own."""
     if outbox is not None:
         return outbox.gate(origin, policy)
     return LocalGate(origin, policy.cooldown, doubt_backoff=policy.doubt_backoff)

@@ -1,4 +1,10 @@
-"""The ``voiso`` command; ``pip install 'voiso-async[cli]'`` brings what it needs."""
+"""The ``voiso`` command; ``pip install 'voiso-async[cli]'`` brings what it needs.
+
+``app`` has the tree of commands and turns errors into exit codes; ``commands`` are its leaves. Options that
+several share: ``common``, ``file_options``, ``outbox_option``, ``outputs``, ``units``. A push is a ``file_push``,
+and each command that sends is a ``run`` under ``signals``, with ``failure_limit`` and ``campaign_state``.
+``render`` prints.
+"""
 
 import signal
 import sys

@@ -46,7 +46,7 @@ class Suppression:
                 f"{self.refused} values of the list not to be called are no phone numbers, so somebody would be "
                 f"called: index {', '.join(first)}; correct them, or pass them over by lenient=True"
             )
-        self._seal()
+        self._finish()
 
     @classmethod
     async def load(
@@ -75,7 +75,7 @@ class Suppression:
             await suppression._read(lists, path, parts)
         suppression.refused = sum(part.unreadable for part in parts)
         suppression.remarks = tuple(remark for part in parts for remark in part.remarks)
-        await run_in_thread(lambda: suppression._seal(paths))
+        await run_in_thread(lambda: suppression._finish(paths))
         return suppression
 
     def __contains__(self, phone: object) -> bool:
@@ -100,6 +100,6 @@ class Suppression:
     def _add(self, phone: int) -> None:
         self._shards[phone % SHARDS].append(phone)
 
-    def _seal(self, paths: Iterable[str | os.PathLike[str]] = ()) -> None:
+    def _finish(self, paths: Iterable[str | os.PathLike[str]] = ()) -> None:
         self.paths = tuple(str(Path(path).absolute()) for path in paths)
         self._shards = [array("Q", sorted(set(shard))) for shard in self._shards]

@@ -1,4 +1,11 @@
-"""Talkdesk: campaigns, their users and record lists, over linked pages; not loaded by ``voiso_async``."""
+"""Talkdesk: campaigns, their users and record lists; not loaded by ``import voiso_async``.
+
+``client`` puts the parts together: ``addresses``, ``oauth`` (tokens, with a secret or an ``assertion``),
+``session`` (what each request passes) and ``pages`` (links to the next). ``campaigns``, ``users`` and
+``record_lists`` are the methods by area, ``models`` the records. Records that are added pass ``submission``,
+``records`` (a record becomes a row) and ``reply`` (what an attempt proved), and come out of ``addition``.
+``user_sync`` brings users of a campaign to Voiso.
+"""
 
 from voiso_async.talkdesk.addition import RecordAddition
 from voiso_async.talkdesk.client import TalkdeskClient

@@ -1,1 +1,1 @@
-"""commands."""
+"""The commands: leads (plan, push, jobs, resume), worker, campaigns, users, talkdesk, demo, doctor, sandbox."""

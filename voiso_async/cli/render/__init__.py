@@ -1,1 +1,1 @@
-"""render."""
+"""What commands print: tables, listings, progress, reports, advice, and library texts in words of the shell."""

@@ -239,7 +239,7 @@ class SqliteOutbox:
     # What lanes ask for
 
     def gate(self, origin: str, policy: LanePolicy, clock: Callable[[], float] = time.monotonic) -> Gate:
-        """Give the door of one client; ``ConfigurationError`` if the policy's waits do not fit the lease."""
+        """Give the gate of one client. See ``Store.gate``."""
         if self._lease <= policy.post_timeout + policy.cooldown + 1:
             raise ConfigurationError(
                 "the outbox's lease must be longer than LanePolicy.post_timeout + cooldown + 1 second; "
