@@ -124,23 +124,23 @@ def api_error(
 
     ``advice`` has a sentence for each status, ``{scope}`` standing for what the request needs.
     """
-    complaint = explain(response.body)
+    error = explain(response.body)
     seconds = retry_after(response.headers)
-    if seconds is None and complaint is not None:
-        seconds = complaint.retry_after
+    if seconds is None and error is not None:
+        seconds = error.retry_after
     advised = _advice(request, response, seconds, advice)
     return error_class(response.status)(
-        _message(complaint, advised),
-        meaning=_meaning(response.status, complaint, advised),
+        _message(error, advised),
+        meaning=_meaning(response.status, error, advised),
         status=response.status,
         request=_name(request),
         request_id=request_id_of(response.headers),
-        fields=complaint.fields if complaint else {},
-        code=complaint.code if complaint else "",
+        fields=error.fields if error else {},
+        code=error.code if error else "",
         headers={name: value for name, value in response.headers.items() if name not in SECRET_HEADERS},
         body=_readable(response.body),
         retry_after=seconds,
-        proof=proof_of(response.status, enveloped=complaint is not None),
+        proof=proof_of(response.status, enveloped=error is not None),
     )
 
 
@@ -151,18 +151,18 @@ def _readable(body: bytes) -> Any:
         return body.decode("utf-8", "replace")
 
 
-def _message(complaint: ErrorBody | None, advice: str) -> str:
-    said = complaint.message if complaint else ""
+def _message(error: ErrorBody | None, advice: str) -> str:
+    said = error.message if error else ""
     return "; ".join(filter(None, [said, advice])) or "the request was refused, without a reason that can be read"
 
 
-def _meaning(status: int, complaint: ErrorBody | None, advice: str) -> str:
+def _meaning(status: int, error: ErrorBody | None, advice: str) -> str:
     """Say what the answer means without a word of the server's, which may echo a lead: known fields only."""
-    words = {part for name in (complaint.fields if complaint else ()) for part in WORD.findall(name)}
+    words = {part for name in (error.fields if error else ()) for part in WORD.findall(name)}
     fields = ", ".join(sorted(words & KNOWN_FIELDS))
     meaning = advice or MEANINGS.get(status, "the request was refused")
-    if complaint and NUMBERED.fullmatch(complaint.code):
-        meaning = f"{meaning} (code {complaint.code})"
+    if error and NUMBERED.fullmatch(error.code):
+        meaning = f"{meaning} (code {error.code})"
     return f"{meaning}; fields: {fields}" if fields else meaning
 
 

@@ -259,20 +259,20 @@ class _Walk(AsyncIterator[Page[T]]):
         fresh = self._fresh(page)
         changed = None not in (self.total, page.total) and self.total != page.total
         if not fresh and step.after(page) is not None:
-            self._doubt(step, page, hopeless=bool(page) and not changed)
+            self._doubt(step, page, permanent=bool(page) and not changed)
         self._step, self._page = step, _placeholder(page)
         self._stale = 0 if fresh else self._stale
         self.drifted |= changed or (len(fresh) < len(page) and not self._over)
         self.total = self.total if page.total is None else page.total
         return replace(page, items=fresh, offset=step.offset, drifted=self.drifted)
 
-    def _doubt(self, step: Step, page: Page[T], *, hopeless: bool) -> None:
+    def _doubt(self, step: Step, page: Page[T], *, permanent: bool) -> None:
         """Judge a page without a new id that is not the last: some servers repeat themselves at the end."""
         self._stale += 1
         complete = step.is_short(page) if self.total is None else len(self._seen) >= self._promised
         if page and complete:
             self._over = True
-        elif hopeless or self._stale > STALE_PAGES:
+        elif permanent or self._stale > STALE_PAGES:
             raise _fault(step, "a page holds nothing but what was listed before", "stalled")
 
 

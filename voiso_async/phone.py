@@ -276,7 +276,7 @@ def _bare(text: str) -> str | PhoneFault:
     if not digits:
         return PhoneFault.EMPTY
     if not (digits.isascii() and digits.isdigit()):
-        return _stranger(digits)
+        return _unknown(digits)
     if len(digits) < SHORTEST:
         return PhoneFault.TOO_SHORT
     if digits[0] == "0":
@@ -287,7 +287,7 @@ def _bare(text: str) -> str | PhoneFault:
     return digits if pattern.fullmatch(digits) else PhoneFault.TRUNK_ZERO
 
 
-def _stranger(text: str) -> PhoneFault:
+def _unknown(text: str) -> PhoneFault:
     """Name the worst character that is no ASCII digit: hidden ones first, they cannot be seen."""
     kinds = {unicodedata.category(char) for char in text if not ("0" <= char <= "9")}
     if kinds & {"Cc", "Cf", "Zl", "Zp", "Mn", "Me"}:

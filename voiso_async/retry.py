@@ -19,7 +19,7 @@ REQUEST_TIMEOUT = 408
 TOO_MANY_REQUESTS = 429
 SERVER_ERRORS = range(500, 600)
 
-HOPELESS_REASONS = frozenset({"proxy_refused", "held"})
+PERMANENT_REASONS = frozenset({"proxy_refused", "held"})
 """Failures that the same request would meet again at once."""
 GARBLED_REASONS = frozenset({"protocol", "encoding"})
 """Unreadable answers of a broken connection or middlebox; another connection may do better."""
@@ -70,7 +70,7 @@ def _passing(failure: VoisoError) -> bool:
         case TLSError():
             return False
         case TransportError(reason=reason):
-            return reason not in HOPELESS_REASONS
+            return reason not in PERMANENT_REASONS
         case ResponseError(reason=reason):
             return reason in GARBLED_REASONS
         case _:

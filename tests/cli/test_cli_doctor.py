@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from cli_runner import CANARY_KEY, Ended, Shell, phones, posts, sandbox_shell, shell, write_leads
 
-from voiso_async.cli.commands import doctor as checkup
+from voiso_async.cli.commands import doctor
 from voiso_async.sandbox import Html, Sandbox
 
 __all__ = ["sandbox_shell", "shell"]  # fixtures
@@ -117,7 +117,7 @@ def test_a_campaign_that_does_not_dial_is_a_warning_and_none_a_failure(
 
 @pytest.mark.parametrize(("skew", "state"), [(0, "ok"), (-3600, "warn"), (3600, "warn")])
 def test_a_clock_that_is_wrong_is_a_warning(sandbox_shell: Shell, skew: float, state: str) -> None:
-    sandbox_shell.env.setattr(checkup, "now", lambda: time.time() + skew)
+    sandbox_shell.env.setattr(doctor, "now", lambda: time.time() + skew)
     assert state == found(sandbox_shell("doctor", "--json"), "clock")["state"]
 
 
@@ -126,12 +126,12 @@ def test_an_outbox_that_is_none_or_has_no_room_fails(sandbox_shell: Shell, tmp_p
     path.write_bytes(b"no outbox" * 1000)
     ended = sandbox_shell("doctor", "--json", "--outbox", path)
     assert (1, "fail") == (ended.code, found(ended, "outbox")["state"])
-    sandbox_shell.env.setattr(checkup, "LEAST_SPACE", 2**60)
-    sandbox_shell.env.setattr(checkup, "LITTLE_SPACE", 2**61)
+    sandbox_shell.env.setattr(doctor, "LEAST_SPACE", 2**60)
+    sandbox_shell.env.setattr(doctor, "LITTLE_SPACE", 2**61)
     assert "fail" == found(sandbox_shell("doctor", "--json"), "disk")["state"]
 
 
 def test_an_extra_that_is_missing_is_a_warning(sandbox_shell: Shell) -> None:
-    sandbox_shell.env.setattr(checkup, "EXTRAS", {"phone": ("no_such_module", "a pity")})
+    sandbox_shell.env.setattr(doctor, "EXTRAS", {"phone": ("no_such_module", "a pity")})
     extra = found(sandbox_shell("doctor", "--json"), "extra phone")
     assert ("warn", "pip install 'voiso-async[phone]'") == (extra["state"], extra["advice"])

@@ -11,7 +11,7 @@ import pytest
 from cli_runner import CANARY_KEY, Shell, phones, posts, report_of, sandbox_shell, shell
 from cli_runner import write_leads as write
 
-from voiso_async.cli import campaign_state as standing
+from voiso_async.cli import campaign_state as state
 from voiso_async.cli.failure_limit import FailureLimit, bad_share
 from voiso_async.cli.render.progress import seconds_for
 from voiso_async.cli.units import seconds_of, share_of
@@ -413,7 +413,7 @@ def test_a_share_within_the_limit_goes_through(sandbox_shell: Shell, tmp_path: P
 def test_a_campaign_that_does_not_come_alive_stops_a_push(
     sandbox_shell: Shell, voiso_sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    sandbox_shell.env.setattr(standing, "LOOK_SECONDS", 0.05)
+    sandbox_shell.env.setattr(state, "LOOK_SECONDS", 0.05)
     voiso_sandbox.campaigns[3].live = False
     path = write(tmp_path / "leads.csv", phones(2))
     ended = sandbox_shell("leads", "push", path, "--campaign", 3, "--wait-live", "0.2", "--json")
@@ -426,7 +426,7 @@ def test_a_campaign_that_does_not_come_alive_stops_a_push(
 def test_a_push_waits_until_the_campaign_is_live(
     sandbox_shell: Shell, voiso_sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    sandbox_shell.env.setattr(standing, "LOOK_SECONDS", 0.01)
+    sandbox_shell.env.setattr(state, "LOOK_SECONDS", 0.01)
     campaign = voiso_sandbox.campaigns[3]
     campaign.status = "paused"
     looks = iter(range(6))

@@ -42,8 +42,7 @@ RETIRED = {
 """What is said now, and the words that it replaces."""
 
 STILL_USED = """
-    bell books carried caution checkup complaint deed deeds door errand farewell flown hopeless landed
-    ledger lent standing stranger strangers suspects tallies tally trip wish wishes zygote
+
 """
 """Known exceptions. The set may only shrink: a word that no identifier uses any more has to leave it."""
 

@@ -24,7 +24,7 @@ def stage(count: int, campaign: int = 3, **server: object) -> tuple[FakeCampaign
     return FakeCampaigns(**server), store  # type: ignore[arg-type]
 
 
-def nothing_is_lent(store: MemoryStore) -> bool:
+def nothing_is_claimed(store: MemoryStore) -> bool:
     return not any(row.flying or (row.claimed and row.outcome is None) for row in store.rows)
 
 
@@ -198,7 +198,7 @@ async def test_a_campaign_that_is_refused_is_given_up_and_others_go_on() -> None
     assert [3] == list(store.suspended)
     assert "404" in str(store.suspended[3])
     assert 1500 == store.outcomes().count(None)
-    assert nothing_is_lent(store)
+    assert nothing_is_claimed(store)
     assert 1500 == (await drain(batcher, store)).counts[Outcome.CREATED]
 
 
@@ -218,7 +218,7 @@ async def test_a_run_tries_a_campaign_again_after_five_minutes() -> None:
     await asyncio.wait({running})
     assert running.cancelled()
     await batcher.aclose(0)
-    assert nothing_is_lent(store)
+    assert nothing_is_claimed(store)
 
 
 async def test_a_cancelled_drain_lets_the_post_end_and_gives_the_rest_back() -> None:
@@ -232,7 +232,7 @@ async def test_a_cancelled_drain_lets_the_post_end_and_gives_the_rest_back() -> 
     await asyncio.sleep(10)
     assert 1 == len(server.history)
     assert 1000 == store.outcomes().count(Outcome.CREATED)
-    assert nothing_is_lent(store)
+    assert nothing_is_claimed(store)
 
 
 async def test_a_drain_that_is_cancelled_while_the_server_is_busy_gives_the_batch_back() -> None:
@@ -244,7 +244,7 @@ async def test_a_drain_that_is_cancelled_while_the_server_is_busy_gives_the_batc
     draining.cancel()
     await asyncio.wait({draining})
     await asyncio.sleep(0.1)
-    assert nothing_is_lent(store)
+    assert nothing_is_claimed(store)
     report = await drain(batcher, store)
     assert 1000 == report.counts[Outcome.CREATED]
     check(server, [report])
@@ -263,7 +263,7 @@ async def test_a_drain_that_leaves_takes_nothing_from_another() -> None:
     report = await staying
     assert 600 == report.counts[Outcome.CREATED]
     assert [None] * 600 == store.outcomes()[:600]
-    assert nothing_is_lent(store)
+    assert nothing_is_claimed(store)
     await drain(batcher, store)
     check(server, [report])
 
@@ -278,7 +278,7 @@ async def test_a_close_cuts_the_post_short_and_its_rows_are_doubted() -> None:
         await draining
     assert {1} == {row.doubts for row in store.rows[:1000]}
     assert {0} == {row.doubts for row in store.rows[1000:]}
-    assert nothing_is_lent(store)
+    assert nothing_is_claimed(store)
 
 
 async def test_what_cannot_be_written_down_is_told_as_such() -> None:
@@ -367,7 +367,7 @@ async def test_any_schedule_leaves_every_row_with_one_true_outcome(seed: int) ->
             single.cancelled() or single.exception()
     while any(outcome is None for outcome in store.outcomes()):
         reports.append(await drain(batcher, store))
-    assert nothing_is_lent(store)
+    assert nothing_is_claimed(store)
     check(server, reports)
     for row in store.rows:
         member = row.phone in server.members.get(row.campaign, set())

@@ -13,18 +13,18 @@ from typing import Any
 import pytest
 from client_calls import SHORT
 from durable_cases import EVERY, NOTHING_SAID, client, everything, numbers, sandbox_of
-from durable_zygote import ENDED
+from durable_fork_server import ENDED
 from sandbox_caller import eventually
 
 from voiso_async import Outcome
 from voiso_async.outbox import SqliteOutbox
 from voiso_async.sandbox import ApplyThenClose, Json, Sandbox, Stall
 
-ZYGOTE = Path(__file__).parents[1] / "support/durable_zygote.py"
+FORK_SERVER = Path(__file__).parents[1] / "support/durable_fork_server.py"
 ROWS = 4
 
 
-class Zygote:
+class ForkServer:
     """Forks one life after the other."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
@@ -48,17 +48,17 @@ class Zygote:
 
 
 @pytest.fixture
-async def zygote() -> AsyncIterator[Zygote]:
-    async with _zygote() as running:
+async def fork_server() -> AsyncIterator[ForkServer]:
+    async with _fork_server() as running:
         yield running
 
 
 @asynccontextmanager
-async def _zygote() -> AsyncIterator[Zygote]:
+async def _fork_server() -> AsyncIterator[ForkServer]:
     pipes = {"stdin": asyncio.subprocess.PIPE, "stdout": asyncio.subprocess.PIPE}
-    process = await asyncio.create_subprocess_exec(sys.executable, str(ZYGOTE), **pipes)  # type: ignore[arg-type]
+    process = await asyncio.create_subprocess_exec(sys.executable, str(FORK_SERVER), **pipes)  # type: ignore[arg-type]
     try:
-        yield Zygote(process)
+        yield ForkServer(process)
     finally:
         assert process.stdin is not None
         process.stdin.close()
@@ -80,7 +80,9 @@ async def check(sandbox: Sandbox, path: Path, rows: int = ROWS) -> None:
 
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-async def test_the_process_may_end_at_every_statement(tmp_path: Path, zygote: Zygote, *, after: bool) -> None:
+async def test_the_process_may_end_at_every_statement(
+    tmp_path: Path, fork_server: ForkServer, *, after: bool
+) -> None:
     """The first life loses an answer, and is left out of another; the next one repeats its put, and drains."""
     at = 1
     while True:
@@ -88,11 +90,11 @@ async def test_the_process_may_end_at_every_statement(tmp_path: Path, zygote: Zy
         async with sandbox_of() as sandbox:
             sandbox.faults.add(ApplyThenClose(first=2), method="POST")
             sandbox.faults.add(Json(NOTHING_SAID, apply=True), method="POST")
-            await zygote.begin(sandbox, path, at=at, after=after)
-            status = await zygote.end()
+            await fork_server.begin(sandbox, path, at=at, after=after)
+            status = await fork_server.end()
             assert status in {0, ENDED}, at
-            await zygote.begin(sandbox, path)
-            assert 0 == await zygote.end(), at
+            await fork_server.begin(sandbox, path)
+            assert 0 == await fork_server.end(), at
             await check(sandbox, path)
         if not status:
             break
@@ -101,12 +103,12 @@ async def test_the_process_may_end_at_every_statement(tmp_path: Path, zygote: Zy
 
 
 @pytest.mark.timeout(900)
-async def test_a_frozen_process_is_overtaken_and_tells_nothing(tmp_path: Path, zygote: Zygote) -> None:
+async def test_a_frozen_process_is_overtaken_and_tells_nothing(tmp_path: Path, fork_server: ForkServer) -> None:
     """Its answer came while it was frozen: the rows went on elsewhere, and its closing is refused."""
     path = tmp_path / "leads.db"
     async with sandbox_of(server_time=0.02) as sandbox:
         sandbox.faults.add(Stall(seconds=0.05, apply=True), method="POST")
-        frozen = await zygote.begin(sandbox, path, short=True)
+        frozen = await fork_server.begin(sandbox, path, short=True)
         await eventually(lambda: bool(sandbox.history))
         os.kill(frozen, signal.SIGSTOP)
         try:
@@ -115,7 +117,7 @@ async def test_a_frozen_process_is_overtaken_and_tells_nothing(tmp_path: Path, z
                 assert ROWS == report.counts[Outcome.CONFIRMED]
         finally:
             os.kill(frozen, signal.SIGCONT)
-        assert await zygote.end() in {0, 1}, "it may say that its turn was taken over"
+        assert await fork_server.end() in {0, 1}, "it may say that its turn was taken over"
         await check(sandbox, path)
         bodies = {exchange.body for exchange in sandbox.history}
         assert (2, 1) == (len(sandbox.history), len(bodies))

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from durable_cases import EVERY, NOTHING_SAID, Watched, client, everything, failure, mended, numbers, sandbox_of
 from outbox_cases import ORIGIN, lose
-from outbox_cases import wish as lane_wish
-from outbox_child import wish
+from outbox_cases import asking as lane_asking
+from outbox_child import asking
 
 from voiso_async import LanePolicy, Outcome
 from voiso_async.errors import OutboxError
@@ -127,11 +127,11 @@ async def test_rows_released_while_their_turn_is_about_to_open_come_back(
     clock = [0.0]
     async with SqliteOutbox(path, lease=3600, limits=OutboxLimits(early=60)) as outbox:
         await outbox.put(3, numbers(5))
-        door = outbox.gate(ORIGIN, LanePolicy(cooldown=240), lambda: clock[0])
-        turn = await door.acquire(3, wish())
+        gate = outbox.gate(ORIGIN, LanePolicy(cooldown=240), lambda: clock[0])
+        turn = await gate.acquire(3, asking())
         await lose(turn, turn.rows, 0.0)
         clock[0] = 200.0
-        opening = asyncio.create_task(door.acquire(3, lane_wish(room=0, again=turn.rows)))
+        opening = asyncio.create_task(gate.acquire(3, lane_asking(room=0, again=turn.rows)))
         while not any(status.sending for status in await outbox.campaigns()):
             await outbox.changed(0.01)
         await outbox.release(turn.rows)

@@ -81,7 +81,7 @@ class Schedule:
         """Do one thing that a user might."""
         campaign = self.chance.choice([3, 4])
         leads = self.leads()
-        deeds: list[Callable[[], Awaitable[Any]]] = [
+        operations: list[Callable[[], Awaitable[Any]]] = [
             lambda: outbox.put(campaign, leads),
             lambda: outbox.put(str(campaign), leads),
             voiso.leads.drain,
@@ -90,14 +90,14 @@ class Schedule:
             lambda: _added(voiso, campaign, leads),
             voiso.leads.run,
         ]
-        await self.chance.choice(deeds)()
+        await self.chance.choice(operations)()
 
-    async def cut(self, deed: Awaitable[Any]) -> None:
+    async def cut(self, operation: Awaitable[Any]) -> None:
         """Let it end by itself, or cancel it in one of two ways."""
         way, moment = self.chance.choice(["not", "native", "anyio"]), self.chance.uniform(0, 0.5)
         try:
             if way == "native":
-                task = asyncio.ensure_future(deed)
+                task = asyncio.ensure_future(operation)
                 await asyncio.wait({task}, timeout=moment)
                 task.cancel()
                 await asyncio.wait({task}, timeout=60)
@@ -106,7 +106,7 @@ class Schedule:
                     task.result()
             else:
                 with anyio.move_on_after(moment if way == "anyio" else math.inf):
-                    await deed
+                    await operation
         except VoisoError:
             return
 

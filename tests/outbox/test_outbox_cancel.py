@@ -7,7 +7,7 @@ import pytest
 from cut_short import native
 from loop_thread import LoopThread
 from outbox_cases import ORIGIN, balanced, leads, results, said, send
-from outbox_child import wish
+from outbox_child import asking
 
 from voiso_async.errors import OutboxError
 from voiso_async.ingest.outcome import Outcome
@@ -37,17 +37,17 @@ async def cancelled(task: "asyncio.Task[object]", moment: float, *, times: int =
 async def test_a_claim_whose_caller_has_gone_is_given_back(path: Path) -> None:
     async with SqliteOutbox(path) as outbox:
         await outbox.put(3, leads(50))
-        door = outbox.gate(ORIGIN, POLICY)
+        gate = outbox.gate(ORIGIN, POLICY)
         gone = 0
         for moment in MOMENTS:
-            task = asyncio.create_task(door.acquire(3, wish()))
+            task = asyncio.create_task(gate.acquire(3, asking()))
             if await cancelled(task, moment, times=2):
                 gone += 1
             else:
                 await (await task).release(results((await task).rows, Outcome.NOT_SENT), None)
         assert gone > 2
         assert [(50, 0)] == [(item.rows, item.claimed) for item in await outbox.backlog()]
-        turn = await asyncio.wait_for(send(door), 60)
+        turn = await asyncio.wait_for(send(gate), 60)
         assert (False, 50, {0}) == (turn.is_retry, len(turn.rows), {row.doubts for row in turn.rows})
         await balanced(outbox)
 
@@ -58,11 +58,11 @@ async def test_a_claim_cancelled_just_before_its_gate_opens_is_given_back(
     """It has been lent early, to be ready when the gate opens."""
     async with SqliteOutbox(path, lease=3600, limits=OutboxLimits(early=60)) as outbox:
         await outbox.put(3, leads(50))
-        door = outbox.gate(ORIGIN, LanePolicy(cooldown=240), lambda: clock[0])
+        gate = outbox.gate(ORIGIN, LanePolicy(cooldown=240), lambda: clock[0])
         clock = [0.0]
-        await (await door.acquire(3, wish(1))).release([], 0.0)
+        await (await gate.acquire(3, asking(1))).release([], 0.0)
         clock[0] = 200.0
-        task = asyncio.create_task(door.acquire(3, wish()))
+        task = asyncio.create_task(gate.acquire(3, asking()))
         while sum(item.claimed for item in await outbox.backlog()) < 50:
             pass
         assert await cancelled(task, 0)
@@ -72,9 +72,9 @@ async def test_a_claim_cancelled_just_before_its_gate_opens_is_given_back(
 async def test_a_closing_is_written_down_whoever_waits_for_it(path: Path) -> None:
     async with SqliteOutbox(path) as outbox:
         job = await outbox.put(3, leads(len(MOMENTS)))
-        door = outbox.gate(ORIGIN, POLICY)
+        gate = outbox.gate(ORIGIN, POLICY)
         for moment in MOMENTS:
-            turn = await door.acquire(3, wish(1))
+            turn = await gate.acquire(3, asking(1))
             await cancelled(asyncio.create_task(turn.release(results(turn.rows), 0.0)), moment / 3, times=2)
         assert [("created", None)] * len(MOMENTS) == await said(outbox, job.id)
         await balanced(outbox)
@@ -85,7 +85,7 @@ async def test_a_closing_outlives_its_loop(path: Path) -> None:
         async def leave() -> str:
             outbox = SqliteOutbox(path)
             job = await outbox.put(3, leads(1))
-            turn = await outbox.gate(ORIGIN, POLICY).acquire(3, wish())
+            turn = await outbox.gate(ORIGIN, POLICY).acquire(3, asking())
             closing = asyncio.ensure_future(turn.release(results(turn.rows), 0.0))
             await asyncio.sleep(0)
             closing.cancel()

@@ -13,19 +13,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from crash_zygote import leads
+from crash_fork_server import leads
 
 from voiso_async import Outcome
 from voiso_async.outbox import JobOutcome, JobState, SqliteOutbox
 from voiso_async.sandbox import Rules, Sandbox
 
-ZYGOTE = Path(__file__).parents[1] / "support/crash_zygote.py"
+FORK_SERVER = Path(__file__).parents[1] / "support/crash_fork_server.py"
 COOLDOWN = 0.03
 SERVER = 0.05
 ROWS = 20_000
 
 
-class Zygote:
+class ForkServer:
     """The process that forks the lives; each is let go for a while and then killed."""
 
     def __init__(self, process: asyncio.subprocess.Process, order: dict[str, Any]) -> None:
@@ -54,15 +54,15 @@ class Zygote:
 
 
 @asynccontextmanager
-async def zygote(order: dict[str, Any]) -> AsyncIterator[Zygote]:
+async def fork_server(order: dict[str, Any]) -> AsyncIterator[ForkServer]:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
-        str(ZYGOTE),
+        str(FORK_SERVER),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
     )
     try:
-        yield Zygote(process, order)
+        yield ForkServer(process, order)
     finally:
         assert process.stdin is not None
         process.stdin.close()
@@ -122,7 +122,7 @@ async def test_125_to_129_killed_a_hundred_times_in_one_import(tmp_path: Path) -
     """A third of the lives end while the leads are still being read; the others come after that."""
     path = tmp_path / "leads.db"
     chance = random.Random(4)
-    async with campaign() as sandbox, zygote(order(path, sandbox)) as lives:
+    async with campaign() as sandbox, fork_server(order(path, sandbox)) as lives:
         longest = 0.3
         while lives.kills < 100:
             if lives.kills == 35:
@@ -151,7 +151,7 @@ async def test_136_two_processes_drain_one_outbox_together(tmp_path: Path) -> No
             job = await outbox.begin(name="import")
             await outbox.load(job.id, 3, leads(ROWS))
         drain = order(path, sandbox, load=0)
-        async with zygote(drain) as one, zygote(drain) as two:
+        async with fork_server(drain) as one, fork_server(drain) as two:
             assert await asyncio.gather(one.live(None), two.live(None))
         outcomes = await outcomes_of(path)
         check(sandbox, outcomes)
@@ -168,7 +168,7 @@ async def test_one_of_two_is_killed_and_the_other_goes_on(tmp_path: Path) -> Non
             job = await outbox.begin(name="import")
             await outbox.load(job.id, 3, leads(ROWS))
         drain = order(path, sandbox, load=0)
-        async with zygote(drain) as steady, zygote(drain) as mortal:
+        async with fork_server(drain) as steady, fork_server(drain) as mortal:
             going = asyncio.ensure_future(steady.live(None))
             while not going.done() and mortal.kills < 15:
                 await mortal.live(chance.uniform(0.02, 0.2))

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from cut_short import WAYS, Counted, Way
 from outbox_cases import balanced
-from outbox_deeds import PART, Deed
-from outbox_job_deeds import OF_JOBS, VeryLongPut
-from outbox_turn_deeds import OF_TURNS
+from outbox_job_operations import OF_JOBS, VeryLongPut
+from outbox_operations import PART, Operation
+from outbox_slot_operations import OF_TURNS
 from virtual_time import VirtualLoop
 
-from voiso_async.ingest import gate as door
+from voiso_async.ingest import gate
 from voiso_async.outbox import OutboxLimits
 
 SLOW = {"timed": [pytest.mark.soak]}
@@ -28,12 +28,12 @@ both = pytest.mark.parametrize("prompt", [False, True], ids=["before the work", 
 def short_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever goes step by step takes several for a few rows."""
     few = OutboxLimits(put_rows=PART, first_rows=PART, slice_rows=PART, window_rows=PART)
-    monkeypatch.setattr(Deed, "limits", few)
+    monkeypatch.setattr(Operation, "limits", few)
 
 
-async def cancelled(deed: Deed, way: Way, at: int) -> bool:
+async def cancelled(operation: Operation, way: Way, at: int) -> bool:
     """Cancel at one point, if it gets there; say whether it did."""
-    doing = Counted(deed.do())
+    doing = Counted(operation.do())
     gone = await way(_awaited(doing), at)
     assert gone or doing.points < at, "the cancellation is lost"
     return gone
@@ -43,26 +43,26 @@ async def _awaited(doing: Counted[Any]) -> None:
     await doing
 
 
-async def cut(deed: Deed, way: Way, at: int) -> bool:
+async def cut(operation: Operation, way: Way, at: int) -> bool:
     """After a while nothing goes on any more, nothing is in the way of the next, and every row is there."""
-    await deed.prepare()
-    gone = await cancelled(deed, way, at)
-    await asyncio.sleep(deed.quiet)
+    await operation.prepare()
+    gone = await cancelled(operation, way, at)
+    await asyncio.sleep(operation.quiet)
     assert {asyncio.current_task()} == asyncio.all_tasks()
     if gone:
-        await deed.again()
-        await deed.everything_is_lent_once()
-    await deed.outbox.aclose()
+        await operation.again()
+        await operation.everything_is_claimed_once()
+    await operation.outbox.aclose()
     assert {asyncio.current_task()} == asyncio.all_tasks()
     return gone
 
 
-def at_every_point(make: type[Deed], way: Way, folder: Path, *, prompt: bool) -> None:
+def at_every_point(make: type[Operation], way: Way, folder: Path, *, prompt: bool) -> None:
     """Cancel at the first point, the second, the third, until it is through before."""
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         at = 1
         while runner.run(cut(make(folder / f"{at}.db", prompt=prompt), way, at)):
-            door._GATES.clear()
+            gate._GATES.clear()
             at += 1
     assert at > 1
 
@@ -72,7 +72,9 @@ def at_every_point(make: type[Deed], way: Way, folder: Path, *, prompt: bool) ->
 @both
 @every_way
 @pytest.mark.parametrize("make", [*OF_JOBS, *OF_TURNS], ids=lambda make: make.__name__)
-def test_it_may_be_cut_short_at_every_point(make: type[Deed], way: Way, tmp_path: Path, *, prompt: bool) -> None:
+def test_it_may_be_cut_short_at_every_point(
+    make: type[Operation], way: Way, tmp_path: Path, *, prompt: bool
+) -> None:
     at_every_point(make, way, tmp_path, prompt=prompt)
 
 
@@ -93,19 +95,19 @@ def threads() -> set[threading.Thread]:
 @pytest.mark.parametrize(
     "make", [make for make in (*OF_JOBS, *OF_TURNS) if not make.waits], ids=lambda make: make.__name__
 )
-async def test_no_thread_outlives_its_outbox(make: type[Deed], way: Way, tmp_path: Path) -> None:
+async def test_no_thread_outlives_its_outbox(make: type[Operation], way: Way, tmp_path: Path) -> None:
     """In real time, where the thread may be at any place of its work."""
     before, at, gone = threads(), 0, True
     while gone:
-        door._GATES.clear()
+        gate._GATES.clear()
         at += 1
-        deed = make(tmp_path / f"{at}.db", prompt=None)
-        await deed.prepare()
-        gone = await cancelled(deed, way, at)
-        await deed.outbox.aclose()
+        operation = make(tmp_path / f"{at}.db", prompt=None)
+        await operation.prepare()
+        gone = await cancelled(operation, way, at)
+        await operation.outbox.aclose()
         for thread in threads() - before:
             await asyncio.to_thread(thread.join, 10)
             assert not thread.is_alive()
-        async with deed.opened() as again:
+        async with operation.opened() as again:
             await balanced(again)
             assert not any(item.claimed for item in await again.backlog())

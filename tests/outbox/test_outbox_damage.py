@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from outbox_cases import POLICY, door_of, leads, lose, results, wish
+from outbox_cases import POLICY, asking, gate_of, leads, lose, results
 
 from voiso_async.errors import OutboxError
 from voiso_async.ingest.outcome import Outcome
@@ -39,11 +39,11 @@ def mistaken(*_: Any, **__: Any) -> Any:
 
 
 async def claimed(box: SqliteOutbox) -> None:
-    await (await door_of(box).acquire(3, wish())).release([], None)
+    await (await gate_of(box).acquire(3, asking())).release([], None)
 
 
 async def closed(box: SqliteOutbox) -> None:
-    slot = await door_of(box).acquire(3, wish())
+    slot = await gate_of(box).acquire(3, asking())
     await slot.release(results(slot.rows), 0.0)
 
 
@@ -92,7 +92,7 @@ async def everything(box: SqliteOutbox) -> None:
         [one async for one in box.outcomes(job.id)]
     await box.campaigns()
     await box.backlog()
-    slot = await door_of(box, POLICY).acquire(3, wish())
+    slot = await gate_of(box, POLICY).acquire(3, asking())
     await lose(slot, slot.rows, 0.0)
 
 
@@ -124,7 +124,7 @@ async def test_a_value_of_another_type_is_damage_or_does_no_harm(
     """Whatever stands in a column: an OutboxError that shows nothing of it, or no error; never one of ours."""
     async with SqliteOutbox(path) as box:
         await box.put(3, [*leads(3), "12"])
-        slot = await door_of(box).acquire(3, wish(1))
+        slot = await gate_of(box).acquire(3, asking(1))
         await slot.release(results(slot.rows, Outcome.CREATED), 0.0)
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("PRAGMA ignore_check_constraints = ON")

@@ -14,8 +14,8 @@ from typing import Any
 
 import outbox_child
 import pytest
-from outbox_cases import ORIGIN, balanced, content, door_of, leads, mode, phone, results, said, send, spoil, words
-from outbox_child import POLICY, wish
+from outbox_cases import ORIGIN, balanced, content, gate_of, leads, mode, phone, results, said, send, spoil, words
+from outbox_child import POLICY, asking
 
 from voiso_async.errors import OutboxError
 from voiso_async.ingest.outcome import Outcome
@@ -85,14 +85,14 @@ async def test_a_full_disk_at_a_claim_sends_nothing(path: Path) -> None:
     """Row 131."""
     async with SqliteOutbox(path) as outbox:
         await outbox.put(3, leads(10))
-        door = outbox.gate(ORIGIN, POLICY)
-        turn = await door.acquire(3, wish())
+        gate = outbox.gate(ORIGIN, POLICY)
+        turn = await gate.acquire(3, asking())
         await turn.release([], None)
         await outbox.release(turn.rows)
         with no_more_room():
-            assert await reason_of(door.acquire(3, wish())) in {"full", "io"}
+            assert await reason_of(gate.acquire(3, asking())) in {"full", "io"}
         assert [(10, 0)] == [(item.rows, item.claimed) for item in await outbox.backlog()]
-        assert 10 == len((await send(door)).rows)
+        assert 10 == len((await send(gate)).rows)
         await balanced(outbox)
 
 
@@ -101,13 +101,13 @@ async def test_a_full_disk_at_a_closing_leaves_the_rows_doubted(path: Path) -> N
     """Row 132: the outcomes of an answer could not be written, so the rows may be in the campaign."""
     async with SqliteOutbox(path) as outbox:
         job = await outbox.put(3, leads(3))
-        door = outbox.gate(ORIGIN, POLICY)
-        turn = await door.acquire(3, wish())
+        gate = outbox.gate(ORIGIN, POLICY)
+        turn = await gate.acquire(3, asking())
         with no_more_room():
             assert await reason_of(turn.release(results(turn.rows), 0.0)) in {"full", "io"}
         await outbox.release(turn.rows)
         assert [("unknown*", None)] * 3 == await said(outbox, job.id)
-        again = await door.acquire(3, wish())
+        again = await gate.acquire(3, asking())
         assert (True, [1, 1, 1], 3) == (again.is_retry, [row.doubts for row in again.rows], len(again.doubts))
         await again.release(results(again.rows, Outcome.CONFIRMED), 0.0)
         await balanced(outbox)
@@ -116,11 +116,11 @@ async def test_a_full_disk_at_a_closing_leaves_the_rows_doubted(path: Path) -> N
 async def test_a_closing_that_failed_is_noticed_by_the_next_claim(path: Path) -> None:
     async with SqliteOutbox(path) as outbox:
         await outbox.put(3, leads(3))
-        door = outbox.gate(ORIGIN, POLICY)
-        turn = await door.acquire(3, wish())
+        gate = outbox.gate(ORIGIN, POLICY)
+        turn = await gate.acquire(3, asking())
         with no_more_room():
             await reason_of(turn.release(results(turn.rows), 0.0))
-        again = await asyncio.wait_for(door.acquire(3, wish(2)), 60)
+        again = await asyncio.wait_for(gate.acquire(3, asking(2)), 60)
         assert (True, 2) == (again.is_retry, len(again.rows))
 
 
@@ -169,7 +169,7 @@ async def damaged(path: Path, before: dict[str, bytes]) -> str:
     try:
         jobs = await outbox.jobs()
         assert jobs, "a silent fresh start"
-        turn = await outbox.gate(ORIGIN, POLICY).acquire(3, wish(1000))
+        turn = await outbox.gate(ORIGIN, POLICY).acquire(3, asking(1000))
         assert turn.rows or (await outbox.campaigns())
         await turn.release([], None)
         for row in turn.rows:
@@ -187,7 +187,7 @@ async def damaged(path: Path, before: dict[str, bytes]) -> str:
 async def stored(path: Path) -> dict[str, bytes]:
     async with SqliteOutbox(path) as outbox:
         await outbox.put(3, [*leads(250), "x", Lead(phone(3), key="k")])
-        turn = await outbox.gate(ORIGIN, POLICY).acquire(3, wish(1000))
+        turn = await outbox.gate(ORIGIN, POLICY).acquire(3, asking(1000))
         await turn.release([], None)
         return {row.phone: row.body for row in turn.rows}
 
@@ -298,7 +298,7 @@ async def test_a_file_of_the_first_version_is_gone_on_with(path: Path) -> None:
         assert tables(fresh) == tables(connection), "as the first version made it"
         fresh.close()
     async with SqliteOutbox(path) as outbox:
-        turn = await send(door_of(outbox))
+        turn = await send(gate_of(outbox))
         assert (3, frozenset()) == (len(turn.rows), turn.refused)
         report = (await outbox.job(job.id)).report
         assert (3, None) == (report.counts[Outcome.CREATED], report.ceiling_share)

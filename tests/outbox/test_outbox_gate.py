@@ -8,13 +8,13 @@ import pytest
 from outbox_cases import (
     ORIGIN,
     Make,
-    door_of,
+    asking,
+    gate_of,
     indexes,
     leads,
     now,
     results,
     send,
-    wish,
 )
 
 from voiso_async.errors import ConfigurationError, OutboxError
@@ -27,31 +27,31 @@ pytestmark = pytest.mark.virtual
 
 async def test_the_gate_stays_shut_for_the_cooldown_or_the_longer_hold(make: Make) -> None:
     outbox = make()
-    door = door_of(outbox)
-    turn = await door.acquire(3, wish())
+    gate = gate_of(outbox)
+    turn = await gate.acquire(3, asking())
     turn.attempt_ended()
     await asyncio.sleep(1)
     await turn.release([], 0.0)
-    turn = await door.acquire(3, wish())
+    turn = await gate.acquire(3, asking())
     assert 2.0 == pytest.approx(now())
     await turn.release([], 10.0)
-    assert 10.0 == pytest.approx(door.opens_in(3))
-    turn = await door.acquire(3, wish())
+    assert 10.0 == pytest.approx(gate.opens_in(3))
+    turn = await gate.acquire(3, asking())
     assert 12.0 == pytest.approx(now())
     await turn.release([], None)
-    await door.acquire(3, wish())
+    await gate.acquire(3, asking())
     assert 12.0 == pytest.approx(now()), "an unused turn leaves the gate as it was"
 
 
 async def test_two_instances_keep_one_gate(make: Make, fresh_gates: dict[object, object]) -> None:
     """The gate in the file alone: in another process there is no other."""
     first, second = make(), make()
-    door = door_of(second)  # from here on it has the clock of this test
+    gate = gate_of(second)  # from here on it has the clock of this test
     await first.put(3, leads(4))
-    turn = await door_of(first).acquire(3, wish(2))
+    turn = await gate_of(first).acquire(3, asking(2))
     assert [True] == [status.sending for status in await second.campaigns()]
     fresh_gates.clear()
-    waiting = asyncio.create_task(door.acquire(3, wish()))
+    waiting = asyncio.create_task(gate.acquire(3, asking()))
     await asyncio.sleep(5)
     assert not waiting.done()
     await turn.release(results(turn.rows), 0.0)
@@ -62,12 +62,12 @@ async def test_two_instances_keep_one_gate(make: Make, fresh_gates: dict[object,
 
 async def test_an_early_claim_opens_no_earlier(make: Make) -> None:
     outbox = make()
-    door = door_of(outbox)
+    gate = gate_of(outbox)
     for number in range(20):
-        turn = await door.acquire(3, wish())
+        turn = await gate.acquire(3, asking())
         assert 2.0 * number <= now() < 2.0 * number + 0.001
         await turn.release([], 0.0)
-        assert 2.0 == pytest.approx(door.opens_in(3))
+        assert 2.0 == pytest.approx(gate.opens_in(3))
 
 
 @pytest.mark.parametrize(("before", "after"), [(1e6, 0.0), (0.0, 1e6)])
@@ -77,11 +77,11 @@ async def test_a_clock_that_jumped_holds_nothing_for_longer_than_was_said(
 ) -> None:
     """Row 204: after a reboot the monotonic clock begins anew."""
     loop = asyncio.get_running_loop()
-    turn = await make().gate(ORIGIN, LanePolicy(cooldown=2.0), lambda: loop.time() + before).acquire(3, wish())
+    turn = await make().gate(ORIGIN, LanePolicy(cooldown=2.0), lambda: loop.time() + before).acquire(3, asking())
     await turn.release([], 5.0)
     fresh_gates.clear()
     began = now()
-    turn = await make().gate(ORIGIN, LanePolicy(cooldown=2.0), lambda: loop.time() + after).acquire(3, wish())
+    turn = await make().gate(ORIGIN, LanePolicy(cooldown=2.0), lambda: loop.time() + after).acquire(3, asking())
     assert now() - began == pytest.approx(5.0 if before else 0.0, abs=0.001)
     await turn.release([], None)
 
@@ -101,7 +101,7 @@ async def test_the_lease_must_hold_a_post(make: Make) -> None:
 
 
 async def test_a_turn_that_was_long_in_coming_sends_nothing(make: Make) -> None:
-    turn = await door_of(make(lease=200)).acquire(3, wish())
+    turn = await gate_of(make(lease=200)).acquire(3, asking())
     assert turn.in_time()
     await asyncio.sleep(77)
     assert turn.in_time()
@@ -113,30 +113,30 @@ async def test_a_turn_that_was_long_in_coming_sends_nothing(make: Make) -> None:
 async def test_the_first_claim_fixes_the_origin(make: Make) -> None:
     """Row 135."""
     outbox = make()
-    await send(door_of(outbox))
+    await send(gate_of(outbox))
     other = outbox.gate("https://other.example:443", LanePolicy())
     with pytest.raises(OutboxError) as caught:
-        await other.acquire(3, wish())
+        await other.acquire(3, asking())
     assert "mismatch" == caught.value.reason
     await outbox.put(3, leads(1))
-    assert 1 == len((await send(door_of(outbox))).rows), "its gate is free"
+    assert 1 == len((await send(gate_of(outbox))).rows), "its gate is free"
 
 
 async def test_a_row_that_somebody_else_has_is_not_sent_again(make: Make) -> None:
     outbox = make()
     await outbox.put(3, leads(1))
-    door = door_of(outbox)
-    turn = await door.acquire(3, wish())
+    gate = gate_of(outbox)
+    turn = await gate.acquire(3, asking())
     await turn.release(results(turn.rows), 0.0)
     with pytest.raises(OutboxError) as caught:
-        await door.acquire(3, wish(0, again=turn.rows))
+        await gate.acquire(3, asking(0, again=turn.rows))
     assert "fenced" == caught.value.reason
 
 
 async def test_a_turn_is_closed_once(make: Make) -> None:
     outbox = make()
     await outbox.put(3, leads(1))
-    turn = await door_of(outbox).acquire(3, wish())
+    turn = await gate_of(outbox).acquire(3, asking())
     await turn.release(results(turn.rows), 0.0)
     with pytest.raises(OutboxError) as caught:
         await turn.release(results(turn.rows, Outcome.REJECTED), 0.0)
@@ -151,5 +151,5 @@ async def test_a_suspended_campaign_says_why_until_it_takes_leads(make: Make) ->
     await outbox.suspend(3, None)
     assert [None] == [status.suspended for status in await outbox.campaigns()]
     await outbox.suspend(3, "not live")
-    await send(door_of(outbox))
+    await send(gate_of(outbox))
     assert [None] == [status.suspended for status in await outbox.campaigns()]

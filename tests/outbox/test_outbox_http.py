@@ -62,7 +62,7 @@ async def test_campaigns_are_drained_side_by_side(sandbox: Sandbox, outbox: Sqli
     assert {1000, 500} == {len(exchange.applied) for exchange in sandbox.history}
 
 
-async def test_a_lost_answer_is_confirmed_in_the_books_too(sandbox: Sandbox, outbox: SqliteOutbox) -> None:
+async def test_a_lost_answer_is_confirmed_in_the_report_too(sandbox: Sandbox, outbox: SqliteOutbox) -> None:
     sandbox.faults.add(ApplyThenClose(), method="POST", path="/campaigns/3/leads")
     async with client(sandbox, outbox) as voiso:
         job = await voiso.leads.push(3, numbers(10))
@@ -121,9 +121,9 @@ async def test_a_refused_campaign_is_given_up_and_mended(sandbox: Sandbox, outbo
         with pytest.raises(Exception, match="403") as caught:
             await voiso.leads.drain()
         assert 5 == caught.value.report.counts[Outcome.CREATED]  # type: ignore[attr-defined]
-        standing = {status.campaign: status for status in await outbox.campaigns()}
-        assert "403" in str(standing[3].suspended)
-        assert 5 == standing[3].waiting
+        state = {status.campaign: status for status in await outbox.campaigns()}
+        assert "403" in str(state[3].suspended)
+        assert 5 == state[3].waiting
         await voiso.leads.drain()
     assert all(not status.suspended for status in await outbox.campaigns())
     assert 5 == len(sandbox.campaigns[3].leads)

@@ -9,7 +9,7 @@ from typing import Any
 
 import outbox_cases
 import pytest
-from outbox_cases import Make, balanced, door_of, leads, lose, phone, results, said, send, wish, words
+from outbox_cases import Make, asking, balanced, gate_of, leads, lose, phone, results, said, send, words
 
 from voiso_async.errors import ConfigurationError, OutboxError
 from voiso_async.ingest.outcome import Outcome
@@ -24,7 +24,7 @@ make = outbox_cases.make
 QUICK = LanePolicy(cooldown=0.0, doubt_backoff=0.0)
 
 
-async def test_a_put_is_one_job_with_its_books(make: Make) -> None:
+async def test_a_put_is_one_job_with_its_report(make: Make) -> None:
     outbox = make()
     given = [Lead(phone(1), key="k1"), phone(2), phone(1), "call me", {"phone_number": phone(3), "priority": 0}]
     before = datetime.now(UTC)
@@ -67,7 +67,7 @@ class Day:
 
     async def post(self, outbox: Outbox, campaign: int = 3, outcome: Outcome = Outcome.CREATED) -> None:
         self.time += 0.5
-        await send(door_of(outbox, QUICK), outcome, campaign=campaign)
+        await send(gate_of(outbox, QUICK), outcome, campaign=campaign)
         self.time += 2.0
 
 
@@ -254,7 +254,7 @@ async def test_rows_of_an_expired_job_are_never_sent(make: Make) -> None:
     job = await outbox.put(3, leads(3), expires_in=timedelta(seconds=0))
     other = await outbox.put(3, leads(1, 50), expires_in=60)
     assert other.expires == other.created + timedelta(seconds=60)
-    turn = await send(door_of(outbox, QUICK))
+    turn = await send(gate_of(outbox, QUICK))
     assert [phone(50)] == [row.phone for row in turn.rows]
     assert [("not_sent", "expired")] * 3 == await said(outbox, job.id)
     assert [] == await outbox.backlog()
@@ -265,7 +265,7 @@ async def test_rows_of_an_expired_job_are_never_sent(make: Make) -> None:
 async def test_doubted_rows_that_expire_are_parked(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     outbox = make()
     job = await outbox.put(3, leads(3), expires_in=60)
-    turn = await door_of(outbox, QUICK).acquire(3, wish(1))
+    turn = await gate_of(outbox, QUICK).acquire(3, asking(1))
     await lose(turn, turn.rows, 0.0)
     await outbox.release(turn.rows)
     later = time.time() + 61
@@ -277,17 +277,17 @@ async def test_doubted_rows_that_expire_are_parked(make: Make, monkeypatch: pyte
 async def test_withdrawing_ends_what_waits(make: Make) -> None:
     outbox = make()
     job = await outbox.put(3, leads(5))
-    door = door_of(outbox, QUICK)
-    turn = await door.acquire(3, wish(1))
+    gate = gate_of(outbox, QUICK)
+    turn = await gate.acquire(3, asking(1))
     await lose(turn, turn.rows, 0.0)
     await outbox.release(turn.rows)
-    again = await door.acquire(3, wish(1))
+    again = await gate.acquire(3, asking(1))
     await again.release([], 0.0)
     await outbox.release(turn.rows)
-    lent = await door.acquire(3, wish(0, again=again.rows))
+    claimed = await gate.acquire(3, asking(0, again=again.rows))
     assert 4 == await outbox.withdraw(job.id)
     assert [("unknown*", None), *[("not_sent", "withdrawn")] * 4] == await said(outbox, job.id)
-    await lent.release(results(again.rows, Outcome.NOT_SENT), None)
+    await claimed.release(results(again.rows, Outcome.NOT_SENT), None)
     assert [] == await outbox.backlog()
     assert ("unknown", "withdrawn") == (await said(outbox, job.id))[0]
     assert 0 == await outbox.withdraw(job.id)
@@ -297,15 +297,15 @@ async def test_withdrawing_ends_what_waits(make: Make) -> None:
 async def test_settling_puts_parked_rows_back(make: Make) -> None:
     outbox = make()
     job = await outbox.put(3, leads(2500))
-    door = door_of(outbox, QUICK)
+    gate = gate_of(outbox, QUICK)
     for _ in range(3):
-        await send(door, Outcome.UNKNOWN)
+        await send(gate, Outcome.UNKNOWN)
     assert [] == await outbox.backlog()
     assert [2500] == [status.parked for status in await outbox.campaigns()]
     assert 2500 == await outbox.requeue(job.id)
     waiting = await outbox.job(job.id)
     assert (JobState.OPEN, 2500, 2500, None) == (waiting.state, waiting.waiting, waiting.doubted, waiting.finished)
-    turn = await send(door, Outcome.DUPLICATE)
+    turn = await send(gate, Outcome.DUPLICATE)
     assert (True, 1000) == (turn.is_retry, len(turn.doubts))
     await balanced(outbox)
 
@@ -315,14 +315,14 @@ async def test_retry_makes_a_job_of_the_same_rows(make: Make) -> None:
     given = [FileRow(lead=Lead(phone(n), key=f"k{n}"), row=n + 2, cells=(str(n),)) for n in range(5)]
     source = JobSource(header=("a",))
     job = await outbox.put(3, [*given, FileRow(lead="x", row=9), *given[:1]], name="file", source=source)
-    turn = await door_of(outbox, QUICK).acquire(3, wish())
+    turn = await gate_of(outbox, QUICK).acquire(3, asking())
     rejected = results(turn.rows[1:3], Outcome.REJECTED, "server_rejected")
     await turn.release(results(turn.rows[:1]) + rejected + results(turn.rows[3:], Outcome.UNREPORTED), 0.0)
     copy = await outbox.retry(job.id, [Outcome.REJECTED, Outcome.INVALID, Outcome.REPEATED])
     rows = await words(outbox, copy.id)
     assert [(0, 3, "k1", ("1",)), (1, 4, "k2", ("2",))] == [(r.index, r.row, r.key, r.cells) for r in rows]
     assert ("file", ("a",)) == (copy.name, copy.source and copy.source.header)
-    sent = await send(door_of(outbox, QUICK))
+    sent = await send(gate_of(outbox, QUICK))
     assert [row.body for row in turn.rows[1:3]] == [row.body for row in sent.rows]
     with pytest.raises(OutboxError) as caught:
         await outbox.retry(job.id, [Outcome.INVALID, Outcome.REPEATED])
@@ -349,7 +349,7 @@ async def test_a_retry_that_was_cut_short_goes_on(make: Make) -> None:
 async def test_outcomes_are_filtered_and_come_in_order(make: Make) -> None:
     outbox = make()
     job = await outbox.put(3, [lead for pair in zip(leads(2500), itertools.repeat("x")) for lead in pair])
-    await send(door_of(outbox, QUICK))
+    await send(gate_of(outbox, QUICK))
     for kind, rows in ((Outcome.CREATED, 1000), (Outcome.INVALID, 2500), (Outcome.NOT_SENT, 1500)):
         found = await words(outbox, job.id, outcomes=[kind])
         assert rows == len(found)
@@ -380,10 +380,10 @@ async def test_an_unknown_job_is_said_to_be_one(make: Make, method: str) -> None
 async def test_purge_takes_only_what_is_done(make: Make) -> None:
     outbox = make()
     done = await outbox.put(3, leads(1))
-    door = door_of(outbox, QUICK)
-    await send(door)
+    gate = gate_of(outbox, QUICK)
+    await send(gate)
     parked = await outbox.put(3, leads(1, 1))
-    await send(door, Outcome.UNKNOWN)
+    await send(gate, Outcome.UNKNOWN)
     waiting, loading = await outbox.put(3, leads(2, 5)), await outbox.begin()
     assert 0 == await outbox.purge(older_than=timedelta(hours=1))
     for job in (parked, waiting, loading):
@@ -392,7 +392,7 @@ async def test_purge_takes_only_what_is_done(make: Make) -> None:
         assert "not_done" == caught.value.reason
     assert 1 == await outbox.purge()
     assert done.id not in {job.id for job in await outbox.jobs()}
-    turn = await door.acquire(3, wish(1))
+    turn = await gate.acquire(3, asking(1))
     with pytest.raises(OutboxError) as caught:
         await outbox.purge(waiting.id, force=True)
     assert "in_use" == caught.value.reason

@@ -182,27 +182,27 @@ def test_every_reason_of_sqlite_has_an_advice() -> None:
     assert "corrupt" == fault_of(sqlite3.OperationalError("Could not decode"), "x").reason
 
 
-async def test_a_bell_wakes_from_another_thread_and_forgets_who_left() -> None:
-    bell = Wakeup()
-    left = asyncio.create_task(bell.wait(60))
-    waiting = asyncio.create_task(bell.wait(60))
+async def test_a_wakeup_wakes_from_another_thread_and_forgets_who_left() -> None:
+    wakeup = Wakeup()
+    left = asyncio.create_task(wakeup.wait(60))
+    waiting = asyncio.create_task(wakeup.wait(60))
     await asyncio.sleep(0)
     left.cancel()
-    threading.Thread(target=bell.set).start()
+    threading.Thread(target=wakeup.set).start()
     await asyncio.wait_for(waiting, 60)
-    bell.clear()
-    await bell.wait(0.0)
+    wakeup.clear()
+    await wakeup.wait(0.0)
 
 
-def test_a_bell_passes_over_a_loop_that_was_closed() -> None:
-    bell, loop = Wakeup(), asyncio.new_event_loop()
-    task = loop.create_task(bell.wait(60))
+def test_a_wakeup_passes_over_a_loop_that_was_closed() -> None:
+    wakeup, loop = Wakeup(), asyncio.new_event_loop()
+    task = loop.create_task(wakeup.wait(60))
     loop.run_until_complete(asyncio.sleep(0))
-    bell._waiting = {(closed, event) for closed, event in bell._waiting}
+    wakeup._waiting = {(closed, event) for closed, event in wakeup._waiting}
     task.cancel()
-    stuck = set(bell._waiting)
+    stuck = set(wakeup._waiting)
     loop.run_until_complete(asyncio.gather(task, return_exceptions=True))
     loop.close()
-    bell._waiting = stuck
-    bell.set()
-    assert not bell._waiting
+    wakeup._waiting = stuck
+    wakeup.set()
+    assert not wakeup._waiting

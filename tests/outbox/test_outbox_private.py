@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from outbox_cases import ORIGIN, content, leads, mode, results
-from outbox_child import POLICY, wish
+from outbox_child import POLICY, asking
 
 from voiso_async.errors import ConfigurationError, OutboxError, VoisoError
 from voiso_async.ingest.prepare import FileRow
@@ -64,7 +64,7 @@ async def test_a_purge_leaves_no_phone_and_no_name_behind(path: Path) -> None:
     canaries = (PHONE.encode(), NAME.encode(), KEY.encode(), int(PHONE).to_bytes(6, "big"))
     async with SqliteOutbox(path) as outbox:
         job = await outbox.put(3, [*leads(2000), *given])
-        turn = await outbox.gate(ORIGIN, POLICY).acquire(3, wish())
+        turn = await outbox.gate(ORIGIN, POLICY).acquire(3, asking())
         await turn.release(results(turn.rows), 0.0)
         full = len(content(path))
         assert [True] * 4 == [canary in content(path) for canary in canaries]
@@ -91,7 +91,7 @@ async def test_no_error_holds_a_lead(path: Path, caplog: pytest.LogCaptureFixtur
 
     outbox = SqliteOutbox(path)
     job = await outbox.put(3, given)
-    turn = await outbox.gate(ORIGIN, POLICY).acquire(3, wish())
+    turn = await outbox.gate(ORIGIN, POLICY).acquire(3, asking())
     db = outbox._thread._database
     assert db is not None
     db.run("UPDATE gates SET fence = fence + 1")
@@ -123,15 +123,15 @@ async def test_an_outbox_that_was_not_closed_says_so(path: Path) -> None:
 
 async def test_after_the_close_nothing_works_and_a_second_close_is_silent(path: Path) -> None:
     outbox = SqliteOutbox(path)
-    door = outbox.gate(ORIGIN, POLICY)
+    gate = outbox.gate(ORIGIN, POLICY)
     await outbox.put(3, leads(3))
-    turn = await door.acquire(3, wish())
+    turn = await gate.acquire(3, asking())
     await outbox.aclose()
     await outbox.aclose()
     for step in (
         outbox.jobs(),
         outbox.put(3, []),
-        door.acquire(3, wish()),
+        gate.acquire(3, asking()),
         turn.release([], None),
         outbox.changed(1),
     ):
@@ -170,18 +170,18 @@ async def test_another_program_that_holds_the_file_is_waited_for_and_named(
         monkeypatch.setattr(
             "voiso_async.outbox.sqlite.database.Database.writing.__wrapped__.__defaults__", (0.05,)
         )
-        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as stranger:
-            stranger.execute("BEGIN IMMEDIATE")
+        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as unknown:
+            unknown.execute("BEGIN IMMEDIATE")
             with pytest.raises(OutboxError) as caught:
                 await outbox.put(3, leads(1))
             assert "in_use" == caught.value.reason
-            stranger.execute("ROLLBACK")
-            stranger.execute("BEGIN")
-            stranger.execute("SELECT * FROM jobs").fetchone()
+            unknown.execute("ROLLBACK")
+            unknown.execute("BEGIN")
+            unknown.execute("SELECT * FROM jobs").fetchone()
             with pytest.raises(OutboxError) as caught:
                 await outbox.put(3, leads(1))
             assert "in_use" == caught.value.reason
-            stranger.execute("ROLLBACK")
+            unknown.execute("ROLLBACK")
         assert 1 == len(await outbox.jobs())
         await outbox.put(3, leads(1))
 

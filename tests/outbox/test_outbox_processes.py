@@ -17,7 +17,7 @@ from pathlib import Path
 import outbox_child
 import pytest
 from outbox_cases import ORIGIN, balanced, leads, results, said, send, words
-from outbox_child import LEASE, POLICY, wish
+from outbox_child import LEASE, POLICY, asking
 
 from voiso_async.errors import ForkedError, OutboxError, SourceError
 from voiso_async.ingest.outcome import Outcome
@@ -65,11 +65,11 @@ async def test_rows_in_flight_of_a_killed_process_come_back_doubted_at_once(path
     """Rows 126 to 128, 130."""
     async with SqliteOutbox(path, lease=3600) as outbox:
         job = await outbox.put(3, leads(150))
-        door = outbox.gate(ORIGIN, POLICY)
+        gate = outbox.gate(ORIGIN, POLICY)
         async with child(path, "hold") as process:
             assert "held" == await heard(process)
             assert [(50, 100)] == [(item.rows, item.claimed) for item in await outbox.backlog()]
-            waiting = asyncio.create_task(door.acquire(3, wish()))
+            waiting = asyncio.create_task(gate.acquire(3, asking()))
             await asyncio.sleep(0.3)
             assert not waiting.done(), "it is alive"
             process.kill()
@@ -79,7 +79,7 @@ async def test_rows_in_flight_of_a_killed_process_come_back_doubted_at_once(path
         assert (True, 100, {1}) == (turn.is_retry, len(turn.rows), {row.doubts for row in turn.rows})
         assert 100 == len(turn.doubts)
         await turn.release(results(turn.rows, Outcome.CONFIRMED), 0.0)
-        assert list(range(100, 150)) == [row.index for row in (await send(door)).rows]
+        assert list(range(100, 150)) == [row.index for row in (await send(gate)).rows]
         report = (await outbox.job(job.id)).report
         assert (100, 50) == (report.doubted, report.counts[Outcome.CREATED])
         await balanced(outbox)
@@ -117,7 +117,7 @@ async def test_a_frozen_process_loses_its_turn_after_the_lease(path: Path) -> No
         async with child(path, "hold") as process:
             await heard(process)
             process.send_signal(signal.SIGSTOP)
-            turn = await outbox.gate(ORIGIN, POLICY).acquire(3, wish())
+            turn = await outbox.gate(ORIGIN, POLICY).acquire(3, asking())
             assert (True, [1, 1, 1]) == (turn.is_retry, [row.doubts for row in turn.rows])
             process.send_signal(signal.SIGCONT)
             tell(process)
@@ -301,9 +301,9 @@ async def test_killed_at_any_moment_nothing_is_lost_and_nothing_acknowledged_is_
             break
     async with SqliteOutbox(path) as outbox:
         await balanced(outbox)
-        door = outbox.gate(ORIGIN, POLICY)
+        gate = outbox.gate(ORIGIN, POLICY)
         while await outbox.backlog():
-            turn = await send(door)
+            turn = await send(gate)
             assert not {row.index for row in turn.rows} & acknowledged
         assert [("created", None)] * 150 == await said(outbox, job.id)
         await balanced(outbox)
@@ -321,7 +321,7 @@ async def test_a_forked_child_refuses_and_the_parent_is_unharmed(path: Path) -> 
     """Row 139."""
     async with SqliteOutbox(path) as outbox, SqliteOutbox(path) as other:
         await outbox.put(3, leads(3))
-        turn = await outbox.gate(ORIGIN, POLICY).acquire(3, wish())
+        turn = await outbox.gate(ORIGIN, POLICY).acquire(3, asking())
         putting = [asyncio.create_task(outbox.put(4, leads(1000))) for _ in range(3)]
         await asyncio.sleep(0.01)
         pid = os.fork()

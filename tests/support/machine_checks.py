@@ -47,7 +47,7 @@ class Checks:
         going = {lead["name"] for lead in leads}
         kept = look(self._path)
         for row in kept:
-            if row.name in going and not row.lent:
+            if row.name in going and not row.claimed:
                 self._wrong.append(f"{row.name} leaves although it is {'final' if row.final else 'not lent'}")
         updates = [row for row in kept if row.operation is Operation.UPDATE]
         self._wrong += [
@@ -68,7 +68,7 @@ class Checks:
         """What it had not written down by then it was never told; and nobody is left to be told the rest."""
         self.calls = [call for call in self.calls if call not in process.calls]
         waiting = {row.name for row in look(self._path) if not row.final}
-        for post in process.carried:
+        for post in process.attempt:
             _strike(post, {lead["phone_number"] for lead in post.leads if lead["name"] in waiting})
 
     # What always holds

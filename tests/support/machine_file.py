@@ -9,7 +9,7 @@ from attrs import frozen
 
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.ingest.rows import Operation
-from voiso_async.outbox.sqlite.schema import FINAL, LENT, OPERATIONS, OUTCOMES, PARKED
+from voiso_async.outbox.sqlite.schema import CLAIMED, FINAL, OPERATIONS, OUTCOMES, PARKED
 
 __all__ = ["Kept", "look"]
 
@@ -27,8 +27,8 @@ class Kept:
     doubts: int
 
     @property
-    def lent(self) -> bool:
-        return self.state == LENT
+    def claimed(self) -> bool:
+        return self.state == CLAIMED
 
     @property
     def parked(self) -> bool:

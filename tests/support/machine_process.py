@@ -94,7 +94,7 @@ class Process:
     heard_late: Callable[[Post], None]
     awake: asyncio.Event = Factory(asyncio.Event)
     reach: Reach = Factory(Reach)
-    carried: list[Post] = Factory(list)
+    attempt: list[Post] = Factory(list)
     calls: list[Called] = Factory(list)
     drains: list["asyncio.Task[Any]"] = Factory(list)
 
@@ -117,8 +117,8 @@ class Process:
 
         outbox = SqliteOutbox(path, lease=LEASE)
         thread = LoopThread.under(outbox)
-        door = outbox.gate(address(life), policy, clock)
-        batcher = LeadBatcher(post, door, explain, policy=policy, clock=clock)
+        gate = outbox.gate(address(life), policy, clock)
+        batcher = LeadBatcher(post, gate, explain, policy=policy, clock=clock)
         process = cls(server, outbox, batcher, thread, heard_late)
         process.awake.set()
         await outbox.open()
@@ -137,7 +137,7 @@ class Process:
         except Exception as error:  # noqa: BLE001 - whatever the script says
             answer = error
         finally:
-            self.carried.append(self.server.history[at])
+            self.attempt.append(self.server.history[at])
         if not self.awake.is_set():
             await self._hear_later(self.server.history[at])
         if isinstance(answer, Exception):

@@ -15,7 +15,7 @@ from machine_process import Called, Process, Reach
 from virtual_time import VirtualLoop
 
 from voiso_async.errors import VoisoError
-from voiso_async.ingest import gate as door
+from voiso_async.ingest import gate
 from voiso_async.ingest.ingestion import Ingestion
 from voiso_async.ingest.policy import LanePolicy
 from voiso_async.ingest.rows import Operation
@@ -40,7 +40,7 @@ class World:
     """
 
     def __init__(self, folder: Path) -> None:
-        door._GATES.clear()
+        gate._GATES.clear()
         random.seed(0)
         self.path = folder / "leads.db"
         self.loop = VirtualLoop()

@@ -64,7 +64,7 @@ def now() -> float:
     return asyncio.get_running_loop().time()
 
 
-def door_of(outbox: Outbox, policy: LanePolicy = POLICY) -> Gate:
+def gate_of(outbox: Outbox, policy: LanePolicy = POLICY) -> Gate:
     return outbox.gate(ORIGIN, policy, asyncio.get_running_loop().time)
 
 
@@ -78,7 +78,7 @@ class Claims:
         return self.request
 
 
-def wish(
+def asking(
     room: int = 1000,
     *,
     again: Sequence[Row] = (),
@@ -101,9 +101,9 @@ def results(rows: Iterable[Row], outcome: Outcome = Outcome.CREATED, reason: str
     return [RowResult(row, outcome, reason) for row in rows]
 
 
-async def send(door: Gate, outcome: Outcome = Outcome.CREATED, *, campaign: int = 3, **wished: Any) -> Slot:
+async def send(gate: Gate, outcome: Outcome = Outcome.CREATED, *, campaign: int = 3, **wished: Any) -> Slot:
     """Take a turn and end it at once with one outcome for all."""
-    turn = await door.acquire(campaign, wish(**wished))
+    turn = await gate.acquire(campaign, asking(**wished))
     await turn.release(results(turn.rows, outcome), 0.0, Attempt(first=True, seconds=0.5))
     return turn
 

@@ -27,13 +27,13 @@ def told() -> "asyncio.Future[str]":
     return asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
 
 
-def wish(room: int = 100) -> outbox_cases.Claims:
-    return outbox_cases.wish(room)
+def asking(room: int = 100) -> outbox_cases.Claims:
+    return outbox_cases.asking(room)
 
 
 async def hold(outbox: SqliteOutbox) -> None:
     """Be in the middle of a POST."""
-    turn = await outbox.gate(outbox_cases.ORIGIN, POLICY).acquire(3, wish())
+    turn = await outbox.gate(outbox_cases.ORIGIN, POLICY).acquire(3, asking())
     say("held")
     await told()
     try:
@@ -46,7 +46,7 @@ async def hold(outbox: SqliteOutbox) -> None:
 
 async def keep(outbox: SqliteOutbox) -> None:
     """Have rows between two turns."""
-    turn = await outbox.gate(outbox_cases.ORIGIN, POLICY).acquire(3, wish())
+    turn = await outbox.gate(outbox_cases.ORIGIN, POLICY).acquire(3, asking())
     await turn.release([], 0.0)
     say("kept")
     await told()
@@ -85,9 +85,9 @@ async def serve(outbox: SqliteOutbox) -> None:
 
 async def drain(outbox: SqliteOutbox) -> None:
     """Send until nothing is left; tell the time and the rows of each POST."""
-    door = outbox.gate(outbox_cases.ORIGIN, POLICY)
+    gate = outbox.gate(outbox_cases.ORIGIN, POLICY)
     while any(item.rows or item.claimed for item in await outbox.backlog()):
-        turn = await door.acquire(3, wish(20))
+        turn = await gate.acquire(3, asking(20))
         began = time.monotonic()
         await asyncio.sleep(0.005)
         turn.attempt_ended()

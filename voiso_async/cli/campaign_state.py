@@ -71,13 +71,13 @@ async def wait_until_live(voiso: VoisoClient, campaign: int, seconds: float) -> 
     deadline = time.monotonic() + seconds
     said = ""
     while True:
-        standing = await campaign_state_of(voiso, campaign)
+        state = await campaign_state_of(voiso, campaign)
         left = deadline - time.monotonic()
-        if standing.dials or left <= 0:
-            return standing
-        if said != standing.state:
-            note(f"{standing.title} is {standing.state}: waiting until it is live and active")
-            said = standing.state
+        if state.dials or left <= 0:
+            return state
+        if said != state.state:
+            note(f"{state.title} is {state.state}: waiting until it is live and active")
+            said = state.state
         await anyio.sleep(min(LOOK_SECONDS, left))
 
 

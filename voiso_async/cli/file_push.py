@@ -50,57 +50,59 @@ class FilePush:
         """Whether the leads have keys of their own."""
         return self.reading.key_column is not None
 
-    async def run(self, trip: SendContext) -> int:
+    async def run(self, context: SendContext) -> int:
         """Push the file; give the exit code."""
         async with await self.reading.open(self.file, self.campaign_column) as leads:
-            trip.sending.check_rejects(leads.header)
+            context.sending.check_rejects(leads.header)
             source = await source_of(leads, self.file, self.campaign, keyed=self.keyed)
             if not (self.reading.suppress or self.without_suppress):
-                await _refuse_without_list(trip.outbox, leads.name, source)
-            earlier = None if self.again else await self._earlier(trip, leads, source)
+                await _refuse_without_list(context.outbox, leads.name, source)
+            earlier = None if self.again else await self._earlier(context, leads, source)
             if earlier is not None and earlier.state is JobState.DONE:
-                return await _ended_before(trip, earlier, leads.name)
-            if earlier is not None and (code := await trip.left_to_others(earlier, leads.name)) is not None:
+                return await _ended_before(context, earlier, leads.name)
+            if earlier is not None and (code := await context.left_to_others(earlier, leads.name)) is not None:
                 return code
-            async with trip.client() as voiso:
+            async with context.client() as voiso:
                 told = await self._check(leads)
                 where = await self._where(voiso)
-                if self.wait_live is not None and not await _is_live(trip, voiso, self.campaign, self.wait_live):
+                if self.wait_live is not None and not await _is_live(
+                    context, voiso, self.campaign, self.wait_live
+                ):
                     return Exit.STOPPED
-                job = earlier or await trip.outbox.begin(
+                job = earlier or await context.outbox.begin(
                     operation=self.operation,
                     name=leads.name,
                     expires_in=self.expires_in,
                     source=source,
                     idempotent=not self.again,
                 )
-                code = await self._send(trip, voiso, job, leads, where)
+                code = await self._send(context, voiso, job, leads, where)
                 _remark(leads, told)
                 return code
 
-    async def _send(self, trip: SendContext, voiso: VoisoClient, job: Job, leads: LeadFile, where: str) -> int:
-        trip.announce(job, leads.name, where)
+    async def _send(self, context: SendContext, voiso: VoisoClient, job: Job, leads: LeadFile, where: str) -> int:
+        context.announce(job, leads.name, where)
         load = None
         if job.state is JobState.LOADING:
             rows = leads_of(leads, keyed=self.keyed)
             load = Load(leads=rows, campaign=self.campaign, rows=leads.rows or await leads.estimate())
         phone = leads.columns.recognised.get("phone_number")
-        trip = evolve(trip, extra={"file": leads.name, "campaign": self.campaign})
-        return await trip.send(voiso, job, f"{leads.name} → {where}", load=load, phone=phone)
+        context = evolve(context, extra={"file": leads.name, "campaign": self.campaign})
+        return await context.send(voiso, job, f"{leads.name} → {where}", load=load, phone=phone)
 
-    async def _earlier(self, trip: SendContext, leads: LeadFile, source: JobSource) -> Job | None:
+    async def _earlier(self, context: SendContext, leads: LeadFile, source: JobSource) -> Job | None:
         """Find the job that this very file has already; a file that was changed has lost its job."""
         if source.fingerprint is None:
             return None
-        for job in await trip.outbox.jobs(fingerprint=source.fingerprint, limit=MOST_JOBS):
+        for job in await context.outbox.jobs(fingerprint=source.fingerprint, limit=MOST_JOBS):
             if self._same_push(job, source):
                 return job
-        for job in await trip.outbox.jobs(name=leads.name, limit=MOST_JOBS):
+        for job in await context.outbox.jobs(name=leads.name, limit=MOST_JOBS):
             if job.state is JobState.LOADING and self._same_push(job, source, changed=True):
                 raise OutboxError(
                     f"{leads.name}, or how it is read, was changed while job {job.id} was still reading it: "
                     "--again pushes it as it is now. To end that job with what was read: "
-                    f"{go_on(job, trip.words, unreadable=True)}",
+                    f"{go_on(job, context.words, unreadable=True)}",
                     reason="input_changed",
                 )
         return None
@@ -151,19 +153,19 @@ async def _refuse_without_list(outbox: Outbox, name: str, source: JobSource) -> 
             )
 
 
-async def _ended_before(trip: SendContext, job: Job, name: str) -> int:
+async def _ended_before(context: SendContext, job: Job, name: str) -> int:
     """Say how a job ended that has nothing left to send."""
     day = f"{job.finished or job.created:%Y-%m-%d %H:%M} UTC"
     note(f"{name} was pushed before, as job {job.id}, done at {day}: nothing was sent; --again pushes it again")
-    return await trip.finish(trip.summary(job, f"{name}, job {job.id}"))
+    return await context.finish(context.summary(job, f"{name}, job {job.id}"))
 
 
-async def _is_live(trip: SendContext, voiso: VoisoClient, campaign: int | None, seconds: float) -> bool:
-    standing = await wait_until_live(voiso, campaign or 0, seconds)
-    if standing.dials:
+async def _is_live(context: SendContext, voiso: VoisoClient, campaign: int | None, seconds: float) -> bool:
+    state = await wait_until_live(voiso, campaign or 0, seconds)
+    if state.dials:
         return True
-    fault = f"{standing.title} is still {standing.state}: nothing was sent"
-    if trip.json:
+    fault = f"{state.title} is still {state.state}: nothing was sent"
+    if context.json:
         show_json({"event": "report", "job": None, "error": fault, "next": None})
     complain(fault)
     return False

@@ -100,15 +100,15 @@ class JsonLeads:
     header_rows: int = 0
     estimated_rows: int | None = None
 
-    def __init__(self, stream: io.BufferedReader, wishes: ColumnOptions, maker: LeadBuilder) -> None:
+    def __init__(self, stream: io.BufferedReader, options: ColumnOptions, maker: LeadBuilder) -> None:
         self._rows = JsonRows(stream)
         self.shape: FileShape = FileShape()
-        self._options = wishes
+        self._options = options
         self._builder = maker
         self._by_keys: dict[tuple[str, ...], ColumnMap] = {}
-        self._needed = [name for name in (wishes.key_column, wishes.campaign_column) if name is not None]
-        self._needed += columns_named(wishes.mapping)
-        self._bare_number = _bare_number_columns(wishes.campaign_column)
+        self._needed = [name for name in (options.key_column, options.campaign_column) if name is not None]
+        self._needed += columns_named(options.mapping)
+        self._bare_number = _bare_number_columns(options.campaign_column)
         self._absent = dict.fromkeys(range(len(self._needed)))  # no key of an object is a number
         self.summary: ColumnSummary = ColumnSummary(layout="by the keys of each JSON object")
         first = next(self._rows, None)

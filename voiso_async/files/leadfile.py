@@ -330,15 +330,15 @@ class ReadOptions:
 
     def begin(self, stream: io.BufferedReader, maker: LeadBuilder) -> TableLeads | JsonLeads:
         """Begin to read a stream from where it is."""
-        wishes = ColumnOptions(
+        options = ColumnOptions(
             mapping=self.mapping, key_column=self.key_column, campaign_column=self.campaign_column
         )
         if self.format == "jsonl":
-            return JsonLeads(stream, wishes, maker)
+            return JsonLeads(stream, options, maker)
         if self.format == "xlsx":
-            return TableLeads(SheetRows(stream, sheet=self.sheet, hidden_rows=self.hidden_rows), wishes, maker)
+            return TableLeads(SheetRows(stream, sheet=self.sheet, hidden_rows=self.hidden_rows), options, maker)
         rows = CsvRows(stream, delimiter=self.delimiter, encoding=self.encoding or DEFAULT_ENCODING)
-        return TableLeads(rows, wishes, maker)
+        return TableLeads(rows, options, maker)
 
 
 def _check_texts(reading: ReadOptions) -> None:

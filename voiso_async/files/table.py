@@ -24,12 +24,12 @@ _Header = tuple[ColumnMap, tuple[str, ...]]
 class TableLeads:
     """The leads of a table: by its header, or by one of Voiso's layouts without a header."""
 
-    def __init__(self, rows: TableRows, wishes: ColumnOptions, maker: LeadBuilder) -> None:
+    def __init__(self, rows: TableRows, options: ColumnOptions, maker: LeadBuilder) -> None:
         self._rows = rows
         self._builder = maker
         first = _unescape_all(rows.header)
         top = rows.row
-        self._options = wishes
+        self._options = options
         self._sample: list[tuple[int, Sequence[str]]] = []
         self.columns: ColumnMap
         self.header: tuple[str, ...]

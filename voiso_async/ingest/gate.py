@@ -149,7 +149,7 @@ class GateState:
                 self._queue.remove(waiter)
             self._wake_next()
 
-    def admit(self, waiter: _Waiter, now: float, caution: float) -> float:
+    def admit(self, waiter: _Waiter, now: float, recovery: float) -> float:
         """Let the first of the queue in (0), or say how many seconds to wait before asking again.
 
         Waiters whose event loop is paused are passed over. A holder keeps the gate until its loop is closed; then
@@ -158,7 +158,7 @@ class GateState:
         with self._lock:
             if self._holder is not None and self._holder.closed():
                 self._holder = None
-                self._open_at = max(self._open_at, now + caution)
+                self._open_at = max(self._open_at, now + recovery)
             self._queue = [one for one in self._queue if not one.closed()]
             first = next((one for one in self._queue if not one.paused()), waiter)
             if self._holder is not None or first is not waiter:
@@ -259,7 +259,7 @@ class LocalGate:
     ) -> None:
         self._origin = origin
         self._cooldown = cooldown
-        self._caution = max(cooldown, doubt_backoff)
+        self._recovery = max(cooldown, doubt_backoff)
         self._clock = clock
         self._early = early
 
@@ -269,7 +269,7 @@ class LocalGate:
         waiter, warned = _Waiter(wakes), False
         gate.join(waiter)
         try:
-            while wait := gate.admit(waiter, self._clock() + self._early, self._caution):
+            while wait := gate.admit(waiter, self._clock() + self._early, self._recovery):
                 if gate.blocked and not warned:
                     logger.warning("campaign %d waits for an event loop that rests: run or close it", campaign)
                     warned = True

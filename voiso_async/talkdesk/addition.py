@@ -48,10 +48,10 @@ class RecordAddition(AsyncIterator[LeadOutcome]):
             if self._over:
                 raise StopAsyncIteration
             call = self._call or await self._start(streamed=True)
-            while not call.ledger.unread and not call.over:
+            while not call.rows.unread and not call.over:
                 await self._timely(call.step())
-        if call.ledger.unread:
-            return call.ledger.unread.popleft()
+        if call.rows.unread:
+            return call.rows.unread.popleft()
         self._finish(call)
         raise StopAsyncIteration
 
@@ -69,14 +69,14 @@ class RecordAddition(AsyncIterator[LeadOutcome]):
         """What is known by now; records without an outcome are ``pending``."""
         if self._call is None:
             return IngestReport(counts=dict.fromkeys(Outcome, 0), reasons={})
-        return self._call.ledger.report()
+        return self._call.rows.report()
 
     async def _whole(self) -> IngestReport:
         call = await self._start(streamed=False)
         while not call.over:
             await self._timely(call.step())
         self._finish(call)
-        return call.ledger.report()
+        return call.rows.report()
 
     async def _start(self, *, streamed: bool) -> RecordSubmission:
         if self._started:
@@ -106,6 +106,6 @@ class RecordAddition(AsyncIterator[LeadOutcome]):
     def _finish(self, call: RecordSubmission) -> None:
         self._over = True
         if call.error is not None:
-            error = reporting(call.error, call.ledger.report())
+            error = reporting(call.error, call.rows.report())
             error.__cause__ = call.error.__cause__
             raise error

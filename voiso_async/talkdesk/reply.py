@@ -84,8 +84,8 @@ def verdict_of(answer: Response | VoisoError) -> AnyVerdict:
     if answer.proof != "not_sent":
         return InDoubt()
     refused = isinstance(answer, APIError) and answer.status not in PASSING  # no token can be had
-    hopeless = isinstance(answer, TLSError | ConfigurationError | UsageError | ResponseError)
-    return Fatal(everything=True) if refused or hopeless else NotSent()
+    permanent = isinstance(answer, TLSError | ConfigurationError | UsageError | ResponseError)
+    return Fatal(everything=True) if refused or permanent else NotSent()
 
 
 def _of_response(response: Response) -> AnyVerdict:
@@ -98,14 +98,14 @@ def _of_response(response: Response) -> AnyVerdict:
     return _of_refusal(status, parse_talkdesk_error(response.body))
 
 
-def _of_refusal(status: int, complaint: ErrorBody | None) -> AnyVerdict:
+def _of_refusal(status: int, error: ErrorBody | None) -> AnyVerdict:
     if status == 429:
         return Busy()
-    if status == 413 or (complaint and complaint.code == TOO_MANY):
+    if status == 413 or (error and error.code == TOO_MANY):
         return TooLarge()
-    if status in (400, 422) and complaint and complaint.code != LIST_FULL:
-        return Refused(Refusal(status, complaint.message, complaint.fields))
-    if complaint or status in FATAL or 300 <= status < 400:
+    if status in (400, 422) and error and error.code != LIST_FULL:
+        return Refused(Refusal(status, error.message, error.fields))
+    if error or status in FATAL or 300 <= status < 400:
         return Fatal()
     return InDoubt()
 
@@ -160,8 +160,8 @@ def matched(
     for ats, place in zip(found, places, strict=True):
         if not ats and place is not None and place not in used and not told[place] & repeated.keys():
             ats.append(place)
-    strangers = len(answered) - len({at for ats in found for at in ats})
-    return [[answered[at] for at in ats] for ats in found], strangers
+    unexpected = len(answered) - len({at for ats in found for at in ats})
+    return [[answered[at] for at in ats] for ats in found], unexpected
 
 
 def _identities(record: Mapping[str, Any], kind: IdentifierType | None) -> set[str]:

@@ -140,7 +140,7 @@ class RecordRows:
         """Note a request that carried rows of this call."""
         self._report.add_attempt(attempt)
 
-    def strangers(self, count: int) -> None:
+    def unexpected(self, count: int) -> None:
         """Note records of an answer that were never sent."""
         self._report.anomalies += count
 
@@ -238,7 +238,7 @@ class RecordSubmission:
         doubts: set[str],
         clock: Callable[[], float],
     ) -> None:
-        self.ledger = rows
+        self.rows = rows
         self.over: bool = False
         self.error: VoisoError | None = None
         self._feed = feed
@@ -277,7 +277,7 @@ class RecordSubmission:
 
     async def close(self) -> None:
         """End the call: nothing more is read or sent, and every row has its outcome."""
-        self.ledger.close()
+        self.rows.close()
         self.over = True
         await self._feed.aclose()
 
@@ -287,10 +287,10 @@ class RecordSubmission:
             return self._todo.popleft() if self._todo else None
         part = self._search.next_part()
         if part is not None:
-            return Batch(self.ledger.operation, part, bisection=self._search)
+            return Batch(self.rows.operation, part, bisection=self._search)
         search, self._search = self._search, None
         for row in list(search.remaining()):
-            self.ledger.conclude(row, Outcome.REJECTED, "not_isolated", search.refusal.text)
+            self.rows.conclude(row, Outcome.REJECTED, "not_isolated", search.refusal.text)
         return None
 
     async def _filled(self) -> Batch | None:
@@ -302,14 +302,14 @@ class RecordSubmission:
             except Exception as error:  # noqa: BLE001 - whatever a caller's source may raise
                 self.error = source_error(error, "what had been sent is in .report", what="records")
                 return None
-            if found is None or (row := self.ledger.add(found[0])) is None:
-                if found is None or len(self.ledger.unread) >= self._size:
+            if found is None or (row := self.rows.add(found[0])) is None:
+                if found is None or len(self.rows.unread) >= self._size:
                     break  # the source is slow, or there are outcomes to be read first
                 continue
             rows.append(row)
         if not rows and self._feed.ended:
             rows, self._later = self._later[: self._size], self._later[self._size :]
-        return Batch(self.ledger.operation, rows) if rows else None
+        return Batch(self.rows.operation, rows) if rows else None
 
     async def _answer(self, batch: Batch) -> Answer:
         batch.attempts += 1
@@ -319,7 +319,7 @@ class RecordSubmission:
         except VoisoError as error:
             answer = error
         busy = isinstance(answer, Response) and answer.status == 429
-        self.ledger.on_attempt(Attempt(first=batch.attempts == 1, seconds=self._clock() - began, busy=busy))
+        self.rows.on_attempt(Attempt(first=batch.attempts == 1, seconds=self._clock() - began, busy=busy))
         return answer
 
     def _judge(self, batch: Batch, answer: Answer) -> None:
@@ -361,7 +361,7 @@ class RecordSubmission:
             self._todo.appendleft(batch)
             return
         for row in batch.rows:
-            self.ledger.conclude(row, Outcome.UNKNOWN, "no_usable_answer", "sent, and no usable answer came")
+            self.rows.conclude(row, Outcome.UNKNOWN, "no_usable_answer", "sent, and no usable answer came")
         self._lost_in_a_row += 1
         if self._lost_in_a_row >= OUTAGE:
             self._stop(answer, _ADVICE_OUTAGE)
@@ -371,8 +371,8 @@ class RecordSubmission:
         if batch.bisection is not None:
             batch.bisection.accepted()
         rows = [row for row in batch.rows if isinstance(row, RecordRow)]
-        found, strangers = matched(rows, records, self._kind)
-        self.ledger.strangers(strangers)
+        found, unexpected = matched(rows, records, self._kind)
+        self.rows.unexpected(unexpected)
         for row, about in zip(rows, found, strict=True):
             said = {record_reply(record) for record in about}
             if len(said) == 1:
@@ -388,7 +388,7 @@ class RecordSubmission:
             outcome, reason, detail = Outcome.REJECTED, "not_unique", "a number of it is in the list already"
         elif outcome is Outcome.DUPLICATE and (row.doubted or row.identity in self._doubts):
             outcome = Outcome.CONFIRMED
-        self.ledger.conclude(row, outcome, reason, detail, field=field)
+        self.rows.conclude(row, outcome, reason, detail, field=field)
 
     def _proves_presence(self, row: RecordRow) -> bool:
         """Whether "not unique" says that this record is there: of several numbers one may be somebody else's."""
@@ -397,7 +397,7 @@ class RecordSubmission:
     def _left_out(self, row: RecordRow, reason: str) -> None:
         """What the answer does not mention rides once more with its like, if the list tells records apart."""
         if row.unaccounted or not self._repeats:
-            self.ledger.conclude(row, Outcome.UNREPORTED, reason)
+            self.rows.conclude(row, Outcome.UNREPORTED, reason)
             return
         row.unaccounted, row.doubts = True, max(row.doubts, 1)
         self._doubts.add(row.identity)
@@ -408,22 +408,22 @@ class RecordSubmission:
         if len(rows) > 1:
             self._size = min(self._size, (len(rows) + 1) // 2)
             parts = [rows[at : at + self._size] for at in range(0, len(rows), self._size)]
-            operation = self.ledger.operation
+            operation = self.rows.operation
             self._todo.extendleft(Batch(operation, part, batch.bisection) for part in reversed(parts))
         elif isinstance(answer, Response) and answer.status == 413:
-            self.ledger.conclude(rows[0], Outcome.REJECTED, "too_large", "the server refused it for its size")
+            self.rows.conclude(rows[0], Outcome.REJECTED, "too_large", "the server refused it for its size")
         else:
             self._stop(answer, _ADVICE_FATAL)
 
     def _refused(self, batch: Batch, answer: Answer, refusal: Refusal) -> None:
         """Search a refused chunk for the records that are the cause."""
-        suspects = batch.bisection
-        if suspects is None and len(batch.rows) > 1:
+        bisection = batch.bisection
+        if bisection is None and len(batch.rows) > 1:
             self._search = BatchBisection(batch.rows, refusal, self._policy.max_extra_posts)
-        elif suspects is None or suspects.refused(batch.rows, refusal):
+        elif bisection is None or bisection.refused(batch.rows, refusal):
             for row in batch.rows:
-                self.ledger.conclude(row, Outcome.REJECTED, "server_refused", refusal.text)
-        if suspects is not None and not self._accepted and suspects.fault_is_common():
+                self.rows.conclude(row, Outcome.REJECTED, "server_refused", refusal.text)
+        if bisection is not None and not self._accepted and bisection.fault_is_common():
             self._stop(answer, _ADVICE_FATAL)
 
     def _doubt(self, batch: Batch) -> None:

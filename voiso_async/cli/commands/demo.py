@@ -150,11 +150,11 @@ async def _pushed(url: str, path: Path, kept_in: Path, sample: Sample, signals: 
         note(f"{counted(len(sample.known))} of the {counted(sample.rows)} leads are in the campaign already")
         note("pushing the file: 1000 leads a call, two seconds apart")
         load = Load(leads=leads_of(leads, keyed=False), campaign=CAMPAIGN, rows=sample.rows)
-        trip = SendContext(
+        context = SendContext(
             watch, outbox, OutboxOption(outbox=kept_in), Connection(base_url=url), json=False, temporary=True
         )
         job = await outbox.begin(name=path.name)
-        return await trip.send(voiso, job, f'{path.name} → campaign {CAMPAIGN} "{campaign.name}"', load=load)
+        return await context.send(voiso, job, f'{path.name} → campaign {CAMPAIGN} "{campaign.name}"', load=load)
 
 
 def _written(path: Path, rows: int) -> Sample:

@@ -112,7 +112,7 @@ async def campaign_checks(voiso: VoisoClient, campaign: int) -> AsyncIterator[Ch
     """Look whether a campaign is live and active, and whether somebody works in it."""
     name = f"campaign {campaign}"
     try:
-        standing = await campaign_state_of(voiso, campaign)
+        state = await campaign_state_of(voiso, campaign)
         users = await voiso.campaigns.users(campaign, page_size=1)
     except NotFoundError:
         yield Check(name=name, state="fail", found="there is none", advice="voiso campaigns list shows all")
@@ -120,12 +120,12 @@ async def campaign_checks(voiso: VoisoClient, campaign: int) -> AsyncIterator[Ch
     except VoisoError as error:
         yield Check(name=name, state="fail", found=translated(error))
         return
-    if standing.dials:
-        yield Check(name=name, found=standing.state or "its state is not shown")
+    if state.dials:
+        yield Check(name=name, found=state.state or "its state is not shown")
     else:
-        start = f"voiso campaigns start {campaign} starts it; " if standing.status != "active" else ""
+        start = f"voiso campaigns start {campaign} starts it; " if state.status != "active" else ""
         advice = f"{start}voiso leads push --wait-live 10m waits for it"
-        yield Check(name=name, state="warn", found=standing.state, advice=advice)
+        yield Check(name=name, state="warn", found=state.state, advice=advice)
     total = users.total if users.total is not None else len(users)
     if total:
         yield Check(name=f"{name} users", found=f"{counted(total)} {agreed(total, 'are')} assigned")

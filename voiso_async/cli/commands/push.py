@@ -65,7 +65,7 @@ async def push(
     expires_in
         Never send a lead that waited longer than this, such as 2h.
     """
-    errand = FilePush(
+    push = FilePush(
         file=file,
         operation=Operation.ADD,
         campaign=campaign,
@@ -77,10 +77,10 @@ async def push(
         reading=reading,
     )
     if dry_run:
-        check_all(errand.check, partial(_check_dry, sending))
+        check_all(push.check, partial(_check_dry, sending))
         plan = Plan(file=file, campaign=campaign, campaign_column=campaign_column, reading=reading, every_row=True)
         return await planned(plan, connection, json=json)
-    return await _run(errand, sending, place, connection, signals, json=json)
+    return await _run(push, sending, place, connection, signals, json=json)
 
 
 async def update(
@@ -118,7 +118,7 @@ async def update(
     expires_in
         Never send a change that waited longer than this, such as 2h.
     """
-    errand = FilePush(
+    push = FilePush(
         file=file,
         operation=Operation.UPDATE,
         campaign=campaign,
@@ -129,7 +129,7 @@ async def update(
         without_suppress=without_suppress,
         reading=reading,
     )
-    return await _run(errand, sending, place, connection, signals, json=json)
+    return await _run(push, sending, place, connection, signals, json=json)
 
 
 def _check_dry(sending: SendOptions) -> None:
@@ -138,7 +138,7 @@ def _check_dry(sending: SendOptions) -> None:
 
 
 async def _run(
-    errand: FilePush,
+    push: FilePush,
     sending: SendOptions,
     place: OutboxOption,
     connection: Connection,
@@ -147,7 +147,7 @@ async def _run(
     json: bool,
 ) -> int:
     paths = place.paths(connection)
-    check_all(errand.check, partial(sending.check, *paths), connection.check, lambda: place.label)
+    check_all(push.check, partial(sending.check, *paths), connection.check, lambda: place.label)
     watch = Monitor(signals, json=json)
     async with opened(place, connection, make=True) as outbox:
-        return await errand.run(SendContext(watch, outbox, place, connection, sending, json=json))
+        return await push.run(SendContext(watch, outbox, place, connection, sending, json=json))

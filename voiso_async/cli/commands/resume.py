@@ -48,10 +48,10 @@ async def resume(
     async with opened(place, connection) as outbox:
         found = await last_open(outbox) if job is None else await outbox.job(job)
         sending.check_rejects(header_of(found))
-        trip = SendContext(Monitor(signals, json=json), outbox, place, connection, sending, json=json)
-        if (code := await trip.left_to_others(found, _title(found))) is not None:
+        context = SendContext(Monitor(signals, json=json), outbox, place, connection, sending, json=json)
+        if (code := await context.left_to_others(found, _title(found))) is not None:
             return code
-        return await _resumed(trip, found, loaded=loaded)
+        return await _resumed(context, found, loaded=loaded)
 
 
 async def retry(
@@ -75,8 +75,8 @@ async def retry(
         sending.check_rejects(header_of(await outbox.job(job)))
         again = await outbox.retry(job, wanted)
         note(f"job {again.id} is made of {counted(again.report.rows, 'row')} of job {job}")
-        trip = SendContext(Monitor(signals, json=json), outbox, place, connection, sending, json=json)
-        return await _sent(trip, again)
+        context = SendContext(Monitor(signals, json=json), outbox, place, connection, sending, json=json)
+        return await _sent(context, again)
 
 
 async def requeue(
@@ -98,15 +98,15 @@ async def requeue(
     async with opened(place, connection) as outbox:
         found = await outbox.job(job)
         sending.check_rejects(header_of(found))
-        trip = SendContext(Monitor(signals, json=json), outbox, place, connection, sending, json=json)
-        if (code := await trip.left_to_others(found, _title(found))) is not None:
+        context = SendContext(Monitor(signals, json=json), outbox, place, connection, sending, json=json)
+        if (code := await context.left_to_others(found, _title(found))) is not None:
             return code
         count = await outbox.requeue(job) if found.report.counts[Outcome.UNKNOWN] else 0
         note(f"{counted(count, 'row')} of job {found.id} {'goes' if count == 1 else 'go'} once more")
-        return await _sent(trip, await outbox.job(job))
+        return await _sent(context, await outbox.job(job))
 
 
-async def _resumed(trip: SendContext, job: Job, *, loaded: bool) -> int:
+async def _resumed(context: SendContext, job: Job, *, loaded: bool) -> int:
     if job.state is JobState.LOADING and not loaded:
         async with await read_again(job) as leads:
             source = job.source
@@ -116,17 +116,17 @@ async def _resumed(trip: SendContext, job: Job, *, loaded: bool) -> int:
                 campaign=options.get("campaign"),
                 rows=await leads.estimate(),
             )
-            return await _sent(trip, job, load)
+            return await _sent(context, job, load)
     if job.state is JobState.DONE:
         note(f"job {job.id} is done: nothing was sent")
-        return await trip.finish(trip.summary(job, _title(job)))
-    return await _sent(trip, job, loaded=loaded)
+        return await context.finish(context.summary(job, _title(job)))
+    return await _sent(context, job, loaded=loaded)
 
 
-async def _sent(trip: SendContext, job: Job, load: Load | None = None, *, loaded: bool = False) -> int:
-    trip.announce(job, job.name or "leads")
-    async with trip.client() as voiso:
-        return await trip.send(voiso, job, _title(job), load=load, loaded=loaded)
+async def _sent(context: SendContext, job: Job, load: Load | None = None, *, loaded: bool = False) -> int:
+    context.announce(job, job.name or "leads")
+    async with context.client() as voiso:
+        return await context.send(voiso, job, _title(job), load=load, loaded=loaded)
 
 
 def _title(job: Job) -> str:

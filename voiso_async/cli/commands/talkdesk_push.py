@@ -193,8 +193,8 @@ def _print(report: IngestReport, run: _Run, target: RecordList, error: str | Non
     if json:
         for problem in problems:
             show_json({"event": "problem", **as_json(problem)})
-        books = {"event": "report", "list": target.id, "file": name, **report.as_dict()}
-        show_json(books | {"error": error})
+        shown = {"event": "report", "list": target.id, "file": name, **report.as_dict()}
+        show_json(shown | {"error": error})
         return
     show(Text(printable(f"{name} → list {target.name or target.id}"), style="bold"), _counts(report))
     if problems:
@@ -229,8 +229,8 @@ def _counts(report: IngestReport) -> Table:
             table.add_row(
                 Text(f"  {name}", style=style), counted(count), Text(agreed(count, MEANINGS[outcome]), style="dim")
             )
-    books = (
+    accounted = (
         "all rows accounted for" if report.balanced else f"{counted(report.unaccounted, 'row')} without an outcome"
     )
-    table.add_row(Text("  rows", style="bold"), Text(counted(report.rows), style="bold"), books)
+    table.add_row(Text("  rows", style="bold"), Text(counted(report.rows), style="bold"), accounted)
     return table

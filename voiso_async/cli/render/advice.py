@@ -20,7 +20,7 @@ from voiso_async.outbox.jobs import Job, JobState
 
 MOST_REQUEUED = 2
 """How often it helps to send rows again whose answer was lost: a server that answers does so then."""
-HOPELESS = {
+PERMANENT = {
     404: "The campaign is not there",
     405: "The server does not know this call",
     410: "The campaign is not there",
@@ -108,8 +108,8 @@ def _when_open(job: Job, words: str, left: Left, refusals: AbstractSet[int | Non
     if left.unreadable:
         return Advice("Correct the file and push it again, once this job has ended with what was read", command)
     withdraw = f"voiso leads withdraw {job.id}{words}"
-    if refusals <= HOPELESS.keys():
-        cause = HOPELESS[min(status for status in refusals if status)]
+    if refusals <= PERMANENT.keys():
+        cause = PERMANENT[min(status for status in refusals if status)]
         return Advice(f"{cause}. Push the file with the id of another, and give up what waits here", withdraw)
     if left.limited:
         return Advice(f"Send the rest all the same ({command}), or give it up", withdraw)

@@ -69,27 +69,27 @@ class Forecast:
             "error": "; ".join(self.seen.faults) or None,
         }
 
-    def standing(self, campaign: int) -> CampaignState:
+    def state(self, campaign: int) -> CampaignState:
         """How a campaign stands, as far as it was looked at."""
         return self.seen.standings.get(campaign) or CampaignState(id=campaign)
 
-    def state(self, campaign: int) -> str:
+    def state_text(self, campaign: int) -> str:
         """The same in a few words."""
         if campaign in self.seen.missing:
             return "does not exist"
-        return self.standing(campaign).state or ("" if self.seen.asked else "not looked at, without a key")
+        return self.state(campaign).state or ("" if self.seen.asked else "not looked at, without a key")
 
     def _campaign_as_json(self, campaign: int, rows: int) -> dict[str, Any]:
         found = True if campaign in self.seen.standings else None
-        standing = self.standing(campaign)
+        state = self.state(campaign)
         return {
             "id": campaign,
             "sendable": rows,
             "batches": -(-rows // POLICY.max_rows),
             "seconds": round(seconds_for(rows, self.server_time), 1),
             "found": False if campaign in self.seen.missing else found,
-            "status": standing.status,
-            "live": standing.live,
+            "status": state.status,
+            "live": state.live,
         }
 
 
@@ -140,11 +140,11 @@ def _campaigns(forecast: Forecast) -> Table:
     table = grid("tttt")
     for campaign, rows in list(forecast.sendable.items())[:MOST_CAMPAIGNS]:
         time = duration(seconds_for(rows, forecast.server_time))
-        standing = forecast.standing(campaign)
-        good = standing.dials and campaign not in forecast.seen.missing
+        state = forecast.state(campaign)
+        good = state.dials and campaign not in forecast.seen.missing
         table.add_row(
-            Text(f"  {standing.title}"),
-            Text(forecast.state(campaign), style="" if good else "yellow"),
+            Text(f"  {state.title}"),
+            Text(forecast.state_text(campaign), style="" if good else "yellow"),
             counted(rows, "lead"),
             f"{time} at {forecast.server_time:g} s a call",
         )

@@ -241,8 +241,8 @@ def _counts(job: Job, unread: int | None) -> Table:
         table.add_row(Text(f"  {line.name}", style=style), counted(line.number), Text(line.meaning, style="dim"))
     report = job.report
     wrong = report.unaccounted
-    books = f"{counted(wrong, 'row')} without an outcome" if wrong else "all rows accounted for"
-    table.add_row(Text("  rows", style="bold"), Text(counted(report.rows), style="bold"), books)
+    accounted = f"{counted(wrong, 'row')} without an outcome" if wrong else "all rows accounted for"
+    table.add_row(Text("  rows", style="bold"), Text(counted(report.rows), style="bold"), accounted)
     if job.state is JobState.LOADING and unread is not None and unread > 0:
         table.add_row("  not read", f"~{counted(unread)}", Text("more rows of the file", style="dim"))
     return table

@@ -18,7 +18,7 @@ from voiso_async.outbox.sqlite.insert import mark_finished
 from voiso_async.outbox.sqlite.lifecycle import end_rows, expired_jobs, purging
 from voiso_async.outbox.sqlite.queries import number_of
 from voiso_async.outbox.sqlite.reap import lease_lost, reap_gate, reap_lost_workers
-from voiso_async.outbox.sqlite.schema import LENT, OUTCOMES, PARKED, ROWS_PER_JOB, WAITING
+from voiso_async.outbox.sqlite.schema import CLAIMED, OUTCOMES, PARKED, ROWS_PER_JOB, WAITING
 
 MAX_DOUBT_AGE = 24 * 3600.0
 """After so long a lead may have been dialled and removed: sending it again could call somebody twice."""
@@ -287,7 +287,7 @@ def _claim_again(db: Database, ask: Claim, fence: int) -> dict[int, int]:
     found = db.listed(
         f"""SELECT json_group_array(json_array(id, doubts)) FROM rows
         WHERE id IN (SELECT value FROM json_each(?)) AND campaign = ?
-        AND (state = {WAITING} OR (state = {LENT} AND owner = ?))""",  # noqa: S608
+        AND (state = {WAITING} OR (state = {CLAIMED} AND owner = ?))""",  # noqa: S608
         as_json(ask.retry_ids),
         ask.campaign,
         db.me,
@@ -315,7 +315,7 @@ def _expired(db: Database, ask: Claim) -> frozenset[int]:
 
 def _mark(db: Database, fence: int, ids: list[int]) -> None:
     db.run(
-        f"""UPDATE rows SET state = {LENT}, owner = ?, fence = ?
+        f"""UPDATE rows SET state = {CLAIMED}, owner = ?, fence = ?
         WHERE id IN (SELECT value FROM json_each(?))""",  # noqa: S608
         db.me,
         fence,

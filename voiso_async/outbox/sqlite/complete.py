@@ -15,7 +15,7 @@ from voiso_async.outbox.protocol import StoredRow
 from voiso_async.outbox.sqlite.database import Database, as_json
 from voiso_async.outbox.sqlite.insert import mark_finished
 from voiso_async.outbox.sqlite.reap import nack, reap_lost_gates, release_pending
-from voiso_async.outbox.sqlite.schema import FINAL, LENT, OUTCOMES, PARKED, ROWS_PER_JOB, WAITING
+from voiso_async.outbox.sqlite.schema import CLAIMED, FINAL, OUTCOMES, PARKED, ROWS_PER_JOB, WAITING
 
 _CLEARING = {"server_rejected", "not_found"}
 """Reasons of REJECTED that an answer gives for the row itself."""
@@ -52,7 +52,7 @@ class Completion:
 def update_of(row: StoredRow, result: RowResult | None) -> RowUpdate:
     """Say what becomes of a row: it stays with its lane without a result, and waits in line if it was not sent."""
     if result is None:
-        return RowUpdate(LENT, doubts=row.doubts, left_out=row.unaccounted)
+        return RowUpdate(CLAIMED, doubts=row.doubts, left_out=row.unaccounted)
     if result.outcome is Outcome.NOT_SENT:
         return RowUpdate(WAITING, doubts=row.doubts, left_out=row.unaccounted)
     state = PARKED if result.outcome is Outcome.UNKNOWN else FINAL
@@ -93,7 +93,7 @@ def undo_claim(db: Database, campaign: int, fence: int, fresh: list[int]) -> Non
                 db.me,
             )
             db.run(
-                f"""UPDATE rows SET state = {WAITING}, owner = NULL, fence = NULL WHERE state = {LENT}
+                f"""UPDATE rows SET state = {WAITING}, owner = NULL, fence = NULL WHERE state = {CLAIMED}
                 AND owner = ? AND fence = ? AND id IN (SELECT value FROM json_each(?))""",  # noqa: S608
                 db.me,
                 fence,
@@ -152,8 +152,8 @@ def _update_rows(db: Database, closing: Completion) -> list[int]:
             batch = iif(:doubts = 0, NULL,
                 iif(coalesce(batch, -1) < 0 AND :doubts > doubts, :fence, coalesce(batch, :fence))),
             doubted_at = iif(:doubts > 0, coalesce(doubted_at, :now), NULL),
-            owner = iif(:state = {LENT}, owner, NULL), fence = NULL
-            WHERE id IN (SELECT value FROM json_each(:ids)) AND state = {LENT} AND owner = :me
+            owner = iif(:state = {CLAIMED}, owner, NULL), fence = NULL
+            WHERE id IN (SELECT value FROM json_each(:ids)) AND state = {CLAIMED} AND owner = :me
             AND campaign = :campaign""",  # noqa: S608
             **asdict(word),
             fence=closing.fence,
@@ -216,9 +216,9 @@ def _count_post(db: Database, closing: Completion) -> None:
     )
 
 
-def _mark_refused(db: Database, closing: Completion, carried: Attempt) -> None:
+def _mark_refused(db: Database, closing: Completion, attempt: Attempt) -> None:
     """That a call refused as a whole stored nothing is an assumption: what it carried remembers it."""
-    if carried.refused and not closing.operation:
+    if attempt.refused and not closing.operation:
         back = {row_id for row_id, word in closing.updates if word.state == WAITING}
         db.run(
             "UPDATE rows SET refused = 1 WHERE id IN (SELECT value FROM json_each(?))",

@@ -182,25 +182,25 @@ class OutboxSlot:
         """
         await self._gate.close(self._local, self._closing(list(results), hold, attempt), hold)
 
-    def _closing(self, results: list[RowResult], hold: float | None, carried: Attempt | None) -> Completion:
+    def _closing(self, results: list[RowResult], hold: float | None, attempt: Attempt | None) -> Completion:
         stored = {result.row.id: result for result in results if isinstance(result.row, StoredRow)}
         rows = {row.id: row for row in (*self._retry_rows, *self._claimed.rows)}
-        flown = tuple(rows)
+        flight = tuple(rows)
         rows.update((result.row.id, result.row) for result in results if isinstance(result.row, StoredRow))
         return Completion(
             campaign=self._claimed.campaign,
             fence=self._claimed.fence,
             operation=OPERATIONS.index(self._operation),
             updates=[(row_id, update_of(row, stored.get(row_id))) for row_id, row in rows.items()],
-            in_flight=flown,
+            in_flight=flight,
             cleared=tuple(r.row.phone for r in stored.values() if clears_doubt(self._operation, r)),
             shut=self._shut(hold),
-            attempt=carried,
+            attempt=attempt,
         )
 
     def _shut(self, hold: float | None) -> tuple[float, float] | None:
         if hold is None:
             return None
-        landed_at = self._gate.clock() if self._ended_at is None else self._ended_at
+        ended_at = self._gate.clock() if self._ended_at is None else self._ended_at
         shut_for = max(self._gate.policy.cooldown, hold)
-        return landed_at + shut_for, shut_for
+        return ended_at + shut_for, shut_for

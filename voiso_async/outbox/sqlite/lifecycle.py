@@ -113,9 +113,9 @@ def purgeable(db: Database, when: float, *, force: bool) -> list[int]:
 def begin_purge(db: Database, job: int, *, force: bool) -> bool:
     """Mark a job as gone; say whether it may go without ``force``, which is what else it takes."""
     with db.writing():
-        lent = db.value("SELECT sum(lent) FROM lines WHERE job = ?", job)
+        claimed = db.value("SELECT sum(lent) FROM lines WHERE job = ?", job)
         loader = db.value("SELECT loader FROM jobs WHERE n = ?", job)
-        if lent or (loader is not None and (job in db.loading or (loader != db.me and db.present(loader)))):
+        if claimed or (loader is not None and (job in db.loading or (loader != db.me and db.present(loader)))):
             raise OutboxError(
                 f"outbox {db.path.name}: rows of the job are in somebody's hands; stop that, then purge it",
                 reason="in_use",

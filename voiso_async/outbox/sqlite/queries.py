@@ -198,7 +198,7 @@ def _jobs(db: Database, where: str, *values: Any) -> list[Job]:
     numbers = as_json([fields[0] for fields in found])
     begun = {number for number, *_, attempts in found if attempts}
     work = work_by_job(db, [fields[0] for fields in found], begun)
-    lines, tallies = defaultdict[int, list[Any]](list), defaultdict[int, list[Any]](list)
+    lines, outcomes = defaultdict[int, list[Any]](list), defaultdict[int, list[Any]](list)
     for job, *line in db.listed(
         """SELECT json_group_array(json_array(
             job, campaign, fresh + old + lent, doubted, attempts, seconds, answered
@@ -206,21 +206,21 @@ def _jobs(db: Database, where: str, *values: Any) -> list[Job]:
         numbers,
     ):
         lines[job].append(line)
-    for job, *tally in db.listed(
+    for job, *outcome in db.listed(
         """SELECT json_group_array(json_array(job, outcome, reason, n)) FROM tallies
         WHERE job IN (SELECT value FROM json_each(?)) AND n > 0""",
         numbers,
     ):
-        tallies[job].append(tally)
-    return [_job(db, fields, lines[fields[0]], tallies[fields[0]], work[fields[0]]) for fields in found]
+        outcomes[job].append(outcome)
+    return [_job(db, fields, lines[fields[0]], outcomes[fields[0]], work[fields[0]]) for fields in found]
 
 
 @decodes
-def _job(db: Database, fields: list[Any], lines: list[Any], tallies: list[Any], work: Work) -> Job:
+def _job(db: Database, fields: list[Any], lines: list[Any], outcomes: list[Any], work: Work) -> Job:
     _, job_id, name, op, loading, created, expires, finished, rows, source, *posts = fields
     batches, busy, doubted, anomalies, began, ended, loader, origin, requeued, withdrawn, attempts = posts
     counts, reasons = Counter[Outcome](), Counter[str]()
-    for outcome, reason, n in tallies:
+    for outcome, reason, n in outcomes:
         counts[OUTCOMES[outcome]] += n
         if reason:
             reasons[reason] += n

@@ -3,7 +3,7 @@
 from voiso_async.outbox.sqlite.database import Database, as_json
 from voiso_async.outbox.sqlite.faults import real
 from voiso_async.outbox.sqlite.presence import remove_stale_files
-from voiso_async.outbox.sqlite.schema import LENT, WAITING
+from voiso_async.outbox.sqlite.schema import CLAIMED, WAITING
 
 _IN_LINE = f"state = {WAITING}, owner = NULL, fence = NULL"
 
@@ -33,7 +33,7 @@ def reap_gate(db: Database, campaign: int) -> None:
         f"""UPDATE rows SET {_IN_LINE}, doubts = doubts + 1,
         batch = iif(coalesce(batch, -1) < 0, fence, batch),
         doubted_at = coalesce(doubted_at, ?)
-        WHERE state = {LENT} AND owner = ? AND campaign = ? AND fence = ?""",  # noqa: S608
+        WHERE state = {CLAIMED} AND owner = ? AND campaign = ? AND fence = ?""",  # noqa: S608
         db.wall(),
         owner,
         campaign,
@@ -51,7 +51,7 @@ def reap_gate(db: Database, campaign: int) -> None:
 def nack(db: Database, owner: int, campaign: int | None = None, *, ids: list[int] | None = None) -> int:
     """Put rows lent to ``owner`` back in line as they are, but for those of an open turn; say how many."""
     return db.run(
-        f"""UPDATE rows SET {_IN_LINE} WHERE state = {LENT} AND owner = :owner
+        f"""UPDATE rows SET {_IN_LINE} WHERE state = {CLAIMED} AND owner = :owner
         AND (:campaign IS NULL OR campaign = :campaign)
         AND (:ids IS NULL OR id IN (SELECT value FROM json_each(:ids)))
         AND NOT EXISTS (SELECT 1 FROM gates WHERE gates.campaign = rows.campaign
@@ -79,7 +79,7 @@ def claim_holders(db: Database) -> set[int]:
         db.listed(
             f"""SELECT json_group_array(owner) FROM (
                 SELECT owner FROM gates WHERE owner IS NOT NULL
-                UNION SELECT owner FROM rows WHERE state = {LENT}) WHERE owner <> ?""",  # noqa: S608
+                UNION SELECT owner FROM rows WHERE state = {CLAIMED}) WHERE owner <> ?""",  # noqa: S608
             db.me,
         )
     )
@@ -92,7 +92,7 @@ def release_pending(db: Database) -> int:
         back = nack(db, db.me, ids=sorted(db.pending_release))
         kept = db.listed(
             f"""SELECT json_group_array(id) FROM rows WHERE id IN (SELECT value FROM json_each(?))
-            AND state = {LENT} AND owner = ?""",  # noqa: S608
+            AND state = {CLAIMED} AND owner = ?""",  # noqa: S608
             as_json(sorted(db.pending_release)),
             db.me,
         )

@@ -12,7 +12,7 @@ from voiso_async.ingest.outcome import Outcome
 from voiso_async.ingest.rows import Operation
 
 APPLICATION_ID = 0x564F4958
-WAITING, LENT, PARKED, FINAL = range(4)
+WAITING, CLAIMED, PARKED, FINAL = range(4)
 LOADING, LOADED, PURGING = range(3)
 OPERATIONS = (Operation.ADD, Operation.UPDATE)
 OUTCOMES = (

@@ -72,12 +72,12 @@ class DatabaseThread:
                     self.begin(handover.put_back)
             raise
 
-    async def close(self, farewell: Callable[[Database], None]) -> None:
+    async def close(self, last: Callable[[Database], None]) -> None:
         """Finish what was begun, say ``farewell``, leave the file, end the thread."""
         if self._pid != os.getpid():
             return
         if self._closing is None:
-            self._closing = self._executor.submit(self._guarded, farewell, (), {}, closing=True)
+            self._closing = self._executor.submit(self._guarded, last, (), {}, closing=True)
             self._executor.shutdown(wait=False)
         await result_of(self._closing)
 
@@ -109,12 +109,12 @@ class DatabaseThread:
             except (sqlite3.Error, OSError, Damaged) as error:
                 return None, fault_of(error, self._name)
 
-    def _leave(self, farewell: Callable[[Database], None]) -> None:
+    def _leave(self, last: Callable[[Database], None]) -> None:
         if self._database is None:
             return
         db, self._database = self._database, None
         try:
-            farewell(db)
+            last(db)
             db.leave()
         finally:
             db.abandon()

@@ -7,7 +7,7 @@ from typing import Any
 
 from machine_file import look
 from outbox_cases import leads, now, said, words
-from outbox_deeds import PART, ROWS, Deed
+from outbox_operations import PART, ROWS, Operation
 
 from voiso_async.errors import OutboxError, SourceError
 from voiso_async.ingest.outcome import Outcome
@@ -16,7 +16,7 @@ from voiso_async.outbox import Job, JobState
 __all__ = ["OF_JOBS", "VeryLongPut"]
 
 
-class ShortPut(Deed):
+class ShortPut(Operation):
     """It is there whole or not at all."""
 
     async def do(self) -> Job:
@@ -29,7 +29,7 @@ class ShortPut(Deed):
         self.left = ROWS + PART * len(before)
 
 
-class LongPut(Deed):
+class LongPut(Operation):
     """It is there as far as it was read, and goes on where it was left."""
 
     size = 2 * ROWS
@@ -63,7 +63,7 @@ class PutFromAfar(LongPut):
             yield lead
 
 
-class Load(Deed):
+class Load(Operation):
     """The rest of a job whose first rows are there."""
 
     left = 3 * ROWS
@@ -86,7 +86,7 @@ def _broken() -> Iterator[Any]:
     raise LookupError
 
 
-class Begin(Deed):
+class Begin(Operation):
     """A job without rows."""
 
     async def do(self) -> Job:
@@ -97,7 +97,7 @@ class Begin(Deed):
         assert ("empty", 0) == (job.name, job.report.rows)
 
 
-class Outcomes(Deed):
+class Outcomes(Operation):
     """The words on each row, window by window."""
 
     async def do(self) -> int:
@@ -107,7 +107,7 @@ class Outcomes(Deed):
         assert ROWS == await self.do()
 
 
-class Looks(Deed):
+class Looks(Operation):
     """Everything that is only read."""
 
     async def do(self) -> Any:
@@ -121,7 +121,7 @@ class Looks(Deed):
         assert [ROWS] == [status.waiting for status in campaigns] == [item.rows for item in backlog]
 
 
-class Change(Deed):
+class Change(Operation):
     """A wait for news."""
 
     waits = True
@@ -139,7 +139,7 @@ class Change(Deed):
         assert 5 <= await self.do()
 
 
-class Suspension(Deed):
+class Suspension(Operation):
     """Why a campaign was given up."""
 
     async def do(self) -> None:
@@ -150,7 +150,7 @@ class Suspension(Deed):
         assert ["refused"] == [status.suspended for status in await self.outbox.campaigns()]
 
 
-class Settling(Deed):
+class Settling(Operation):
     """Parked rows go back in line."""
 
     async def prepare(self) -> None:
@@ -166,7 +166,7 @@ class Settling(Deed):
         assert before in {0, PART, 2 * PART, 3 * PART, ROWS}
 
 
-class Withdrawal(Deed):
+class Withdrawal(Operation):
     """Rows in line are ended."""
 
     left = 0
@@ -179,7 +179,7 @@ class Withdrawal(Deed):
         assert [("not_sent", "withdrawn")] * ROWS == await said(self.outbox, self.job_id)
 
 
-class Retry(Deed):
+class Retry(Operation):
     """A new job of rows that were refused; one that was cut short is taken up again."""
 
     async def prepare(self) -> None:
@@ -197,7 +197,7 @@ class Retry(Deed):
         self.left = ROWS * (len(whole) + 1)
 
 
-class Purge(Deed):
+class Purge(Operation):
     """A job that is begun to be removed goes, at the latest when the file is opened again."""
 
     left = 0
@@ -219,7 +219,7 @@ class Purge(Deed):
         assert [] == look(self.path)
 
 
-OF_JOBS: list[type[Deed]] = [
+OF_JOBS: list[type[Operation]] = [
     ShortPut,
     LongPut,
     PutFromAfar,

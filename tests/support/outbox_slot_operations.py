@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 from fake_campaign import ORIGIN, FakeCampaigns, check, explain
-from outbox_cases import door_of, lose, now, results, said, send, wish
-from outbox_deeds import POLICY, ROWS, Deed
+from outbox_cases import asking, gate_of, lose, now, results, said, send
+from outbox_operations import POLICY, ROWS, Operation
 
 from voiso_async.errors import OutboxError
 from voiso_async.ingest.batcher import LeadBatcher
@@ -24,13 +24,13 @@ SOON = 0.1
 """Seconds that a claim may take beyond its gate's opening."""
 
 
-class Claim(Deed):
+class Claim(Operation):
     """A turn at an open gate; one that nobody waits for leaves no trace."""
 
     opens_at = float("-inf")
 
     async def do(self) -> Slot:
-        return await door_of(self.outbox, POLICY).acquire(3, wish(SOME))
+        return await gate_of(self.outbox, POLICY).acquire(3, asking(SOME))
 
     async def again(self) -> None:
         assert not any(item.claimed for item in await self.outbox.backlog())
@@ -49,7 +49,7 @@ class ClaimBeforeTime(Claim):
 
     async def prepare(self) -> None:
         await super().prepare()
-        await send(door_of(self.outbox, POLICY), room=SOME)
+        await send(gate_of(self.outbox, POLICY), room=SOME)
         self.opens_at = now() + POLICY.cooldown - SOON
 
 
@@ -70,7 +70,7 @@ class ClaimInLine(Claim):
         self.quiet = 1.1
 
 
-class ClaimOfTheSame(Deed):
+class ClaimOfTheSame(Operation):
     """A lane takes a turn for rows that it has: cut short it still has them."""
 
     waits = True
@@ -78,12 +78,12 @@ class ClaimOfTheSame(Deed):
 
     async def prepare(self) -> None:
         await super().prepare()
-        turn = await door_of(self.outbox, POLICY).acquire(3, wish(SOME))
+        turn = await gate_of(self.outbox, POLICY).acquire(3, asking(SOME))
         self.rows = list(turn.rows)
         await lose(turn, self.rows)
 
     async def do(self) -> Slot:
-        return await door_of(self.outbox, POLICY).acquire(3, wish(0, again=self.rows))
+        return await gate_of(self.outbox, POLICY).acquire(3, asking(0, again=self.rows))
 
     async def again(self) -> None:
         assert [SOME] == [item.claimed for item in await self.outbox.backlog()]
@@ -92,16 +92,16 @@ class ClaimOfTheSame(Deed):
         await turn.release(results(self.rows, Outcome.CONFIRMED), 0.0)
 
 
-class Closing(Deed):
+class Closing(Operation):
     """The end of a turn is written down, whoever waits for it, and shuts the gate from the landing on."""
 
     left = ROWS - SOME
 
     async def prepare(self) -> None:
         await super().prepare()
-        self.turn = await door_of(self.outbox, POLICY).acquire(3, wish(SOME))
+        self.turn = await gate_of(self.outbox, POLICY).acquire(3, asking(SOME))
         self.turn.attempt_ended()
-        self.landed_at = now()
+        self.ended_at = now()
 
     async def do(self) -> None:
         await self.turn.release(results(self.turn.rows), 0.0, Attempt(first=True, seconds=0.5))
@@ -109,17 +109,17 @@ class Closing(Deed):
     async def again(self) -> None:
         assert [("created", None)] * SOME == (await said(self.outbox, self.job_id))[:SOME]
         assert 1 == (await self.outbox.job(self.job_id)).report.attempts
-        turn = await asyncio.wait_for(door_of(self.outbox, POLICY).acquire(3, wish(1)), 60)
-        assert POLICY.cooldown <= now() - self.landed_at <= POLICY.cooldown + 2 * SOON
+        turn = await asyncio.wait_for(gate_of(self.outbox, POLICY).acquire(3, asking(1)), 60)
+        assert POLICY.cooldown <= now() - self.ended_at <= POLICY.cooldown + 2 * SOON
         await turn.release(results(turn.rows, Outcome.NOT_SENT), None)
 
 
-class Release(Deed):
+class Release(Operation):
     """What a lane let go is in line again, as the batch that it was."""
 
     async def prepare(self) -> None:
         await super().prepare()
-        turn = await door_of(self.outbox, POLICY).acquire(3, wish(SOME))
+        turn = await gate_of(self.outbox, POLICY).acquire(3, asking(SOME))
         self.rows = list(turn.rows)
         await lose(turn, self.rows)
 
@@ -129,12 +129,12 @@ class Release(Deed):
     async def again(self) -> None:
         await self.do()
         assert [(ROWS, 0)] == [(item.rows, item.claimed) for item in await self.outbox.backlog()]
-        turn = await asyncio.wait_for(door_of(self.outbox, POLICY).acquire(3, wish()), 60)
+        turn = await asyncio.wait_for(gate_of(self.outbox, POLICY).acquire(3, asking()), 60)
         assert (True, SOME) == (turn.is_retry, len(turn.rows))
         await turn.release(results(turn.rows, Outcome.NOT_SENT), None)
 
 
-class Draining(Deed):
+class Draining(Operation):
     """A whole drain: its POST in flight goes on, the rest is given back, and the next drain sends it."""
 
     waits = True
@@ -145,8 +145,8 @@ class Draining(Deed):
         await super().prepare()
         self.server = FakeCampaigns()
         policy, clock = LanePolicy(max_rows=6), asyncio.get_running_loop().time
-        door = self.outbox.gate(ORIGIN, policy, clock)
-        self.batcher = LeadBatcher(self.server.post, door, explain, policy=policy, clock=clock)
+        gate = self.outbox.gate(ORIGIN, policy, clock)
+        self.batcher = LeadBatcher(self.server.post, gate, explain, policy=policy, clock=clock)
 
     async def do(self) -> Any:
         try:
@@ -164,7 +164,7 @@ class Draining(Deed):
         await self.batcher.aclose()
 
 
-class Opening(Deed):
+class Opening(Operation):
     """The first look into a file."""
 
     async def prepare(self) -> None:
@@ -190,12 +190,12 @@ class Entering(Opening):
         self.outbox = self.opened()
 
 
-class Ending(Deed):
+class Ending(Operation):
     """The closing of an outbox: a turn that is still open comes back doubted."""
 
     async def prepare(self) -> None:
         await super().prepare()
-        self.turn = await door_of(self.outbox, POLICY).acquire(3, wish(SOME))
+        self.turn = await gate_of(self.outbox, POLICY).acquire(3, asking(SOME))
 
     async def do(self) -> None:
         await self.outbox.aclose()
@@ -205,12 +205,12 @@ class Ending(Deed):
         with pytest.raises(OutboxError, match="closed"):
             await self.turn.release([], 0.0)
         self.outbox = self.opened()
-        turn = await asyncio.wait_for(door_of(self.outbox, POLICY).acquire(3, wish()), 60)
+        turn = await asyncio.wait_for(gate_of(self.outbox, POLICY).acquire(3, asking()), 60)
         assert (True, SOME) == (turn.is_retry, len(turn.rows))
         await turn.release(results(turn.rows, Outcome.NOT_SENT), None)
 
 
-OF_TURNS: list[type[Deed]] = [
+OF_TURNS: list[type[Operation]] = [
     Claim,
     ClaimBeforeTime,
     ClaimInLine,

@@ -4,21 +4,21 @@ from pathlib import Path
 from typing import Any
 
 from loop_thread import LoopThread
-from outbox_cases import balanced, door_of, leads, now, send
+from outbox_cases import balanced, gate_of, leads, now, send
 
 from voiso_async.ingest.outcome import Outcome
 from voiso_async.ingest.policy import LanePolicy
 from voiso_async.outbox import OutboxLimits, SqliteOutbox
 from voiso_async.outbox.protocol import StoredRow
 
-__all__ = ["PART", "POLICY", "ROWS", "Deed"]
+__all__ = ["PART", "POLICY", "ROWS", "Operation"]
 
 PART, ROWS = 3, 11
 """Rows of one transaction, and of a job."""
 POLICY = LanePolicy(cooldown=2.0, doubt_backoff=3.0)
 
 
-class Deed:
+class Operation:
     """Something done to an outbox. ``again`` does it once more, finds nothing in its way, and hears of itself.
 
     ``left`` rows must be lent in the end, each once. ``quiet`` is how long it may go on without its caller;
@@ -54,12 +54,12 @@ class Deed:
     async def again(self) -> None:
         await self.do()
 
-    async def everything_is_lent_once(self) -> None:
+    async def everything_is_claimed_once(self) -> None:
         """Each row that is left goes in one turn, and the turns keep the cooldown."""
         sent: list[int] = []
         opened = float("-inf")
         while await self.outbox.backlog():
-            turn = await send(door_of(self.outbox, POLICY))
+            turn = await send(gate_of(self.outbox, POLICY))
             assert turn.rows, "they wait, and are not lent"
             assert now() - opened >= POLICY.cooldown
             opened = now()
@@ -69,4 +69,4 @@ class Deed:
 
     async def ended(self, outcome: Outcome) -> None:
         """Let every row end so."""
-        assert ROWS == len((await send(door_of(self.outbox, POLICY), outcome)).rows)
+        assert ROWS == len((await send(gate_of(self.outbox, POLICY), outcome)).rows)
