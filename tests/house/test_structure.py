@@ -68,7 +68,7 @@ LONGEST = 40
 
 # Known exceptions. Each set may only shrink: an entry that is no exception any more fails its test.
 EXTRA_FOLDERS: set[str] = set()
-LONG_FUNCTIONS = {"outbox: _job"}
+LONG_FUNCTIONS: set[str] = set()
 PRIVATE_ALL: set[str] = set()
 
 

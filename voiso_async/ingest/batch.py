@@ -107,7 +107,7 @@ def _result(row: Row, outcome: Outcome, reply: LeadReply, doubted: Container[str
 def cut(rows: Iterable[Row], max_bytes: int) -> Iterator[list[Row]]:
     """Cut rows, in order, into parts whose bodies keep to ``max_bytes``; a row that is larger goes alone."""
     part: list[Row] = []
-    size = 2
+    size = 2  # the brackets of the array; each row brings a comma
     for row in rows:
         if part and size + len(row.body) + 1 > max_bytes:
             yield part

@@ -92,5 +92,7 @@ class LeadBatcher:
                 while tasks := [task for lane in self._lanes.values() if (task := lane.task())]:
                     await asyncio.wait(tasks)
         finally:
+            # All lanes at once, and waited for: a POST that goes on after aclose() returns would break the pace of
+            # whoever opens the next client.
             ending = [task for lane in self._lanes.values() if (task := lane.abort(error))]
             await asyncio.gather(*ending, *self._background, return_exceptions=True)

@@ -159,6 +159,8 @@ class GateState:
             if self._holder is not None and self._holder.closed():
                 self._holder = None
                 self._open_at = max(self._open_at, now + recovery)
+            # A paused loop cannot send, so it must not keep those waiting whose loop runs: it is passed over, not
+            # removed.
             self._queue = [one for one in self._queue if not one.closed()]
             first = next((one for one in self._queue if not one.paused()), waiter)
             if self._holder is not None or first is not waiter:
@@ -214,6 +216,8 @@ async def _pause(wakes: asyncio.Event, seconds: float) -> None:
     wakes.clear()
 
 
+# One gate for each campaign of an address, whatever client or event loop uses it: the vendor's pace is per
+# campaign.
 _GATES: dict[tuple[str, int], GateState] = {}
 _GATES_LOCK = threading.Lock()
 _COOLDOWN_AFTER_FORK = 2.0
@@ -338,5 +342,7 @@ class LocalSlot:
         if hold is None:
             self._gate.release(self._waiter, None)
             return
+        # The cooldown counts from the end of the POST, not from now: committing the outcomes may have taken a
+        # while.
         ended = self._clock() if self._ended_at is None else self._ended_at
         self._gate.release(self._waiter, ended + max(self._cooldown, hold))

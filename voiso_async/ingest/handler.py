@@ -175,6 +175,7 @@ class ResponseHandler:
                 self._refused(batch, result, refusal, effect)
             case Fatal(everything):
                 self._fatal(batch, result, effect, everything=everything)
+        # A part that goes again has no result yet: the search may need it, so it cannot be given up now.
         if batch.bisection is not None and not self._accumulator.is_retry(batch):
             self._finish_bisection(batch, batch.bisection, result, effect)
         return effect
@@ -192,6 +193,8 @@ class ResponseHandler:
         effect.state, effect.reason = "doubt", _text(result)
         too_long = retry_after is not None and retry_after > self._policy.busy_for
         effect.hold = self._policy.doubt_wait(batch.doubts, None if too_long else retry_after)
+        # The same bytes again: the campaign keeps the first lead of each phone, so a retry can only add what the
+        # lost attempt did not.
         if batch.doubts < self._policy.doubt_attempts and self._policy.on_doubt == "resend" and not too_long:
             self._accumulator.retry(batch)
             return
@@ -202,13 +205,18 @@ class ResponseHandler:
 
     def _settled(self, batch: Batch, settled: Settled, effect: Effect) -> None:
         self._lost_in_a_row = self._too_large_in_a_row = 0
+        # From now on a refusal of this operation is the fault of rows, not of the request: the server has taken
+        # one.
         self._accepted.add(batch.operation)
         self._accumulator.max_bytes = min(int(self._accumulator.max_bytes * BYTES_GROWTH), self._policy.max_bytes)
         if batch.bisection is not None:
             batch.bisection.accepted()
+        # "duplicate" after an attempt of ours that may have been applied is CONFIRMED: it is there, whoever put
+        # it.
         unclear = self._doubts | self.refused if self.refused else self._doubts
         said = reconcile(batch, settled.reply, unclear)
         if batch.operation is Operation.ADD and unclear:
+            # Created now, so it was not there before: the doubt about this phone is over. Rejected: it never was.
             cleared = {result.row.phone for result in said.results if result.outcome in _CLEARS_DOUBT}
             self._doubts -= cleared
             self.refused -= cleared
@@ -245,6 +253,7 @@ class ResponseHandler:
             if self._too_large_in_a_row >= MAX_TOO_LARGE:
                 self._fatal(batch, result, effect)
             return
+        # Half of what was too large, for this and all later batches; each accepted batch lets it grow by 5 %.
         max_bytes = self._accumulator.max_bytes = len(batch.body()) // 2
         parts = cut(batch.rows, max_bytes)
         self._accumulator.prepend([Batch(batch.operation, part, bisection=batch.bisection) for part in parts])

@@ -170,6 +170,7 @@ class Ingestion(AsyncIterator[LeadOutcome]):
                 except BaseException:
                     self._cancel()
                     raise
+        # The deadline has passed before or during the step. The outcomes that are known are in the report.
         step.close()
         self._cancel()
         self._over = True

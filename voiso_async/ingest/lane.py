@@ -147,6 +147,8 @@ class Lane:
     def _start(self) -> None:
         self._state, self._reason = "waiting", None
         self._meter = LaneMeter(self._policy, self._clock)
+        # An empty context: the task outlives the request that happened to start it, and must not keep its
+        # variables.
         self._task = asyncio.get_running_loop().create_task(
             self._run(), name=f"voiso lane {self.campaign}", context=Context()
         )
@@ -163,6 +165,8 @@ class Lane:
         with anyio.CancelScope() as self._slot_scope:
             if pause:
                 await anyio.sleep(pause)
+            # The gate comes last: whoever holds a slot keeps every other client of this process waiting, so
+            # nothing that can be waited for before is waited for in it.
             await self._parts.backoff()
             await self._until_ready()
             return await self._parts.gate.acquire(self.campaign, self._builder)
@@ -190,13 +194,17 @@ class Lane:
                 effect.hold = self._policy.doubt_wait(batch.doubts + 1)  # holds if this attempt is cut short
                 effect = await self._attempt(batch, slot)
             elif batch is not None:
+                # The claim took so long that the lease could end during the POST. Another process might then take
+                # the same rows, so nothing is sent; the batch goes in the next slot.
                 self._accumulator.retry(batch)
         except BaseException:
             self._doubt_in_flight()
             raise
         finally:
+            # Also after a cancellation: a gate that is never released would stop the campaign for good.
             effect.results.extend(released)
             await self._release(slot, effect)
+        # Committed first, delivered second: a caller who hears of an outcome must find it in the outbox.
         deliver(effect.results)
         self._clear_in_flight()
         if effect.stop is not None:
@@ -275,6 +283,7 @@ class Lane:
                 submission.resolve_idle(self._in_flight_rows)
             if submission.done:
                 self._submissions.pop(submission, None)
+        # A lane that waits for a slot that nobody needs any more would hold it up for those who do.
         if not any(submission.needs_slot for submission in self._submissions):
             self._accumulator.clear()
             self._slot_scope.cancel()

@@ -79,6 +79,7 @@ class LanePolicy:
 
     def doubt_wait(self, doubts: int, retry_after: float | None = None) -> float:
         """Seconds to wait after the ``doubts``-th attempt of a batch without a usable answer."""
+        # Never shorter than the cooldown: the server may still be at work on the attempt that got no answer.
         wait = min(self.doubt_backoff * 2.0 ** (doubts - 1), self.doubt_backoff_longest)
         return max(wait, retry_after or 0.0, self.cooldown)
 

@@ -180,6 +180,7 @@ def accept(leads: Sequence[Any], operation: Operation) -> list[Prepared | None]:
         return [_number(lead) for lead in leads]
     found = [one if one is not None and _sound(one) else None for one in _with_phones(_converted(leads, schema))]
     sound = [one for one in found if one is not None]
+    # All bodies are encoded in one call, so what must not be in them is taken out before.
     keys = [one.key for one in sound]
     for one in sound:
         one.key = None  # it is never sent

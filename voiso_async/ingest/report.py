@@ -141,6 +141,7 @@ class ReportBuilder:
     def add_rows(self, count: int) -> int:
         """Count rows that were read; give the index of the first."""
         self.rows += count
+        # A report is a value that callers keep: two million outcomes in it would be a gigabyte.
         if self.rows > MAX_OUTCOMES:
             self._kept = None
         return self.rows - count

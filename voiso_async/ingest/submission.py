@@ -245,6 +245,8 @@ class LeadSubmission(QueuedSubmission):
 
     def report(self) -> IngestReport:
         """Build the report as of now; rows in flight of a cancelled submission count as UNKNOWN until answered."""
+        # Nobody waits any more, so the report must say something of rows in flight now: it is what a crash would
+        # say.
         held = self.in_lane.values() if self.cancelled else ()
         open_rows = [RowResult(row, Outcome.UNKNOWN).as_outcome() for row in held]
         end = self._done_at if self.done else self._clock()
@@ -276,6 +278,8 @@ class LeadSubmission(QueuedSubmission):
     def mark_taken(self, rows: Iterable[Row]) -> None:
         """Note that the lane has taken rows: there is capacity for others, which are read once these have left."""
         self.in_lane.update((row.index, row) for row in rows)
+        # Wake the reader a little later: reading the next leads now would hold up this batch on its way to the
+        # wire.
         if not self.eof:
             asyncio.get_running_loop().call_later(READ_DELAY, self._changed.set)
 
@@ -286,6 +290,7 @@ class LeadSubmission(QueuedSubmission):
 
     def resolve(self, results: Sequence[RowResult]) -> None:
         """Record the outcomes of rows; only the first outcome of a row counts."""
+        # A row may be resolved twice: by its caller's cancellation, and by the answer that comes later.
         mine = [result for result in results if self.in_lane.pop(result.row.index, None) is not None]
         self._report.doubted += sum([1 for result in mine if result.row.doubts])
         self._record_results(mine)

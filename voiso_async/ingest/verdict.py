@@ -189,6 +189,7 @@ def verdict(operation: Operation, result: Response | VoisoError) -> AnyVerdict:
     """Judge one attempt by its response, or by the error that came in its place."""
     if isinstance(result, Response):
         return _of_response(operation, result)
+    # A bad certificate or a wrong setting does not mend itself; anything else that was not sent may work later.
     if result.proof == "not_sent":
         permanent = isinstance(result, TLSError | ConfigurationError | UsageError | UnexpectedError)
         return Fatal(everything=True) if permanent else NotSent()
@@ -197,6 +198,7 @@ def verdict(operation: Operation, result: Response | VoisoError) -> AnyVerdict:
 
 def _of_response(operation: Operation, response: Response) -> AnyVerdict:
     status = response.status
+    # A proxy may give these after the server has acted, so they prove nothing about the leads.
     if status == 408 or 500 <= status < 600:
         return InDoubt(retry_after(response.headers))
     if 200 <= status < 300:
@@ -207,6 +209,7 @@ def _of_response(operation: Operation, response: Response) -> AnyVerdict:
 
 def _of_refusal(status: int, response: Response) -> AnyVerdict:
     error = parse_voiso_error(response.body)
+    # 409 and 423 count only with the API's own error body: a proxy gives them too, for reasons of its own.
     if status == 429 or (status in BUSY and error):
         return Busy(retry_after(response.headers))
     if status == 413:

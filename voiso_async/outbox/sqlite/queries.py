@@ -217,48 +217,52 @@ def _jobs(db: Database, where: str, *values: Any) -> list[Job]:
 
 @decodes
 def _job(db: Database, fields: list[Any], lines: list[Any], outcomes: list[Any], work: Work) -> Job:
-    _, job_id, name, op, loading, created, expires, finished, rows, source, *posts = fields
-    batches, busy, doubted, anomalies, began, ended, loader, origin, requeued, withdrawn, attempts = posts
+    job = dict(zip(_FIELDS.split(", "), fields, strict=True))
+    waiting, loading = sum(line[1] for line in lines), job["state"] == LOADING
+    state = JobState.LOADING if loading else JobState.OPEN if waiting else JobState.DONE
+    begun = bool(job["attempts"] or (job["rows"] and loading))
+    activity, workers = _activity(db, state, work, job["loader"], begun=begun)
+    return Job(
+        id=job["id"],
+        name=job["name"],
+        state=state,
+        operation=OPERATIONS[job["op"]],
+        campaigns=tuple(sorted(line[0] for line in lines)),
+        created=_time(job["created"]),
+        expires=None if job["expires"] is None else _time(job["expires"]),
+        finished=None if job["finished"] is None else _time(job["finished"]),
+        waiting=waiting,
+        doubted=sum(line[2] for line in lines),
+        report=_report(job, waiting, lines, outcomes),
+        source=None if job["source"] is None else _source(job["source"]),
+        activity=activity,
+        workers=workers,
+        retry_of=job["origin"],
+        requeued=job["requeued"],
+        withdrawn=bool(job["withdrawn"]),
+    )
+
+
+def _report(job: dict[str, Any], waiting: int, lines: list[Any], outcomes: list[Any]) -> IngestReport:
     counts, reasons = Counter[Outcome](), Counter[str]()
     for outcome, reason, n in outcomes:
         counts[OUTCOMES[outcome]] += n
         if reason:
             reasons[reason] += n
-    waiting = sum(line[1] for line in lines)
-    state = JobState.LOADING if loading == LOADING else JobState.OPEN if waiting else JobState.DONE
-    activity, workers = _activity(db, state, work, loader, begun=bool(attempts or (rows and loading == LOADING)))
+    began, ended = job["began"], job["ended"]
     elapsed = max(0.0, ended - began) if began is not None and ended is not None else 0.0
-    report = IngestReport(
-        rows=rows,
+    return IngestReport(
+        rows=job["rows"],
         counts={outcome: counts[outcome] for outcome in Outcome},
         pending=waiting,
-        batches=batches,
-        attempts=attempts,
-        busy=busy,
-        doubted=doubted,
-        anomalies=anomalies,
+        batches=job["batches"],
+        attempts=job["attempts"],
+        busy=job["busy"],
+        doubted=job["doubted"],
+        anomalies=job["anomalies"],
         elapsed=elapsed,
-        ceiling_share=_ceiling_share(lines, attempts, elapsed),
+        ceiling_share=_ceiling_share(lines, job["attempts"], elapsed),
         reasons=dict(reasons),
-    )
-    return Job(
-        id=job_id,
-        name=name,
-        state=state,
-        operation=OPERATIONS[op],
-        campaigns=tuple(sorted(line[0] for line in lines)),
-        created=_time(created),
-        expires=None if expires is None else _time(expires),
-        finished=None if finished is None else _time(finished),
-        waiting=waiting,
-        doubted=sum(line[2] for line in lines),
-        report=report,
-        source=None if source is None else _source(source),
-        activity=activity,
-        workers=workers,
-        retry_of=origin,
-        requeued=requeued,
-        withdrawn=bool(withdrawn),
     )
 
 
