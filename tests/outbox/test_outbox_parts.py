@@ -72,6 +72,7 @@ def test_repeats_are_found_in_memory_and_beyond(chunks: list[list[tuple[int, int
                 assert entry.outcome in {None, Outcome.REPEATED}
             start += len(places)
         phones.close()
+    assert sum(map(len, chunks)) == start
 
 
 def test_restored_rows_are_known() -> None:
