@@ -85,7 +85,7 @@ async def results(
     place: OutboxOption = STANDARD,
     connection: Connection = FROM_ENVIRONMENT,
 ) -> int:
-    """Write what became of each row of a job; phone numbers are among it."""
+    """Write the outcome of each row of a job to a file, phone numbers included."""
     wanted = outcomes_of(outcome)
     if rejects and format is not None:
         raise ConfigurationError("--rejects writes rows in the form they came in: leave out --format")

@@ -89,7 +89,7 @@ async def requeue(
     connection: Connection = FROM_ENVIRONMENT,
     signals: Watched,
 ) -> int:
-    """Send rows once more whose answer was lost for good, so that their campaign says whether it has them.
+    """Send rows whose outcome is unknown once more, so that their campaign says whether it has them.
 
     A lead that was created, dialled and removed meanwhile would be called again.
     """
