@@ -137,6 +137,12 @@ class QueuedSubmission(ABC):
     def _mark_cancelled(self) -> None:
         self.cancelled = True
 
+    def _mark_done(self) -> None:
+        self.done = True
+
+    def _keep_error(self, error: VoisoError) -> None:
+        self.error = self.error or error  # the first one says why
+
 
 class PhoneIndex:
     """Remember each phone's first row, exactly, in many small tables."""
@@ -306,13 +312,13 @@ class LeadSubmission(QueuedSubmission):
     def close_input(self, error: VoisoError) -> None:
         """Read the source no further; what waits still goes, then the caller gets ``error``."""
         if not self.eof:
-            self.error = error
+            self._keep_error(error)
             self._end_reading()
         self._check_done()
 
     def fail(self, error: VoisoError) -> None:
         """Resolve every row by what is proved, and end with ``error``."""
-        self.error = self.error or error
+        self._keep_error(error)
         self.close_input(error)
         self._mark_cancelled()
         self.resolve_idle(())
@@ -347,5 +353,6 @@ class LeadSubmission(QueuedSubmission):
 
     def _check_done(self) -> None:
         if self.eof and not self.waiting and not self.in_lane and not self.done:
-            self.done, self._done_at = True, self._clock()
+            self._mark_done()
+            self._done_at = self._clock()
         self._changed.set()

@@ -72,12 +72,12 @@ class OutboxSubmission(QueuedSubmission):
 
     def close_input(self, error: VoisoError) -> None:
         """Take no more rows; those in the lane still go."""
-        self.error = self.error or error
+        self._keep_error(error)
         self._check_done()
 
     def fail(self, error: VoisoError) -> None:
         """End with ``error``; the rows are still in the outbox."""
-        self.error = self.error or error
+        self._keep_error(error)
         self.waiting.clear()
         self._mark_cancelled()
 
@@ -86,7 +86,8 @@ class OutboxSubmission(QueuedSubmission):
         self._check_done()
 
     def _check_done(self) -> None:
-        self.done = self.cancelled or (self.error is not None and not self.in_lane)
+        if self.cancelled or (self.error is not None and not self.in_lane):
+            self._mark_done()
 
 
 class Dispatcher:

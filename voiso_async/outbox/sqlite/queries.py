@@ -217,7 +217,7 @@ def _jobs(db: Database, where: str, *values: Any) -> list[Job]:
 
 @decodes
 def _job(db: Database, fields: list[Any], lines: list[Any], outcomes: list[Any], work: Work) -> Job:
-    job = dict(zip(_FIELDS.split(", "), fields, strict=True))
+    job: dict[str, Any] = dict(zip(_FIELDS.split(", "), fields, strict=True))
     waiting, loading = sum(line[1] for line in lines), job["state"] == LOADING
     state = JobState.LOADING if loading else JobState.OPEN if waiting else JobState.DONE
     begun = bool(job["attempts"] or (job["rows"] and loading))
