@@ -387,7 +387,7 @@ async def test_a_cancelled_state_call_stays_cancelled_and_is_not_looked_at(sandb
     "wanted", ["paused", CampaignStatus.PAUSED, ["stopped", "paused"], ("paused",), {"paused"}]
 )
 async def test_wait_for_goes_through_the_states_in_between(sandbox: Sandbox, wanted: Any) -> None:
-    sandbox.rules = evolve(sandbox.rules, slow_transitions=0.15)
+    sandbox.rules = evolve(sandbox.rules, slow_transitions=0.6)
     async with client_of(sandbox) as voiso:
         assert "pausing" == (await voiso.campaigns.pause(3)).status
         campaign = await voiso.campaigns.wait_for(3, wanted, poll=0.02)
