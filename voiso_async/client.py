@@ -145,6 +145,11 @@ class VoisoClient(Uncopied):
         only if it is certain that nothing came of them. Anything but a 2xx raises. Values of ``params`` are text,
         whole numbers or flags; ``None`` is left out. Lead writes are refused: they need the pace of ``leads``.
 
+        Raises:
+            ConfigurationError: an argument cannot work, or it is a lead write; nothing was sent.
+            APIError: the server refused it.
+            TransportError: no usable answer came; ``proof`` says what is certain.
+
         >>> answer = await voiso.request("GET", "/routing/queues/7")    # doctest: +SKIP
         >>> answer.json()["queue"]                                      # doctest: +SKIP
         """
@@ -161,7 +166,7 @@ class VoisoClient(Uncopied):
         )
 
     def lanes(self) -> list[LaneStatus]:
-        """Tell how each campaign's lane stands: state and reason, rows waiting, when its gate opens."""
+        """The state of each campaign's lane: state and reason, rows waiting, seconds until its gate opens."""
         return self._batcher.statuses()
 
     async def aclose(self, grace: float = 30.0) -> None:

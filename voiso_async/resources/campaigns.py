@@ -55,7 +55,14 @@ class Campaigns:
         )
 
     async def get(self, campaign_id: int | str) -> Campaign:
-        """Read one campaign with its full configuration."""
+        """Read one campaign with its full configuration.
+
+        Raises:
+            APIError: the server refused it: ``NotFoundError`` 404, ``PermissionDeniedError`` 403 and so on.
+            TransportError: no usable answer came, after the retries of ``RetryPolicy``.
+
+        >>> campaign = await voiso.campaigns.get(3)                             # doctest: +SKIP
+        """
         return await self._campaign(campaign_request("GET", "", campaign_id, scope=READ))
 
     async def start(self, campaign_id: int | str) -> Campaign:
@@ -63,15 +70,31 @@ class Campaigns:
 
         Sent once. If the answer is lost, one look at the campaign tells whether it worked; else the error is
         raised with ``proof == "in_doubt"``. An answer without a campaign makes for a look at it too.
+
+        Raises:
+            APIError: the server refused it: ``ConflictError`` 409 if the state does not allow it.
+            TransportError: no usable answer came, and a look did not tell; ``proof`` says what is certain.
+
+        >>> campaign = await voiso.campaigns.start(3)                           # doctest: +SKIP
         """
         return await self._change_state("start", campaign_id)
 
     async def pause(self, campaign_id: int | str) -> Campaign:
-        """Pause dialling; as careful as ``start``. A campaign that is not active gives 409."""
+        """Pause dialling; as careful as ``start``.
+
+        Raises:
+            APIError: the server refused it: ``ConflictError`` 409 if the campaign is not active.
+            TransportError: no usable answer came, and a look did not tell.
+        """
         return await self._change_state("pause", campaign_id)
 
     async def stop(self, campaign_id: int | str) -> Campaign:
-        """End dialling; as careful as ``start``."""
+        """End dialling; as careful as ``start``.
+
+        Raises:
+            APIError: the server refused it.
+            TransportError: no usable answer came, and a look did not tell.
+        """
         return await self._change_state("stop", campaign_id)
 
     async def wait_for(
@@ -87,6 +110,8 @@ class Campaigns:
         ``timeout`` and ``poll`` are seconds. The API has no event for a change, so each look is a GET.
 
         Raises:
+            APIError: the server refused a look.
+            TransportError: a look got no usable answer, after the retries.
             DeadlineExceededError: the time is over; its ``campaign`` is how the campaign was last seen, if it was.
         """
         wanted = _checked(status)
@@ -115,15 +140,25 @@ class Campaigns:
         """Assign any number of users, 100 a request; give those that were added.
 
         Users who were assigned already are usually left out. After a lost answer the request is repeated, which is
-        harmless, and those found assigned are given. When a request fails, those before it stay: ``error.report``
-        is an ``AddedUsers``.
+        harmless, and those found assigned are given.
+
+        Raises:
+            APIError: the server refused a request.
+            TransportError: a request got no usable answer.
+
+        When a request fails, the users of those before it stay: ``error.added_users`` says how far it came.
         """
         return await self._members.add(campaign_id, user_ids)
 
     async def remove_user(self, campaign_id: int | str, user_id: int | str) -> User | None:
         """Take a user out of a campaign.
 
-        A lost answer is asked for again; ``None`` if the user is gone by then. One who was not assigned gives 404.
+        After a lost answer the request is repeated; ``None`` if the user is gone by then.
+
+        Raises:
+            NotFoundError: the user was not assigned, or there is no such campaign.
+            APIError: the server refused it otherwise.
+            TransportError: no usable answer came.
         """
         return await self._members.remove(campaign_id, user_id)
 
